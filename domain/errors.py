@@ -1,0 +1,182 @@
+"""Everything that honestwork raises, and why.
+
+    HonestworkError
+    ├── NotFound (LookupError)           no aggregate has this key, or satisfies this condition
+    ├── MultipleFound (LookupError)      one was asked for, several satisfy the condition
+    ├── ConstraintViolated               the data would break a promise of the schema
+    │   ├── Duplicate                        a primary key or a unique constraint
+    │   ├── MissingValue                     NOT NULL
+    │   ├── ReferenceViolated                a foreign key: the target is missing, or still referred to
+    │   └── CheckFailed                      a CHECK constraint
+    ├── BadValue (ValueError)            the value would not come back as it went in
+    ├── Conflict                         another unit of work was faster: try again in a fresh unit
+    ├── Unavailable                      the database cannot be reached
+    │   └── CommitOutcomeUnknown             it went away during a commit, which may have been done or not
+    ├── BackendError                     a database error that nobody foresaw; the cause is attached
+    ├── MappingRefused                   the mapping cannot be served faithfully; lists every finding
+    └── Misuse (RuntimeError)            the program is wrong, not the data
+        ├── UnitClosed                       used outside of its `with` block
+        ├── UnitNested                       entered twice, or ended from inside a nested block
+        ├── UnitFailed                       used after an error; only a rollback can follow
+        ├── UnitReadOnly                     a change was made in a reading unit
+        ├── WrongThread                      used by a thread that did not open it
+        ├── ForeignObject                    the object belongs to another unit of work
+        ├── AlreadyRemoved                   added again after its row was deleted
+        ├── NotInUnit                        removed without having been loaded or added
+        └── KeyChanged                       the key of a stored aggregate was assigned
+
+The classes live in the domain so that every store raises the very same ones, and so that a service
+can catch `Duplicate` without knowing which database, if any, has found the duplicate.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AlreadyRemoved",
+    "BackendError",
+    "BadValue",
+    "CheckFailed",
+    "CommitOutcomeUnknown",
+    "Conflict",
+    "ConstraintViolated",
+    "Duplicate",
+    "ForeignObject",
+    "HonestworkError",
+    "KeyChanged",
+    "MappingRefused",
+    "MissingValue",
+    "Misuse",
+    "MultipleFound",
+    "NotFound",
+    "NotInUnit",
+    "ReferenceViolated",
+    "Unavailable",
+    "UnitClosed",
+    "UnitFailed",
+    "UnitNested",
+    "UnitReadOnly",
+    "WrongThread",
+]
+
+
+class HonestworkError(Exception):
+    """The root of all errors of this library."""
+
+
+class NotFound(HonestworkError, LookupError):
+    """No aggregate has the key, or none satisfies the condition."""
+
+
+class MultipleFound(HonestworkError, LookupError):
+    """Exactly one aggregate was asked for and several satisfy the condition."""
+
+
+class ConstraintViolated(HonestworkError):
+    """The data would break a constraint of the schema; nothing of the unit has been stored.
+
+    `table` and `columns` name what is violated. `constraint` is its name in the schema, or None where
+    the database does not tell (SQLite says nothing about foreign keys).
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        table: str = "",
+        columns: tuple[str, ...] = (),
+        constraint: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.table = table
+        self.columns = columns
+        self.constraint = constraint
+
+
+class Duplicate(ConstraintViolated):
+    """Another row has the same primary key, or the same value of a unique constraint."""
+
+
+class MissingValue(ConstraintViolated):
+    """A column that must have a value has none."""
+
+
+class ReferenceViolated(ConstraintViolated):
+    """A foreign key points to no row, or a row is deleted that others still refer to."""
+
+
+class CheckFailed(ConstraintViolated):
+    """A CHECK constraint of the table does not hold."""
+
+
+class BadValue(HonestworkError, ValueError):
+    """The database would refuse or silently change this value, so it is refused before any SQL runs."""
+
+    def __init__(self, message: str, *, attribute: str = "", value: object = None) -> None:
+        super().__init__(message)
+        self.attribute = attribute
+        self.value = value
+
+
+class Conflict(HonestworkError):
+    """Another unit of work has changed or locked the same rows. A fresh unit may well succeed."""
+
+
+class Unavailable(HonestworkError):
+    """The database cannot be reached, or the connection was lost. Nothing of the unit has been stored."""
+
+
+class CommitOutcomeUnknown(Unavailable):
+    """The connection was lost during COMMIT: the unit is stored whole or not at all, and nobody can say which."""
+
+
+class BackendError(HonestworkError):
+    """The database refused for a reason that has no class here. `__cause__` is the driver's error."""
+
+
+class MappingRefused(HonestworkError):
+    """The mapping cannot be served faithfully. `findings` has a sentence for each reason."""
+
+    def __init__(self, findings: list[str]) -> None:
+        lines = "\n".join(f"  {number}. {finding}" for number, finding in enumerate(findings, 1))
+        super().__init__(f"the mapping is refused, for {len(findings)} reason(s):\n{lines}")
+        self.findings = findings
+
+
+class Misuse(HonestworkError, RuntimeError):
+    """The program uses a unit of work in a way that can only be a mistake."""
+
+
+class UnitClosed(Misuse):
+    """A unit of work, or a repository of it, is used outside of its `with` block."""
+
+
+class UnitNested(Misuse):
+    """A unit of work is entered a second time, or ended from inside `with uow.nested():`."""
+
+
+class UnitFailed(Misuse):
+    """A unit of work is used after an error in it. Leave the block or roll back, then begin afresh."""
+
+
+class UnitReadOnly(Misuse):
+    """Something was changed in a unit opened with `uow.reading()`."""
+
+
+class WrongThread(Misuse):
+    """A unit of work is used by a thread other than the one that entered it."""
+
+
+class ForeignObject(Misuse):
+    """The object was loaded or added by another unit of work."""
+
+
+class AlreadyRemoved(Misuse):
+    """The object was removed, its row is deleted, and now it is added again."""
+
+
+class NotInUnit(Misuse):
+    """The object to remove was neither loaded nor added by this unit of work."""
+
+
+class KeyChanged(Misuse):
+    """The key of a stored aggregate was assigned. Keys never change: remove it and add a new one."""
