@@ -1,0 +1,218 @@
+"""One unit of work in memory: objects over the rows of a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ...domain.repository import Repository
+from ...service_layer.store import Session
+from ..ports import entity_of, repository_class
+from ..schema import ChildrenPlan, EntityPlan, Key, Row
+from ..usable import Usable
+from .flush import Flush
+from .instances import (
+    Changes,
+    Known,
+    blank,
+    commit_state,
+    fill,
+    fill_children,
+    identify,
+    make_transient,
+    mark_changed_documents,
+    mark_deleted,
+    set_owner,
+)
+from .repository import MemoryRepository
+from .transaction import Transaction
+
+if TYPE_CHECKING:
+    from .store import MemoryStore
+
+__all__ = ["MemorySession"]
+
+
+class MemorySession(Usable, Session):
+    """The workspace of one unit of work in memory. Lives as long as the unit's `with` block.
+
+    It keeps the identity map (one object for each key), what was added and removed since the last flush, and
+    what is new since the last commit. Rows are the business of its transaction.
+    """
+
+    def __init__(self, store: MemoryStore, *, reading: bool) -> None:
+        super().__init__()
+        self.store = store
+        self.reading = reading
+        self.transaction = Transaction(store)
+        self.changes = Changes()
+        self.new: dict[int, Any] = {}  # roots added and not flushed, by id, in the order of adding
+        self.removed: dict[int, Known] = {}  # by id of the object
+        self.inserted: list[Known] = []  # since the last commit
+        self.deleted: list[Known] = []  # since the last commit
+        self.documents: list[Known] = []  # those that have JSON values
+        self.renewed = False  # a transaction has ended: what was loaded in it may have changed since
+        self._known: dict[type[Any], dict[Key, Known]] = {}
+        self._by_id: dict[int, Known] = {}
+
+    def repository(self, port: type[Repository[Any, Any]], aggregate: type[Any]) -> MemoryRepository[Any, Any]:
+        entity = entity_of(self.store.schema, aggregate)
+        repository: MemoryRepository[Any, Any] = repository_class(port, MemoryRepository)(self, entity)
+        return repository
+
+    def flush(self) -> None:
+        self.require_usable()
+        for known in self.documents:
+            mark_changed_documents(known)
+        if not (self.changes.modified or self.new or self.removed):
+            return
+        try:
+            with self.store.lock:
+                Flush(self).run()
+        except BaseException:
+            self.fail()
+            raise
+
+    def commit(self) -> None:
+        self.flush()
+        self.transaction.commit()
+        self.inserted.clear()
+        self.deleted.clear()
+        self.renewed = True
+
+    def rollback(self) -> None:
+        self.require_open()
+        self._forget_everything()
+        self.recover()
+
+    @contextmanager
+    def nested(self) -> Iterator[None]:
+        self.flush()
+        savepoint = self.transaction.savepoint()
+        inserted, deleted = len(self.inserted), len(self.deleted)
+        try:
+            yield
+            self.flush()
+        except BaseException:
+            savepoint.rollback()
+            self._return_to(inserted, deleted)
+            self.recover()
+            raise
+        savepoint.release()
+
+    def close(self) -> None:
+        if not self.closed:
+            self.close_for_good()
+            self._forget_everything()
+
+    # Objects
+
+    def known(self, instance: object) -> Known | None:
+        """What this unit knows of an object, if it has loaded or stored it."""
+        return self._by_id.get(id(instance))
+
+    def known_by_id(self, ident: int) -> Known | None:
+        """The same, by the id of an object that is known to be alive."""
+        return self._by_id.get(ident)
+
+    def all_known(self) -> Iterable[Known]:
+        return self._by_id.values()
+
+    def is_forgetting(self, entity: EntityPlan, aggregate: object) -> bool:
+        """Is an aggregate with the same key removed, and not yet flushed?"""
+        if not self.removed:
+            return False
+        key = entity.key_of(aggregate)
+        return any(
+            known.key == key and known.entity.identity_class is entity.identity_class
+            for known in self.removed.values()
+        )
+
+    def register(self, entity: EntityPlan, key: Key, row: Row, instance: Any) -> Known:
+        """From now on this object stands for this row."""
+        known = Known(entity, key, row, instance)
+        self._known.setdefault(entity.identity_class, {})[key] = known
+        self._by_id[id(instance)] = known
+        identify(entity, known.state, key)
+        set_owner(instance, self)
+        self.changes.watch(known.state)
+        if entity.documents:
+            self.documents.append(known)
+        return known
+
+    def forget(self, known: Known) -> None:
+        """This object stands for no row any more."""
+        if known in self.documents:
+            self.documents.remove(known)
+        del self._known[known.entity.identity_class][known.key]
+        del self._by_id[id(known.instance)]
+
+    def load(self, entity: EntityPlan, key: Key, row: Row) -> Any:
+        """The object that stands for a row, with its members: the same one each time."""
+        known = self._known.get(entity.identity_class, {}).get(key)
+        if known is None:
+            known = self.register(entity, key, row, blank(entity))
+            self._fill(known)
+        elif known.row is not row:  # an earlier transaction of this unit has loaded it
+            known.row = row
+            self._fill(known)
+        elif self.renewed:
+            self._fill_children(known)
+        return known.instance
+
+    def children_rows(self, children: ChildrenPlan, owner: Key) -> list[tuple[Key, Row]]:
+        """The rows of an owner's members, in their declared order."""
+        table = self.store.tables[children.entity.table.name]
+        rows = self.transaction.referring(table, children.reference_number, owner)
+        return sorted(rows, key=lambda found: children.order(found[1]))
+
+    def _fill(self, known: Known) -> None:
+        fill(known.entity, known.instance, known.row)
+        self._fill_children(known)
+        commit_state(known.state, self.changes)
+
+    def _fill_children(self, known: Known) -> None:
+        for children in known.entity.children:
+            members = [
+                self.load(children.entity, key, row) for key, row in self.children_rows(children, known.key)
+            ]
+            fill_children(
+                known.instance, children.attribute, members if children.is_collection else next(iter(members), None)
+            )
+
+    def _return_to(self, inserted: int, deleted: int) -> None:
+        """Bring the objects back to what the rows are again, after a rollback to a savepoint."""
+        for instance in self.new.values():
+            set_owner(instance, None)
+        self.new.clear()
+        self.removed.clear()
+        for known in self.deleted[deleted:]:
+            mark_deleted(known.state, False)
+            self._known[known.entity.identity_class][known.key] = known
+            self._by_id[id(known.instance)] = known
+        del self.deleted[deleted:]
+        for known in self.inserted[inserted:]:
+            if self.known(known.instance) is known:
+                self.forget(known)
+            make_transient(known)
+        del self.inserted[inserted:]
+        for known in list(self._by_id.values()):
+            row = self.transaction.view(self.store.tables[known.entity.table.name], known.key)
+            assert row is not None
+            known.row = row
+            self._fill(known)
+
+    def _forget_everything(self) -> None:
+        for instance in self.new.values():
+            set_owner(instance, None)
+        for known in self.inserted:
+            make_transient(known)
+        for known in self.deleted:
+            mark_deleted(known.state, False)
+        for collection in (self.new, self.removed, self.inserted, self.deleted, self._known, self._by_id):
+            collection.clear()
+        self.documents.clear()
+        self.changes = Changes()
+        self.transaction.end()
+        self.renewed = True

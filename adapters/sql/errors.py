@@ -1,0 +1,199 @@
+"""What a driver's error means, told from its code and never from its words.
+
+PostgreSQL gives an SQLSTATE, MariaDB a number, SQLite a name. Names of constraints and columns come with
+the error in three different manners, and are brought together through the schema: whatever the database
+says, the error names the table and its columns.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm.exc import StaleDataError
+
+from ...domain.errors import (
+    BackendError,
+    CheckFailed,
+    CommitOutcomeUnknown,
+    Conflict,
+    ConstraintViolated,
+    Duplicate,
+    HonestworkError,
+    MissingValue,
+    ReferenceViolated,
+    Unavailable,
+    UnitReadOnly,
+)
+from ..schema import Schema, TablePlan
+from ..violations import conflict, violation
+
+__all__ = ["DRIVER_ERRORS", "translated"]
+
+DRIVER_ERRORS = (DBAPIError, StaleDataError, PoolTimeout)
+
+SQLITE: dict[str, type[HonestworkError]] = {
+    "SQLITE_CONSTRAINT_UNIQUE": Duplicate,
+    "SQLITE_CONSTRAINT_PRIMARYKEY": Duplicate,
+    "SQLITE_CONSTRAINT_ROWID": Duplicate,
+    "SQLITE_CONSTRAINT_NOTNULL": MissingValue,
+    "SQLITE_CONSTRAINT_FOREIGNKEY": ReferenceViolated,
+    "SQLITE_CONSTRAINT_TRIGGER": ReferenceViolated,  # so called for ON DELETE RESTRICT
+    "SQLITE_CONSTRAINT_CHECK": CheckFailed,
+    "SQLITE_BUSY": Conflict,
+    "SQLITE_BUSY_SNAPSHOT": Conflict,
+    "SQLITE_LOCKED": Conflict,
+    "SQLITE_READONLY": UnitReadOnly,
+    "SQLITE_CANTOPEN": Unavailable,
+    "SQLITE_NOTADB": Unavailable,
+}
+POSTGRESQL: dict[str, type[HonestworkError]] = {
+    "23505": Duplicate,
+    "23502": MissingValue,
+    "23503": ReferenceViolated,
+    "23001": ReferenceViolated,
+    "23514": CheckFailed,
+    "40001": Conflict,
+    "40P01": Conflict,
+    "55P03": Conflict,
+    "25006": UnitReadOnly,
+    "57P01": Unavailable,
+    "57P02": Unavailable,
+    "57P03": Unavailable,
+    "3D000": Unavailable,
+    "53300": Unavailable,
+}
+POSTGRESQL_CLASSES: dict[str, type[HonestworkError]] = {"08": Unavailable, "28": Unavailable}
+MARIADB: dict[int, type[HonestworkError]] = {
+    1062: Duplicate,
+    1048: MissingValue,
+    1364: MissingValue,
+    1451: ReferenceViolated,
+    1452: ReferenceViolated,
+    4025: CheckFailed,
+    1020: Conflict,
+    1205: Conflict,
+    1213: Conflict,
+    1792: UnitReadOnly,
+    1044: Unavailable,
+    1045: Unavailable,
+    1049: Unavailable,
+    2002: Unavailable,
+    2003: Unavailable,
+    2006: Unavailable,
+    2013: Unavailable,
+}
+
+
+def translated(error: Exception, schema: Schema, *, committing: bool = False) -> HonestworkError:
+    """The domain's error for a driver's. Raise it `from` the driver's, which stays attached."""
+    if isinstance(error, StaleDataError):
+        return conflict()
+    if isinstance(error, PoolTimeout):
+        return Unavailable(f"no connection was free: {error}; units of work are kept open too long, or the pool is small")
+    assert isinstance(error, DBAPIError)
+    driver: Any = error.orig
+    kind = Unavailable if error.connection_invalidated else _kind(driver)
+    if issubclass(kind, ConstraintViolated):
+        return violation(kind, *_violated(driver, schema, _target(error.statement)))
+    if kind is Unavailable and committing:
+        return CommitOutcomeUnknown(
+            f"the connection was lost during COMMIT ({_words(driver)}): look whether the change is there before"
+            " doing it again"
+        )
+    if kind is Conflict:
+        return conflict(_words(driver))
+    if kind is Unavailable:
+        return Unavailable(f"the database cannot be reached: {_words(driver)}")
+    if kind is UnitReadOnly:
+        return UnitReadOnly("a unit opened with `reading()` has changes: open it with `with uow:` to store them")
+    return BackendError(f"the database refused: {_words(driver)}")
+
+
+def _kind(driver: Any) -> type[HonestworkError]:
+    if name := getattr(driver, "sqlite_errorname", None):
+        return next((SQLITE[code] for code in _codes(name) if code in SQLITE), BackendError)
+    if hasattr(driver, "sqlstate"):
+        state = driver.sqlstate
+        if state is None:  # psycopg gives none where no server has answered
+            return Unavailable if type(driver).__name__ in ("OperationalError", "ConnectionTimeout") else BackendError
+        return POSTGRESQL.get(state) or POSTGRESQL_CLASSES.get(state[:2], BackendError)
+    number = driver.args[0] if driver.args and isinstance(driver.args[0], int) else 0
+    return MARIADB.get(number, BackendError)
+
+
+def _codes(name: str) -> Iterable[str]:
+    """SQLITE_BUSY_RECOVERY, then SQLITE_BUSY: an extended code is a kind of the shorter one."""
+    while "_" in name:
+        yield name
+        name = name.rpartition("_")[0]
+
+
+Violated = tuple[str, tuple[str, ...], str | None]  # table, columns, constraint
+
+
+def _violated(driver: Any, schema: Schema, target: str) -> Violated:
+    """What is violated, as far as the database tells; *target* is the table that the statement writes."""
+    if hasattr(driver, "sqlite_errorname"):
+        return _violated_on_sqlite(str(driver), schema)
+    if diagnosis := getattr(driver, "diag", None):
+        table = diagnosis.table_name or ""
+        if diagnosis.column_name:
+            return table, (diagnosis.column_name,), None
+        return _by_constraint(schema, diagnosis.constraint_name, table)
+    return _violated_on_mariadb(str(driver.args[-1]), schema, target)
+
+
+def _violated_on_sqlite(words: str, schema: Schema) -> Violated:
+    detail = words.partition(": ")[2]
+    if words.startswith("CHECK"):
+        return _by_constraint(schema, detail, "")
+    if "." not in detail:  # a foreign key, of which SQLite says nothing, or an index by its name
+        return _by_constraint(schema, detail.removeprefix("index ").strip("'"), "") if detail else ("", (), None)
+    qualified = [part.split(".") for part in detail.split(", ")]
+    table, columns = qualified[0][0], tuple(column for _, column in qualified)
+    plan = schema.tables.get(table)
+    return table, columns, plan and _unique_name(plan, columns)
+
+
+def _violated_on_mariadb(words: str, schema: Schema, target: str) -> Violated:
+    if match := re.search(r"for key '(?:\w+\.)?([^']+)'", words):
+        if match[1] == "PRIMARY":
+            return target, schema.tables[target].key_columns if target in schema.tables else (), None
+        return _by_constraint(schema, match[1], target)
+    if match := re.search(r"`(\w+)`, CONSTRAINT `(\w+)`", words):
+        return _by_constraint(schema, match[2], match[1])
+    if match := re.search(r"CONSTRAINT `(?:\w+\.)?(\w+)` failed for `\w+`\.`(\w+)`", words):
+        return _by_constraint(schema, match[1], match[2])
+    if match := re.search(r"(?:Column|Field) '(\w+)'", words):
+        return target, (match[1],), None
+    return target, (), None
+
+
+def _by_constraint(schema: Schema, name: str | None, table: str) -> Violated:
+    for plan in schema.tables.values():
+        if table and plan.name != table:
+            continue
+        for constraint in (*plan.uniques, *plan.references, *plan.checks):
+            if constraint.name == name:
+                return plan.name, constraint.columns, name
+        if name in (f"{plan.name}_pkey", f"pk_{plan.name}"):
+            return plan.name, plan.key_columns, None
+    return table, (), name
+
+
+def _target(statement: str | None) -> str:
+    match = re.match(r"(?:INSERT INTO|UPDATE|DELETE FROM) [`\"]?(\w+)", statement or "")
+    return match[1] if match else ""
+
+
+def _unique_name(plan: TablePlan, columns: tuple[str, ...]) -> str | None:
+    return next((unique.name for unique in plan.uniques if unique.columns == columns), None)
+
+
+def _words(driver: Any) -> str:
+    spoken = str(driver.args[-1] if driver.args else driver).strip()
+    return spoken.splitlines()[0] if spoken else type(driver).__name__

@@ -1,0 +1,122 @@
+"""The repository of one kind of aggregate on a database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import ColumnElement
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.orm import Session as OrmSession
+from sqlalchemy.orm.attributes import instance_dict, instance_state
+
+from ...domain.repository import Repository
+from ..conditions import conditions
+from ..refusals import already_removed, foreign, not_an_aggregate, not_in_unit
+from ..schema import EntityPlan
+
+if TYPE_CHECKING:
+    from .session import SqlSession
+
+__all__ = ["SqlRepository"]
+
+A = TypeVar("A")
+K = TypeVar("K")
+
+
+class SqlRepository(Repository[A, K]):
+    """Aggregates as rows of a database. Made by the store; lives as long as its unit of work."""
+
+    def __init__(self, session: SqlSession, entity: EntityPlan) -> None:
+        self._session = session
+        self._entity = entity
+        self._statements = session.store.statements(entity)
+
+    @property
+    def aggregate_name(self) -> str:
+        return self._entity.name
+
+    @property
+    def session(self) -> OrmSession:
+        """The ORM's session of this unit, for statements that a repository has no words for."""
+        self._session.flush()
+        self._session.take_turn()
+        return self._session.orm
+
+    def add(self, aggregate: A) -> None:
+        self._session.require_usable()
+        not_an_aggregate(self._entity, aggregate)
+        orm, state = self._session.orm, instance_state(aggregate)
+        if state.key is None and self._session.is_forgetting(self._entity, aggregate):
+            self._session.flush()  # the old row goes first, and the new one is a row of its own
+        if state.deleted or state.was_deleted:
+            already_removed(self._entity, aggregate)
+        if state.key is not None and aggregate not in orm:
+            foreign(self._entity, aggregate)
+        try:
+            orm.add(aggregate)
+        except InvalidRequestError:
+            foreign(self._entity, aggregate)
+
+    def add_many(self, aggregates: Iterable[A]) -> None:
+        for aggregate in list(aggregates):
+            self.add(aggregate)
+
+    def remove(self, aggregate: A) -> None:
+        self._session.require_usable()
+        not_an_aggregate(self._entity, aggregate)
+        orm, state = self._session.orm, instance_state(aggregate)
+        if aggregate in orm.new:
+            orm.expunge(aggregate)
+        elif aggregate in orm:
+            orm.delete(aggregate)
+        elif state.deleted or state.was_deleted:
+            return
+        elif state.key is not None or state.session_id is not None:
+            foreign(self._entity, aggregate)
+        else:
+            not_in_unit(self._entity, aggregate)
+
+    def get(self, key: K) -> A | None:
+        key = self._entity.table.key_guard(key)
+        parts = key if isinstance(key, tuple) else (key,)
+        session = self._session
+        session.flush()
+        if not session.renewed:
+            known: A | None = session.orm.identity_map.get((self._entity.identity_class, parts, None))
+            if known is not None:
+                return known if isinstance(known, self._entity.cls) else None
+        parameters = {f"key_{number}": part for number, part in enumerate(parts)}
+        found: A | None = session.execute(self._statements.by_key, parameters).scalars().one_or_none()
+        return found
+
+    def __iter__(self) -> Iterator[A]:
+        return iter(self.find_by())
+
+    def find_by(self, **equal: object) -> list[A]:
+        return self._find(self._conditions(equal))
+
+    def first(self, **equal: object) -> A | None:
+        found = self._find(self._conditions(equal), limit=1)
+        return found[0] if found else None
+
+    def count(self, **equal: object) -> int:
+        statement = self._statements.count(self._conditions(equal))
+        return int(self._session.execute(statement).scalar_one())
+
+    def exists(self, **equal: object) -> bool:
+        return self.first(**equal) is not None
+
+    def _find(self, wanted: list[ColumnElement[bool]], limit: int | None = None) -> list[A]:
+        statement = self._statements.find(wanted).limit(limit)
+        return list(self._session.execute(statement).scalars().all())
+
+    def _conditions(self, equal: dict[str, object]) -> list[ColumnElement[bool]]:
+        table = self._entity.table
+        columns = self._entity.mapper.local_table.c
+        return [
+            columns[table.columns[position].name].is_(None)
+            if value is None
+            else columns[table.columns[position].name] == value
+            for position, value in conditions(self._entity, equal)
+        ]

@@ -1,0 +1,212 @@
+"""One unit of work on a database: an ORM session, tuned, guarded and with its errors translated.
+
+What is added to `sqlalchemy.orm.Session`:
+
+- every read flushes first, and a flush refuses what the guard refuses, before any SQL;
+- loaded objects are held strongly, so that no answer depends on the garbage collector;
+- nothing expires and nothing is lazy: objects are readable after a commit and after the unit;
+- a change anywhere in an aggregate raises the version of its root, also inside of a JSON value;
+- generated keys of objects that are rolled back are taken back.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Engine, Executable, event
+from sqlalchemy.engine import Result
+from sqlalchemy.orm import Session as OrmSession
+from sqlalchemy.orm.attributes import instance_dict, instance_state
+
+from ...domain.repository import Repository
+from ...service_layer.store import Session
+from ..ports import entity_of, repository_class
+from ..schema import EntityPlan
+from ..usable import Usable
+from .changes import look_over, mark_changed_documents, remember_documents
+from .engines import WriteLock
+from .errors import DRIVER_ERRORS, translated
+from .repository import SqlRepository
+
+if TYPE_CHECKING:
+    from .store import SqlStore
+
+__all__ = ["SqlSession"]
+
+
+class _Orm(OrmSession):
+    """The ORM's session, which knows the unit that it works for."""
+
+    unit: SqlSession
+
+
+@event.listens_for(_Orm, "loaded_as_persistent")
+def _loaded(orm: _Orm, instance: object) -> None:
+    orm.unit.hold(instance)
+
+
+@event.listens_for(_Orm, "pending_to_persistent")
+def _stored(orm: _Orm, instance: object) -> None:
+    orm.unit.hold(instance)
+    orm.unit.inserted.append(instance)
+
+
+@event.listens_for(_Orm, "before_flush")
+def _before_flush(orm: _Orm, context: Any, instances: Any) -> None:
+    look_over(orm, orm.unit.store.schema, orm.unit.held, context)
+
+
+@event.listens_for(_Orm, "after_flush")
+def _after_flush(orm: _Orm, context: Any) -> None:
+    for entity, instance in orm.unit.documents:
+        remember_documents(entity, instance)
+
+
+class SqlSession(Usable, Session):
+    """The workspace of one unit of work on a database. Lives as long as the unit's `with` block."""
+
+    def __init__(self, store: SqlStore, engine: Engine, lock: WriteLock | None) -> None:
+        super().__init__()
+        self.store = store
+        self.orm = _Orm(engine, autoflush=False, expire_on_commit=False, close_resets_only=False)
+        self.orm.unit = self
+        self.held: list[object] = []
+        self.documents: list[tuple[EntityPlan, object]] = []  # those that have JSON values
+        self.inserted: list[object] = []  # since the last commit
+        self.renewed = False  # a transaction has ended: what was loaded in it may have changed since
+        self._lock = lock
+        self._locked = False
+
+    def repository(self, port: type[Repository[Any, Any]], aggregate: type[Any]) -> SqlRepository[Any, Any]:
+        entity = entity_of(self.store.schema, aggregate)
+        repository: SqlRepository[Any, Any] = repository_class(port, SqlRepository)(self, entity)
+        return repository
+
+    def flush(self) -> None:
+        self.require_usable()
+        for entity, instance in self.documents:
+            mark_changed_documents(entity, instance)
+        orm = self.orm
+        if not (orm.new or orm.deleted or orm.identity_map.check_modified()):
+            return
+        self.take_turn()
+        try:
+            orm.flush()
+        except DRIVER_ERRORS as error:
+            self.fail()
+            raise translated(error, self.store.schema) from error
+        except BaseException:
+            self.fail()
+            raise
+
+    def commit(self) -> None:
+        self.flush()
+        try:
+            self.orm.commit()
+        except DRIVER_ERRORS as error:
+            self.fail()
+            raise translated(error, self.store.schema, committing=True) from error
+        self.inserted.clear()
+        self._end_transaction()
+
+    def rollback(self) -> None:
+        self.require_open()
+        try:
+            self.orm.expunge_all()  # first, for a rollback expires whatever the session still has
+            self.orm.rollback()
+            self.orm.expunge_all()
+        except DRIVER_ERRORS as error:
+            raise translated(error, self.store.schema) from error
+        finally:
+            self._forget_since(0)
+            self.held.clear()
+            self.documents.clear()
+            self.recover()
+            self._end_transaction()
+
+    @contextmanager
+    def nested(self) -> Iterator[None]:
+        self.flush()
+        self.take_turn()
+        before = len(self.inserted)
+        savepoint = self.orm.begin_nested()
+        try:
+            yield
+            self.flush()
+            savepoint.commit()
+        except BaseException:
+            self._undo(savepoint)
+            self._forget_since(before)
+            raise
+
+    def close(self) -> None:
+        if self.closed:
+            return
+        self.close_for_good()
+        try:
+            self.orm.close()
+        finally:
+            self._forget_since(0)
+            self.held.clear()
+            self.documents.clear()
+            self._end_transaction()
+
+    def execute(self, statement: Executable, parameters: Any = None) -> Result[Any]:
+        """Run a statement in this unit's transaction, after a flush."""
+        self.flush()
+        self.take_turn()
+        options = {"populate_existing": True} if self.renewed else {}
+        try:
+            return self.orm.execute(statement, parameters, execution_options=options)
+        except DRIVER_ERRORS as error:
+            self.fail()
+            raise translated(error, self.store.schema) from error
+
+    def hold(self, instance: object) -> None:
+        """Keep an object as long as the unit lives."""
+        self.held.append(instance)
+        entity = self.store.schema.entities[type(instance)]
+        if entity.documents:
+            remember_documents(entity, instance)
+            self.documents.append((entity, instance))
+
+    def is_forgetting(self, entity: EntityPlan, aggregate: object) -> bool:
+        """Is an aggregate with the same key removed, and not yet flushed?"""
+        key = entity.key_of(aggregate)
+        return any(isinstance(each, entity.cls) and entity.key_of(each) == key for each in self.orm.deleted)
+
+    def take_turn(self) -> None:
+        """Wait until this unit may begin its transaction. Raises UnitNested, Conflict."""
+        if self._lock is not None and not self._locked:
+            self._lock.acquire()
+            self._locked = True
+
+    def _end_transaction(self) -> None:
+        self.renewed = True
+        if self._locked:
+            assert self._lock is not None
+            self._locked = False
+            self._lock.release()
+
+    def _undo(self, savepoint: Any) -> None:
+        for entity, instance in self.documents:
+            mark_changed_documents(entity, instance)  # so that the rollback expires them
+        try:
+            savepoint.rollback()
+            self.recover()
+            for state in list(self.orm.identity_map.all_states()):
+                if state.expired_attributes:
+                    self.orm.refresh(state.obj())
+        except DRIVER_ERRORS as error:
+            self.fail()
+            raise translated(error, self.store.schema) from error
+
+    def _forget_since(self, count: int) -> None:
+        """Take back what the database gave to objects that it does not have any more."""
+        for instance in self.inserted[count:]:
+            entity = self.store.schema.entities[type(instance)]
+            entity.forget_generated(instance_dict(instance))
+        del self.inserted[count:]

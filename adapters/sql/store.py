@@ -1,0 +1,81 @@
+"""The store on a real database: one engine, one pool, as many sessions as there are units of work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Engine
+from sqlalchemy import event
+from sqlalchemy.orm import Session as OrmSession
+
+from ...domain.repository import Repository
+from ...service_layer.store import Store
+from ..mapping import Mapping
+from ..ports import repository_class
+from ..schema import EntityPlan
+from .engines import configured, reading, write_lock
+from .errors import DRIVER_ERRORS, translated
+from .repository import SqlRepository
+from .session import SqlSession
+from .statements import Statements
+
+__all__ = ["SqlStore"]
+
+
+class SqlStore(Store):
+    """Units of work on SQLite, PostgreSQL or MariaDB. Made once, shared by all threads:
+
+        store = SqlStore("sqlite:///users.db", mapping)
+        store.create_tables()
+        uow = Directory(store)
+
+    *database* is a URL (`sqlite:///file.db`, `postgresql+psycopg://…`, `mariadb+pymysql://…`) or an Engine
+    of your own, whose pool is used as it is.
+
+    Every unit reads one snapshot of the data, taken at its first statement. *begin* is for SQLite, which has
+    one writer at a time: "immediate" lets a unit wait for its turn before it reads, so that nothing it read
+    can have changed when it writes; "deferred" lets units overlap, and the second writer gets a Conflict.
+
+    *lock_timeout*, in seconds, is how long a unit waits for the locks of others before it gets a Conflict.
+
+    Raises BadValue for a URL that is none, Unavailable if the driver is not installed. The database itself
+    is first reached by the first statement.
+    """
+
+    def __init__(
+        self, database: str | Engine, mapping: Mapping, *, begin: str = "immediate", lock_timeout: float = 5.0
+    ) -> None:
+        self.schema = mapping.schema
+        self.engine = configured(database, begin=begin, lock_timeout=lock_timeout)
+        self._reading = reading(self.engine)
+        self._metadata = mapping.metadata
+        self._statements: dict[type[Any], Statements] = {}
+        self._one_writer = self.engine.dialect.name == "sqlite" and begin == "immediate"
+        self._write_lock = write_lock(self.engine, lock_timeout) if self._one_writer else None
+
+    def open(self, *, reading: bool = False) -> SqlSession:
+        if reading:
+            return SqlSession(self, self._reading, None)
+        return SqlSession(self, self.engine, self._write_lock)
+
+    def create_tables(self) -> None:
+        try:
+            self._metadata.create_all(self.engine)
+        except DRIVER_ERRORS as error:
+            raise translated(error, self.schema) from error
+
+    def drop_tables(self) -> None:
+        try:
+            self._metadata.drop_all(self.engine)
+        except DRIVER_ERRORS as error:
+            raise translated(error, self.schema) from error
+
+    def dispose(self) -> None:
+        self.engine.dispose()
+
+    def statements(self, entity: EntityPlan) -> Statements:
+        """The prepared statements of a class; they live as long as the store."""
+        found = self._statements.get(entity.cls)
+        if found is None:
+            found = self._statements[entity.cls] = Statements(entity)
+        return found
