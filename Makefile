@@ -38,7 +38,7 @@ lint: $(dev)  ## ruff: rules and formatting
 	.venv/bin/python -m ruff format --check .
 
 format: $(dev)  ## mend what lint can mend by itself
-	.venv/bin/python -m ruff check --fix .
+	.venv/bin/python -m ruff check --fix --exit-zero .
 	.venv/bin/python -m ruff format .
 
 types: $(package) $(dev)  ## mypy --strict, over the package and over everything that uses it
@@ -55,8 +55,8 @@ wheel: $(dev)  ## build dist/*.whl and dist/*.tar.gz, and try the wheel
 
 constraints: .venv/.uv  ## pin the newest version of every dependency
 	{ head -n 2 constraints.txt; .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras --group dev \
-		--no-emit-index-url --no-annotate --no-header pyproject.toml; } > build/.constraints
-	mv build/.constraints constraints.txt
+		--no-emit-index-url --no-annotate --no-header pyproject.toml; } > .venv/constraints.txt
+	mv .venv/constraints.txt constraints.txt
 
 clean:  ## back to a fresh checkout
 	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

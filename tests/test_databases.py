@@ -1,0 +1,112 @@
+"""The databases of the tests are real, empty in the beginning, and gone in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import NullPool, create_engine, make_url
+from sqlalchemy.exc import OperationalError
+
+from tests.databases import Missing, Unwanted, mariadb_database, postgres_database
+from tests.postgres_server import find_binaries, throw_away_postgres
+
+Database = Callable[[str], AbstractContextManager[str]]
+
+
+@pytest.fixture(params=["postgres_url", "mariadb_url", "sqlite_url"])
+def url(request: pytest.FixtureRequest) -> str:
+    found: str = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(params=[("postgres_url", postgres_database), ("mariadb_url", mariadb_database)], ids=lambda it: it[0])
+def database(request: pytest.FixtureRequest) -> Database:
+    fixture, make = request.param
+    request.getfixturevalue(fixture)  # skips where there is no server
+    found: Database = make
+    return found
+
+
+def run(url: str, *statements: str) -> list[object]:
+    """The first column of what the last statement gives."""
+    with create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool).connect() as connection:
+        for statement in statements[:-1]:
+            connection.exec_driver_sql(statement)
+        result = connection.exec_driver_sql(statements[-1])
+        return list(result.scalars()) if result.returns_rows else []
+
+
+def test_every_database_keeps_every_character(url: str) -> None:
+    words = "h\u00e9llo \u2603 \U0001d11e"
+    run(url, "CREATE TABLE greeting (words VARCHAR(20))", f"INSERT INTO greeting VALUES ('{words}')")
+
+    kept = run(url, "SELECT words FROM greeting")
+
+    run(url, "DROP TABLE greeting")
+    assert kept == [words]
+
+
+def test_a_database_is_dropped_also_after_a_failure(database: Database) -> None:
+    with pytest.raises(KeyError), database("failing") as url:
+        run(url, "CREATE TABLE greeting (words VARCHAR(20))")
+        raise KeyError
+
+    with pytest.raises(OperationalError):
+        run(url, "SELECT 1")
+
+
+def test_what_a_killed_process_has_left_is_dropped(database: Database) -> None:
+    """Linux and macOS give no process a number this high."""
+    with database("first") as url:
+        name = make_url(url).database
+        assert name is not None
+        machine = name.rsplit("_", 2)[0]
+        left = f"{machine}_99999999_main"
+        run(url, f"CREATE DATABASE {left}")
+
+        with database("second"):
+            known = _names(url)
+
+    assert left not in known
+    assert name in known
+
+
+def test_a_throw_away_server_starts_and_leaves_nothing() -> None:
+    if (binaries := find_binaries()) is None:
+        pytest.skip("no PostgreSQL binaries are found")
+
+    with throw_away_postgres(binaries) as url:
+        answer = run(url, "SELECT 1")
+
+    assert answer == [1]
+    assert not Path(str(make_url(url).query["host"])).exists()
+
+
+@pytest.mark.parametrize(
+    ("variable", "make"),
+    [
+        ("HONESTWORK_POSTGRES", postgres_database),
+        ("HONESTWORK_MARIADB", mariadb_database),
+    ],
+)
+def test_a_url_of_none_does_without(variable: str, make: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, "none")
+
+    with pytest.raises(Unwanted, match=f"{variable}=none"), make("unwanted"):
+        pass
+
+
+def test_a_missing_server_is_told_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HONESTWORK_MARIADB", raising=False)
+    monkeypatch.setattr("tests.databases.MARIADB", "mariadb+pymysql://root@127.0.0.1:1/")
+
+    with pytest.raises(Missing, match=r"no MariaDB: HONESTWORK_MARIADB is not set, and .* does not answer"):
+        mariadb_database("missing").__enter__()
+
+
+def _names(url: str) -> list[object]:
+    postgres = url.startswith("postgresql")
+    return run(url, "SELECT datname FROM pg_database" if postgres else "SHOW DATABASES")
