@@ -23,19 +23,19 @@ def sqlite_url(tmp_path: Path) -> str:
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """The URL of a PostgreSQL database that belongs to this process alone; its tests share it."""
-    with _or_say_so(postgres_database(WORKER)) as url:
+    with or_say_so(postgres_database(WORKER)) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def mariadb_url() -> Iterator[str]:
     """The URL of a MariaDB database that belongs to this process alone; its tests share it."""
-    with _or_say_so(mariadb_database(WORKER)) as url:
+    with or_say_so(mariadb_database(WORKER)) as url:
         yield url
 
 
 @contextmanager
-def _or_say_so(database: AbstractContextManager[str]) -> Iterator[str]:
+def or_say_so(database: AbstractContextManager[str]) -> Iterator[str]:
     """A missing database is a reason to skip, but not where a green run must mean that all was tested."""
     with ExitStack() as stack:
         try:

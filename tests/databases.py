@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 
 from sqlalchemy import URL, NullPool, create_engine, make_url
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from tests.postgres_server import find_binaries, throw_away_postgres
 
@@ -87,7 +87,7 @@ def _refusal(url: URL) -> str:
     try:
         with _connected(url):
             return ""
-    except OperationalError as error:
+    except DBAPIError as error:
         return f"{url} does not answer: {str(error.orig).splitlines()[0]}"
 
 
