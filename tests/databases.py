@@ -62,7 +62,7 @@ def _postgres() -> Iterator[URL]:
         yield listening
         return
     if (binaries := find_binaries()) is None:
-        raise Missing(f"no PostgreSQL: HONESTWORK_POSTGRES is not set, no binaries are found, and {refusal}")
+        raise Missing(f"no PostgreSQL: {refusal}, and no binaries are found; HONESTWORK_POSTGRES may name one")
     with throw_away_postgres(binaries) as url:
         yield make_url(url)
 
@@ -71,7 +71,7 @@ def _mariadb() -> URL:
     if given := _given("HONESTWORK_MARIADB"):
         return given
     if refusal := _refusal(make_url(MARIADB)):
-        raise Missing(f"no MariaDB: HONESTWORK_MARIADB is not set, and {refusal}")
+        raise Missing(f"no MariaDB: {refusal}; HONESTWORK_MARIADB may name one")
     return make_url(MARIADB)
 
 
@@ -88,7 +88,7 @@ def _refusal(url: URL) -> str:
         with _connected(url):
             return ""
     except DBAPIError as error:
-        return f"{url} does not answer: {str(error.orig).splitlines()[0]}"
+        return f"{url.host}:{url.port} does not let us in ({str(error.orig).splitlines()[0]})"
 
 
 @contextmanager
