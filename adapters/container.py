@@ -29,6 +29,4 @@ class Container(containers.DeclarativeContainer):
     mapping = providers.Dependency(instance_of=Mapping)
     unit = providers.Dependency(instance_of=type)
     store: providers.Provider[Store] = providers.Singleton(SqlStore, config.database, mapping)
-    uow: providers.Provider[UnitOfWork] = providers.Factory(
-        lambda unit, store: unit(store), unit, store
-    )
+    uow: providers.Provider[UnitOfWork] = providers.Factory(lambda unit, store: unit(store), unit, store)

@@ -42,7 +42,7 @@ def _literal(column: Column[Any], argument: Any) -> Any:
         case elements.True_() | elements.False_():
             return isinstance(argument, elements.True_)
         case str():
-            spelled = argument
+            spelled: str | None = argument
         case elements.TextClause():
             spelled = argument.text.strip("'")
         case _:

@@ -28,8 +28,8 @@ def entity_of(schema: Schema, aggregate: type[Any]) -> EntityPlan:
     entity = schema.entities.get(aggregate)
     if entity is None:
         raise TypeError(
-            f"{aggregate.__name__} is not mapped by the mapping of this store: call mapping.aggregate({aggregate.__name__},"
-            " …) before the store is made"
+            f"{aggregate.__name__} is not mapped by the mapping of this store:"
+            f" call mapping.aggregate({aggregate.__name__}, …) before the store is made"
         )
     if not entity.is_root:
         raise TypeError(

@@ -20,8 +20,8 @@ def not_an_aggregate(entity: EntityPlan, candidate: Any) -> None:
 
 def foreign(entity: EntityPlan, aggregate: Any) -> NoReturn:
     raise ForeignObject(
-        f"this {entity.name} belongs to another unit of work, or to one that has ended: fetch it by its key in this unit,"
-        " and change what you fetched"
+        f"this {entity.name} belongs to another unit of work, or to one that has ended:"
+        " fetch it by its key in this unit, and change what you fetched"
     )
 
 

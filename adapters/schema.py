@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import CheckConstraint, Column, ColumnElement, Index, Table, UniqueConstraint
+from sqlalchemy import CheckConstraint, ColumnElement, Index, Table, UniqueConstraint
 from sqlalchemy.orm import Mapper, RelationshipProperty
 from sqlalchemy.orm.attributes import instance_dict
 from sqlalchemy.orm.collections import collection_adapter
@@ -47,6 +47,16 @@ class ColumnPlan:
     generated: bool  # the database gives the value: an autoincrementing key
     default: Callable[[], Any] | None
     onupdate: Callable[[], Any] | None
+
+    def encoded(self, value: Any) -> Any:
+        """A guarded value as a row holds it."""
+        encode = self.guard.encode
+        return value if value is None or encode is None else encode(value)
+
+    def decoded(self, stored: Any) -> Any:
+        """A fresh value from what a row holds."""
+        decode = self.guard.decode
+        return stored if stored is None or decode is None else decode(stored)
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +171,9 @@ class EntityPlan:
         ]
         self.identity_class = self.mapper.base_mapper.class_
         self.values = {
-            name: ValuePlan(composite.composite_class, tuple(self.columns[prop.key] for prop in composite.props))
+            name: ValuePlan(
+                cast("type[Any]", composite.composite_class), tuple(self.columns[prop.key] for prop in composite.props)
+            )
             for name, composite in self.mapper.composites.items()
         }
         self.searchable = sorted(attribute for attribute, column in mapped if column.guard.encode is None)
@@ -385,7 +397,7 @@ def _order(table: TablePlan, order_by: Any) -> Callable[[Row], Any]:
     steps = []
     for element in order_by:
         descending = isinstance(element, UnaryExpression) and element.modifier is desc_op
-        column: Column[Any] = element.element if isinstance(element, UnaryExpression) else element
+        column: Any = element.element if isinstance(element, UnaryExpression) else element
         steps.append((table.position(column.name), descending))
     if not any(descending for _, descending in steps):
         positions = [position for position, _ in steps]

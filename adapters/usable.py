@@ -25,7 +25,7 @@ class Usable:
             )
         if self._thread != threading.get_ident():
             raise WrongThread(
-                "this unit of work was entered by another thread: make a unit of work for each thread, on the same store"
+                "this unit of work was entered by another thread: make one for each thread, on the same store"
             )
 
     def require_usable(self) -> None:

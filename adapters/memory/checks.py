@@ -95,7 +95,7 @@ class _Evaluator:
             members = set(getattr(expression.right, "effective_value", None) or ())
             return lambda row: None if (value := left(row)) is None else (value in members) is (kind is operators.in_op)
         if kind in (operators.between_op, operators.not_between_op):
-            low, high = (self.value(clause) for clause in expression.right.clauses)  # type: ignore[attr-defined]
+            low, high = (self.value(clause) for clause in expression.right.clauses)
             inside = _between(left, low, high)
             return inside if kind is operators.between_op else _negated(inside)
         if (compare := COMPARISONS.get(kind)) is None:
@@ -106,9 +106,9 @@ class _Evaluator:
     def _refuse(self, expression: Any) -> None:
         raise MappingRefused(
             [
-                f"the check {self.check.name or ''} of {self.table.name} has {expression!s} in it, which cannot be evaluated"
-                " without a database: write it with columns, constants, comparisons, + - *, and, or, not, in, between,"
-                " is null and length"
+                f"the check {self.check.name or ''} of {self.table.name} has {expression!s} in it, which cannot be"
+                " evaluated without a database: write it with columns, constants, comparisons, + - *, and, or,"
+                " not, in, between, is null and length"
             ]
         )
 

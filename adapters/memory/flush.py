@@ -18,7 +18,7 @@ from ..lookover import look_over_changed, look_over_new
 from ..refusals import foreign
 from ..schema import ChildrenPlan, EntityPlan, Row, TablePlan
 from ..violations import conflict
-from .instances import Known, commit_state, encoded, mark_deleted, owner_of
+from .instances import Known, commit_state, mark_deleted, owner_of
 
 if TYPE_CHECKING:
     from .session import MemorySession
@@ -55,11 +55,9 @@ class Flush:
 
     def _collect(self) -> None:
         session = self.session
-        for known in session.removed.values():
-            self._collect_removed(known)
-        modified = [
-            known for state in session.changes.modified if (known := session.known(state.obj())) is not None
-        ]
+        for gone in session.removed.values():
+            self._collect_removed(gone)
+        modified = [known for state in session.changes.modified if (known := session.known(state.obj())) is not None]
         for known in sorted(modified, key=_by_class_and_key):
             if id(known.instance) not in self.removed:
                 self.changed[id(known.instance)] = known
@@ -186,7 +184,7 @@ class Flush:
         values = instance_dict(instance)
         row = tuple(
             [
-                old if attribute is None or attribute not in values else encoded(column, values[attribute])
+                old if attribute is None or attribute not in values else column.encoded(values[attribute])
                 for attribute, column, old in zip(entity.attributes, entity.table.columns, stored, strict=True)
             ]
         )
@@ -271,7 +269,7 @@ class Flush:
                 value = 1
             elif value is None and column.default is not None:
                 value = column.guard(column.default())
-            row.append(encoded(column, value))
+            row.append(column.encoded(value))
         return tuple(row)
 
 
@@ -280,7 +278,7 @@ def _row(entity: EntityPlan, instance: Any) -> Row:
     values = instance_dict(instance)
     return tuple(
         [
-            None if attribute is None else encoded(column, values.get(attribute))
+            None if attribute is None else column.encoded(values.get(attribute))
             for attribute, column in zip(entity.attributes, entity.table.columns, strict=True)
         ]
     )
@@ -290,12 +288,11 @@ def _tell(entity: EntityPlan, instance: Any, row: Row) -> None:
     """Give an object what the store has added to its row: keys, defaults, versions."""
     values = instance_dict(instance)
     for attribute, column, stored in zip(entity.attributes, entity.table.columns, row, strict=True):
-        if attribute is not None and (stored is None or column.guard.encode is None):
+        if attribute is not None and column.guard.encode is None:
             values[attribute] = stored
-        elif attribute is not None and values.get(attribute) is None and column.guard.decode is not None:
-            values[attribute] = column.guard.decode(stored)
+        elif attribute is not None and values.get(attribute) is None:
+            values[attribute] = column.decoded(stored)
 
 
 def _by_class_and_key(known: Known) -> Any:
     return (known.entity.name, known.key)
-

@@ -18,14 +18,13 @@ from typing import Any
 from sqlalchemy.orm.attributes import flag_modified, instance_dict, instance_state, set_committed_value
 from sqlalchemy.orm.state import InstanceState
 
-from ..schema import ColumnPlan, EntityPlan, Key, Row
+from ..schema import EntityPlan, Key, Row
 
 __all__ = [
     "Changes",
     "Known",
     "blank",
     "commit_state",
-    "encoded",
     "fill",
     "fill_children",
     "identify",
@@ -50,6 +49,10 @@ class Changes:
     @property
     def modified(self) -> set[InstanceState[Any]]:
         return self._modified
+
+    def _fast_discard(self, state: InstanceState[Any]) -> None:
+        """Called when an object is garbage."""
+        self._modified.discard(state)
 
     def watch(self, state: InstanceState[Any]) -> None:
         state._instance_dict = self._reference  # type: ignore[assignment]
@@ -82,19 +85,12 @@ def fill(entity: EntityPlan, instance: Any, row: Row) -> None:
         values.pop(name, None)  # a value object is made again from its columns
     for attribute, column, stored in zip(entity.attributes, entity.table.columns, row, strict=True):
         if attribute is not None:
-            decode = column.guard.decode
-            values[attribute] = stored if decode is None or stored is None else decode(stored)
+            values[attribute] = column.decoded(stored)
 
 
 def fill_children(instance: Any, attribute: str, members: Any) -> None:
     """Give an object its members, as if they had just been loaded."""
     set_committed_value(instance, attribute, members)
-
-
-def encoded(column: ColumnPlan, value: Any) -> Any:
-    """A value as a row holds it."""
-    encode = column.guard.encode
-    return value if encode is None or value is None else encode(value)
 
 
 def commit_state(state: InstanceState[Any], changes: Changes) -> None:
@@ -123,7 +119,7 @@ def mark_changed_documents(known: Known) -> None:
     """Notice JSON values that were changed in place."""
     for attribute, column in known.entity.documents:
         value = known.state.dict.get(attribute)
-        if encoded(column, value) != known.row[column.position]:
+        if column.encoded(value) != known.row[column.position]:
             flag_modified(known.instance, attribute)
 
 

@@ -125,8 +125,7 @@ class MemorySession(Usable, Session):
             return False
         key = entity.key_of(aggregate)
         return any(
-            known.key == key and known.entity.identity_class is entity.identity_class
-            for known in self.removed.values()
+            known.key == key and known.entity.identity_class is entity.identity_class for known in self.removed.values()
         )
 
     def register(self, entity: EntityPlan, key: Key, row: Row, instance: Any) -> Known:
@@ -174,9 +173,7 @@ class MemorySession(Usable, Session):
 
     def _fill_children(self, known: Known) -> None:
         for children in known.entity.children:
-            members = [
-                self.load(children.entity, key, row) for key, row in self.children_rows(children, known.key)
-            ]
+            members = [self.load(children.entity, key, row) for key, row in self.children_rows(children, known.key)]
             fill_children(
                 known.instance, children.attribute, members if children.is_collection else next(iter(members), None)
             )

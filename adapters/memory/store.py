@@ -37,7 +37,8 @@ class MemoryStore(Store):
         self.lock = threading.RLock()
         self.tables: dict[str, MemoryTable] = {}
         self.checks = {
-            plan.name: [(check, predicate(plan, check)) for check in plan.checks] for plan in self.schema.tables.values()
+            plan.name: [(check, predicate(plan, check)) for check in plan.checks]
+            for plan in self.schema.tables.values()
         }
         self.create_tables()
 
@@ -59,12 +60,10 @@ class MemoryStore(Store):
     def rows(self, table: str) -> list[dict[str, Any]]:
         """The committed rows of a table, in the order of their keys; for tests that look behind the repository."""
         found = self.tables[table]
-        names = [column.name for column in found.plan.columns]
-        decoders = [column.guard.decode for column in found.plan.columns]
         return [
             {
-                name: value if decode is None or value is None else decode(value)
-                for name, decode, value in zip(names, decoders, found.rows[key], strict=True)
+                column.name: column.decoded(value)
+                for column, value in zip(found.plan.columns, found.rows[key], strict=True)
             }
             for key in sorted(found.rows)
         ]

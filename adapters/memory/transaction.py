@@ -14,7 +14,6 @@ as a database does whose lock timeout has passed. Nothing here knows of objects.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ...domain.errors import CheckFailed, ConstraintViolated, Duplicate, MissingValue, ReferenceViolated
@@ -82,13 +81,10 @@ class Transaction:
         overlay = self._overlays.get(table.plan.name)
         with self.store.lock:
             keys = table.find(index, value, snapshot)
-        if overlay is None:
-            return [(key, table.at(key, snapshot)) for key in keys]  # type: ignore[misc]  # found, so seen
-        own = overlay.indexes[number].find(value)
-        return [
-            *((key, table.at(key, snapshot)) for key in keys if key not in overlay.rows),  # type: ignore[misc]
-            *((key, overlay.rows[key]) for key in own),
-        ]
+        if overlay is not None:
+            own = overlay.indexes[number].find(value)
+            keys = [*(key for key in keys if key not in overlay.rows), *own]
+        return [(key, row) for key in keys if (row := self.view(table, key)) is not None]
 
     # Writing
 

@@ -8,12 +8,12 @@ place, roots whose members have changed, and tables that refer to one another wi
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import flag_modified, instance_dict, instance_state
-from sqlalchemy.orm.unitofwork import DeleteAll, SaveUpdateAll
+from sqlalchemy.orm.unitofwork import _DeleteAll, _SaveUpdateAll
 
 from ..aggregates import members_touched
 from ..lookover import look_over_changed, look_over_new
@@ -53,8 +53,9 @@ def _order_tables(schema: Schema, context: Any, flushed: set[type[Any]]) -> None
     mappers = {schema.entities[cls].mapper.base_mapper for cls in flushed}
     for referring, target in schema.references_between:
         if referring in mappers and target in mappers:
-            context.dependencies.add((SaveUpdateAll(context, target), SaveUpdateAll(context, referring)))
-            context.dependencies.add((DeleteAll(context, referring), DeleteAll(context, target)))
+            save, delete = cast("Any", _SaveUpdateAll), cast("Any", _DeleteAll)
+            context.dependencies.add((save(context, target), save(context, referring)))
+            context.dependencies.add((delete(context, referring), delete(context, target)))
 
 
 def watch_documents(entity: EntityPlan) -> None:
@@ -78,7 +79,4 @@ def mark_changed_documents(entity: EntityPlan, instance: object) -> None:
 
 def _encoded(entity: EntityPlan, instance: object) -> dict[str, Any]:
     values = instance_dict(instance)
-    return {
-        attribute: None if (value := values.get(attribute)) is None else column.guard.encode(value)
-        for attribute, column in entity.documents
-    }
+    return {attribute: column.encoded(values.get(attribute)) for attribute, column in entity.documents}

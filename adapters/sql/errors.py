@@ -11,8 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 
 from ...domain.errors import (
@@ -28,7 +27,7 @@ from ...domain.errors import (
     Unavailable,
     UnitReadOnly,
 )
-from ..schema import Schema, TablePlan
+from ..schema import Check, Reference, Schema, TablePlan, Unique
 from ..violations import conflict, violation
 
 __all__ = ["DRIVER_ERRORS", "translated"]
@@ -93,7 +92,9 @@ def translated(error: Exception, schema: Schema, *, committing: bool = False) ->
     if isinstance(error, StaleDataError):
         return conflict()
     if isinstance(error, PoolTimeout):
-        return Unavailable(f"no connection was free: {error}; units of work are kept open too long, or the pool is small")
+        return Unavailable(
+            f"no connection was free: {error}; units of work are kept open too long, or the pool is small"
+        )
     assert isinstance(error, DBAPIError)
     driver: Any = error.orig
     kind = Unavailable if error.connection_invalidated else _kind(driver)
@@ -116,13 +117,14 @@ def translated(error: Exception, schema: Schema, *, committing: bool = False) ->
 def _kind(driver: Any) -> type[HonestworkError]:
     if name := getattr(driver, "sqlite_errorname", None):
         return next((SQLITE[code] for code in _codes(name) if code in SQLITE), BackendError)
+    if driver.args and isinstance(driver.args[0], int):
+        return MARIADB.get(driver.args[0], BackendError)
     if hasattr(driver, "sqlstate"):
         state = driver.sqlstate
         if state is None:  # psycopg gives none where no server has answered
             return Unavailable if type(driver).__name__ in ("OperationalError", "ConnectionTimeout") else BackendError
         return POSTGRESQL.get(state) or POSTGRESQL_CLASSES.get(state[:2], BackendError)
-    number = driver.args[0] if driver.args and isinstance(driver.args[0], int) else 0
-    return MARIADB.get(number, BackendError)
+    return BackendError
 
 
 def _codes(name: str) -> Iterable[str]:
@@ -156,7 +158,8 @@ def _violated_on_sqlite(words: str, schema: Schema) -> Violated:
     qualified = [part.split(".") for part in detail.split(", ")]
     table, columns = qualified[0][0], tuple(column for _, column in qualified)
     plan = schema.tables.get(table)
-    return table, columns, plan and _unique_name(plan, columns)
+    name = _unique_name(plan, columns) if plan is not None and words.startswith("UNIQUE") else None
+    return table, columns, name
 
 
 def _violated_on_mariadb(words: str, schema: Schema, target: str) -> Violated:
@@ -177,7 +180,8 @@ def _by_constraint(schema: Schema, name: str | None, table: str) -> Violated:
     for plan in schema.tables.values():
         if table and plan.name != table:
             continue
-        for constraint in (*plan.uniques, *plan.references, *plan.checks):
+        constraints: tuple[Unique | Reference | Check, ...] = (*plan.uniques, *plan.references, *plan.checks)
+        for constraint in constraints:
             if constraint.name == name:
                 return plan.name, constraint.columns, name
         if name in (f"{plan.name}_pkey", f"pk_{plan.name}"):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import ColumnElement
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import Session as OrmSession
-from sqlalchemy.orm.attributes import instance_dict, instance_state
+from sqlalchemy.orm.attributes import instance_state
 
 from ...domain.repository import Repository
 from ..conditions import conditions

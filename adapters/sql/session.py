@@ -11,7 +11,6 @@ What is added to `sqlalchemy.orm.Session`:
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Engine, Executable, event
 from sqlalchemy.engine import Result
 from sqlalchemy.orm import Session as OrmSession
-from sqlalchemy.orm.attributes import instance_dict, instance_state
+from sqlalchemy.orm.attributes import instance_dict
 
 from ...domain.repository import Repository
 from ...service_layer.store import Session

@@ -5,17 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import Engine
-from sqlalchemy import event
-from sqlalchemy.orm import Session as OrmSession
 
-from ...domain.repository import Repository
 from ...service_layer.store import Store
 from ..mapping import Mapping
-from ..ports import repository_class
 from ..schema import EntityPlan
 from .engines import configured, reading, write_lock
 from .errors import DRIVER_ERRORS, translated
-from .repository import SqlRepository
 from .session import SqlSession
 from .statements import Statements
 
