@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 from sqlalchemy.orm.attributes import get_history
 
-from .schema import EntityPlan
+from .entities import EntityPlan
 
 __all__ = ["members_touched"]
 

@@ -55,6 +55,7 @@ class Mapping(registry):
     def __init__(self, *, metadata: MetaData | None = None) -> None:
         super().__init__(metadata=metadata or MetaData(naming_convention=CONSTRAINT_NAMES))
         self.roots: dict[type[Any], Mapper[Any]] = {}
+        self.violations: dict[str, type[Exception]] = {}
 
     def aggregate(
         self,

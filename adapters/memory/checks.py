@@ -16,7 +16,7 @@ from sqlalchemy.sql import elements, operators
 from sqlalchemy.sql.functions import FunctionElement
 
 from ...domain.errors import MappingRefused
-from ..schema import Check, Row, TablePlan
+from ..tables import Check, Row, TablePlan
 
 __all__ = ["predicate"]
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...domain.errors import CheckFailed, ConstraintViolated, Duplicate, MissingValue, ReferenceViolated
-from ..schema import Key, Reference, Row, TablePlan
+from ..tables import Key, Reference, Row, TablePlan
 from ..violations import conflict, violation
 from .tables import Index, MemoryTable, Overlay
 
@@ -72,9 +72,10 @@ class Transaction:
         """The row, if any, that has this value of a unique constraint."""
         return self._find(table, table.uniques[number], number, value)
 
-    def referring(self, table: MemoryTable, number: int, target: Key) -> list[tuple[Key, Row]]:
-        """The rows of a table whose reference points to this key, in no order."""
-        return self._find(table, table.references[number], len(table.uniques) + number, target)
+    def referring(self, reference: Reference, target: Key) -> list[tuple[Key, Row]]:
+        """The rows whose reference points to this key, in no order."""
+        table = self.store.tables[reference.table]
+        return self._find(table, table.references[reference.number], len(table.uniques) + reference.number, target)
 
     def _find(self, table: MemoryTable, index: Index, number: int, value: Any) -> list[tuple[Key, Row]]:
         snapshot = self.begin()
@@ -180,7 +181,7 @@ class Transaction:
 
     def _check_unreferred(self, reference: Reference, key: Key) -> None:
         table = self.store.tables[reference.table]
-        number = table.plan.references.index(reference)
+        number = reference.number
         overlay = self._overlays.get(table.plan.name)
         if overlay is not None and overlay.indexes[len(table.uniques) + number].find(key):
             raise self._broken(reference)

@@ -27,7 +27,8 @@ from ...domain.errors import (
     Unavailable,
     UnitReadOnly,
 )
-from ..schema import Check, Reference, Schema, TablePlan, Unique
+from ..schema import Schema
+from ..tables import Check, Reference, TablePlan, Unique
 from ..violations import conflict, violation
 
 __all__ = ["DRIVER_ERRORS", "translated"]

@@ -22,8 +22,9 @@ from sqlalchemy.orm.attributes import instance_dict
 
 from ...domain.repository import Repository
 from ...service_layer.store import Session
+from ..entities import EntityPlan
+from ..ownership import set_owner
 from ..ports import entity_of, repository_class
-from ..schema import EntityPlan
 from ..usable import Usable
 from .changes import look_over, mark_changed_documents, remember_documents
 from .engines import WriteLock
@@ -51,6 +52,17 @@ def _loaded(orm: _Orm, instance: object) -> None:
 def _stored(orm: _Orm, instance: object) -> None:
     orm.unit.hold(instance)
     orm.unit.inserted.append(instance)
+
+
+@event.listens_for(_Orm, "transient_to_pending")
+def _attached(orm: _Orm, instance: object) -> None:
+    set_owner(instance, orm.unit)
+
+
+@event.listens_for(_Orm, "pending_to_transient")
+@event.listens_for(_Orm, "persistent_to_transient")
+def _released(orm: _Orm, instance: object) -> None:
+    set_owner(instance, None)
 
 
 @event.listens_for(_Orm, "before_flush")
@@ -167,10 +179,14 @@ class SqlSession(Usable, Session):
     def hold(self, instance: object) -> None:
         """Keep an object as long as the unit lives."""
         self.held.append(instance)
+        set_owner(instance, self)
         entity = self.store.schema.entities[type(instance)]
         if entity.documents:
             remember_documents(entity, instance)
             self.documents.append((entity, instance))
+
+    def attach(self, entity: EntityPlan, member: Any) -> None:
+        """The ORM does it by itself, by its cascades."""
 
     def is_forgetting(self, entity: EntityPlan, aggregate: object) -> bool:
         """Is an aggregate with the same key removed, and not yet flushed?"""

@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import Engine
 
 from ...service_layer.store import Store
+from ..entities import EntityPlan
 from ..mapping import Mapping
-from ..schema import EntityPlan
 from .engines import configured, reading, write_lock
 from .errors import DRIVER_ERRORS, translated
 from .session import SqlSession
