@@ -81,6 +81,7 @@ class TablePlan:
 
     name: str
     columns: tuple[ColumnPlan, ...]
+    key_name: str | None  # of the primary key constraint
     key_columns: tuple[str, ...]
     key: Callable[[Row], Key]
     key_guard: Callable[[Any], Key]
@@ -114,6 +115,7 @@ def table_plan(table: Table) -> TablePlan:
     return TablePlan(
         name=table.name,
         columns=columns,
+        key_name=_name(table.primary_key),
         key_columns=tuple(names[position] for position in positions),
         key=_values(positions),
         key_guard=_key_guard([columns[position].guard for position in positions]),

@@ -29,7 +29,7 @@ class MemoryRepository(Repository[A, K]):
     def __init__(self, session: MemorySession, entity: EntityPlan) -> None:
         self._session = session
         self._entity = entity
-        self._table = session.store.tables[entity.table.name]
+        self._table = session.store.table(entity.table.name)
 
     @property
     def aggregate_name(self) -> str:

@@ -16,6 +16,7 @@ from ..ownership import owner_of, set_owner
 from ..ports import entity_of, repository_class
 from ..tables import Key, Row
 from ..usable import Usable
+from ..violations import in_words_of_the_domain
 from .flush import Flush
 from .instances import (
     Changes,
@@ -74,6 +75,12 @@ class MemorySession(Usable, Session):
         try:
             with self.store.lock:
                 Flush(self).run()
+        except Exception as error:
+            self.fail()
+            own = in_words_of_the_domain(error, self.store.schema.violations)
+            if own is not error:
+                raise own from error
+            raise
         except BaseException:
             self.fail()
             raise

@@ -28,7 +28,7 @@ from ..ports import entity_of, repository_class
 from ..usable import Usable
 from .changes import look_over, mark_changed_documents, remember_documents
 from .engines import WriteLock
-from .errors import DRIVER_ERRORS, translated
+from .errors import DRIVER_ERRORS, raised
 from .repository import SqlRepository
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class SqlSession(Usable, Session):
             orm.flush()
         except DRIVER_ERRORS as error:
             self.fail()
-            raise translated(error, self.store.schema) from error
+            raised(error, self.store.schema)
         except BaseException:
             self.fail()
             raise
@@ -119,7 +119,7 @@ class SqlSession(Usable, Session):
             self.orm.commit()
         except DRIVER_ERRORS as error:
             self.fail()
-            raise translated(error, self.store.schema, committing=True) from error
+            raised(error, self.store.schema, committing=True)
         self.inserted.clear()
         self._end_transaction()
 
@@ -130,7 +130,7 @@ class SqlSession(Usable, Session):
             self.orm.rollback()
             self.orm.expunge_all()
         except DRIVER_ERRORS as error:
-            raise translated(error, self.store.schema) from error
+            raised(error, self.store.schema)
         finally:
             self._forget_since(0)
             self.held.clear()
@@ -174,7 +174,7 @@ class SqlSession(Usable, Session):
             return self.orm.execute(statement, parameters, execution_options=options)
         except DRIVER_ERRORS as error:
             self.fail()
-            raise translated(error, self.store.schema) from error
+            raised(error, self.store.schema)
 
     def hold(self, instance: object) -> None:
         """Keep an object as long as the unit lives."""
@@ -217,7 +217,7 @@ class SqlSession(Usable, Session):
                     self.orm.refresh(state.obj())
         except DRIVER_ERRORS as error:
             self.fail()
-            raise translated(error, self.store.schema) from error
+            raised(error, self.store.schema)
 
     def _forget_since(self, count: int) -> None:
         """Take back what the database gave to objects that it does not have any more."""
