@@ -70,7 +70,7 @@ def _table(table: Table, mapping: Mapping) -> Iterator[str]:
                 if constraint.name not in mapping.twins:
                     yield (
                         f"the check {constraint.name} of {table.name} is text, which only a database can read: write it"
-                        f" with columns, CheckConstraint({table.name}.c.column >= 0), or give its meaning in Python with"
+                        f" with columns, CheckConstraint({table.name}.c.column >= 0), or give its meaning in Python:"
                         f" mapping.check_twin({constraint.name!r}, lambda row: …)"
                     )
     for index in sorted(table.indexes, key=lambda each: str(each.name)):
@@ -214,8 +214,6 @@ def _relation(relation: RelationshipProperty[Any], mapping: Mapping) -> Iterator
     if relation.direction is MANYTOONE:
         if not any(each.direction is ONETOMANY for each in relation._reverse_property):
             yield f"{where} refers to {target}, which is another aggregate: keep its key, and fetch it by the key"
-        elif relation.lazy != "selectin":
-            yield f'{where} points back to its owner and is not loaded with it: write owner({target}, "…")'
         return
     if relation.lazy not in ("selectin", "joined", "immediate", "subquery"):
         yield f"{where} is loaded lazily, and would not be there after the unit: write children({target})"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy.orm import Mapper, RelationshipProperty
@@ -149,6 +150,11 @@ class EntityPlan:
         self.guarded = [(attribute, each.column) for attribute, each in mapped if each is not self.version]
         self.documents = [(attribute, each) for attribute, each in mapped if each.column.guard.encode is not None]
         self.given_keys = self._given_keys()
+
+    @cached_property
+    def has_ways_back(self) -> bool:
+        """Does any member point back to its owner?"""
+        return any(each.owner_attribute or each.entity.has_ways_back for each in self.children)
 
     def _given_keys(self) -> list[tuple[str, str]]:
         """(attribute, column) of the parts of the key that nobody but the program can give."""

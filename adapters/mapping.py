@@ -194,7 +194,7 @@ def owner(cls: type[object], children: str) -> RelationshipProperty[Any]:
     mapping.member(Line, lines, properties={"order": owner(Order, "lines")})
     mapping.aggregate(Order, orders, properties={"lines": children(Line, back_populates="order")})
     """
-    return relationship(cls, back_populates=children, lazy="selectin", cascade="")
+    return relationship(cls, back_populates=children, cascade="")
 
 
 def value(cls: type[object], *columns: Column[Any]) -> CompositeProperty[Any]:

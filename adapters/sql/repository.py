@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, Select
 from sqlalchemy.orm import Session as OrmSession
 from sqlalchemy.orm.attributes import instance_state
 
 from ...domain.repository import Repository
+from ..aggregates import point_back
 from ..conditions import conditions
 from ..entities import EntityPlan
 from ..ownership import owner_of, require_own
@@ -79,8 +80,8 @@ class SqlRepository(Repository[A, K]):
             if known is not None:
                 return known if isinstance(known, self._entity.cls) else None
         parameters = {f"key_{number}": part for number, part in enumerate(parts)}
-        found: A | None = session.execute(self._statements.by_key, parameters).scalars().one_or_none()
-        return found
+        found = self._load(self._statements.by_key, parameters)
+        return found[0] if found else None
 
     def __iter__(self) -> Iterator[A]:
         return iter(self.find_by())
@@ -100,8 +101,14 @@ class SqlRepository(Repository[A, K]):
         return self.first(**equal) is not None
 
     def _find(self, wanted: list[ColumnElement[bool]], limit: int | None = None) -> list[A]:
-        statement = self._statements.find(wanted).limit(limit)
-        return list(self._session.execute(statement).scalars().all())
+        return self._load(self._statements.find(wanted).limit(limit))
+
+    def _load(self, statement: Select[Any], parameters: dict[str, Any] | None = None) -> list[A]:
+        found = list(self._session.execute(statement, parameters).scalars().all())
+        if self._entity.has_ways_back:
+            for aggregate in found:
+                point_back(self._entity, aggregate)
+        return found
 
     def _conditions(self, equal: dict[str, object]) -> list[ColumnElement[bool]]:
         wanted = conditions(self._entity, equal)

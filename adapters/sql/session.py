@@ -22,6 +22,7 @@ from sqlalchemy.orm.attributes import instance_dict
 
 from ...domain.repository import Repository
 from ...service_layer.store import Session
+from ..aggregates import point_back
 from ..entities import EntityPlan
 from ..ownership import set_owner
 from ..ports import entity_of, repository_class
@@ -215,6 +216,10 @@ class SqlSession(Usable, Session):
             for state in list(self.orm.identity_map.all_states()):
                 if state.expired_attributes:
                     self.orm.refresh(state.obj())
+            for instance in self.held:
+                entity = self.store.schema.entities[type(instance)]
+                if entity.is_root and entity.has_ways_back and instance in self.orm:
+                    point_back(entity, instance)
         except DRIVER_ERRORS as error:
             self.fail()
             raised(error, self.store.schema)
