@@ -25,10 +25,10 @@ def members_touched(entity: EntityPlan, owner: object, touched: Collection[int])
 
     The version stands on the root only, so a change of a member has to reach it.
     """
-    for children in entity.children:
-        if get_history(owner, children.attribute).has_changes():
-            return True
-        for member in children.members(owner):
-            if id(member) in touched or members_touched(children.entity, member, touched):
-                return True
-    return False
+    if any(get_history(owner, members.attribute).has_changes() for members in entity.relations):
+        return True
+    return any(
+        id(member) in touched or members_touched(children.entity, member, touched)
+        for children in entity.children
+        for member in children.members(owner)
+    )
