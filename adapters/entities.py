@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from functools import cached_property
 from typing import Any
 
 from sqlalchemy.orm import Mapper, RelationshipProperty
@@ -135,6 +134,7 @@ class EntityPlan:
 
     def __post_init__(self) -> None:
         self.table = self.parts[0].table
+        self.attributes = [each.attribute for each in self.fields]
         self.name = self.cls.__name__
         self.identity_class = self.mapper.base_mapper.class_
         mapped = [(each.attribute, each) for each in self.fields if each.attribute is not None]
@@ -150,11 +150,6 @@ class EntityPlan:
         self.guarded = [(attribute, each.column) for attribute, each in mapped if each is not self.version]
         self.documents = [(attribute, each) for attribute, each in mapped if each.column.guard.encode is not None]
         self.given_keys = self._given_keys()
-
-    @cached_property
-    def has_ways_back(self) -> bool:
-        """Does any member point back to its owner?"""
-        return any(each.owner_attribute or each.entity.has_ways_back for each in self.children)
 
     def _given_keys(self) -> list[tuple[str, str]]:
         """(attribute, column) of the parts of the key that nobody but the program can give."""
@@ -197,6 +192,12 @@ class EntityPlan:
                 for each in self.fields
             ]
         )
+
+    def decoded(self, row: Row) -> Row:
+        """Fresh values from a row."""
+        if not self.documents:
+            return row
+        return tuple([each.column.decoded(stored) for each, stored in zip(self.fields, row, strict=True)])
 
     def forget_generated(self, values: dict[str, Any]) -> None:
         """Take back what a store gave to an object that it does not have any more."""

@@ -12,6 +12,7 @@ from sqlalchemy.orm.state import InstanceState
 from ...domain.repository import Repository
 from ...service_layer.store import Session
 from ..entities import EntityPlan
+from ..instances import blank, fill, identity, set_members
 from ..ownership import owner_of, set_owner
 from ..ports import entity_of, repository_class
 from ..tables import Key, Row
@@ -21,11 +22,7 @@ from .flush import Flush
 from .instances import (
     Changes,
     Known,
-    blank,
     commit_state,
-    fill,
-    fill_members,
-    identify,
     make_transient,
     mark_changed_documents,
     mark_deleted,
@@ -144,7 +141,7 @@ class MemorySession(Usable, Session):
         known = Known(entity, key, row, instance)
         self._known.setdefault(entity.identity_class, {})[key] = known
         self._by_id[id(instance)] = known
-        identify(entity, known.state, key)
+        known.state.key = identity(entity, key)
         set_owner(instance, self)
         self.changes.watch(known.state)
         if entity.documents:
@@ -215,7 +212,7 @@ class MemorySession(Usable, Session):
         return known.instance
 
     def _fill(self, known: Known) -> None:
-        fill(known.entity, known.instance, known.row)
+        fill(known.entity, known.instance, known.entity.decoded(known.row))
         self._fill_members(known)
         commit_state(known.state, self.changes)
 
@@ -225,14 +222,14 @@ class MemorySession(Usable, Session):
             members = self._load_all(children.entity, rows, children.order)
             if children.owner_attribute is not None:
                 for member in members:
-                    fill_members(member, children.owner_attribute, known.instance)
+                    set_members(member, children.owner_attribute, known.instance)
             found: Any = members if children.is_collection else next(iter(members), None)
-            fill_members(known.instance, children.attribute, found)
+            set_members(known.instance, children.attribute, found)
         for links in known.entity.links:
             table = self.store.tables[links.entity.table.name]
             keys = [links.to_member.values(row) for _, row in self.transaction.referring(links.to_owner, known.key)]
             rows = [(key, row) for key in keys if (row := self.transaction.view(table, key)) is not None]
-            fill_members(known.instance, links.attribute, self._load_all(links.entity, rows, links.order))
+            set_members(known.instance, links.attribute, self._load_all(links.entity, rows, links.order))
 
     def _load_all(self, entity: EntityPlan, rows: list[tuple[Key, Row]], order: Any) -> list[Any]:
         loaded = []
