@@ -33,6 +33,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Numeric,
+    PickleType,
     SmallInteger,
     String,
     Time,
@@ -108,7 +109,7 @@ def guard_for(table: str, column: Column[Any]) -> Guard:
             return Guard(attribute, dt.datetime, _utc)
         case Duration():
             return Guard(attribute, dt.timedelta, _exactly(dt.timedelta, "a timedelta"))
-        case TypeDecorator():
+        case TypeDecorator() if not isinstance(declared, PickleType):
             return _decorated(attribute, table, column)
         case JSON():
             return Guard(attribute, object, _json, encode=_dumped, decode=json.loads)
