@@ -30,5 +30,5 @@ class Container(containers.DeclarativeContainer):
     mapping = providers.Dependency(instance_of=Mapping)
     unit = providers.Dependency(instance_of=type)
     store: providers.Provider[Store] = providers.Singleton(SqlStore, config.database, mapping)
-    # Any, for a container cannot say in types that it makes what it was given: write `uow: Directory = container.uow()`.
+    # Any, for no type can say that it makes what `unit` is: write `uow: Directory = container.uow()`.
     uow: providers.Provider[Any] = providers.Factory(lambda unit, store: unit(store), unit, store)
