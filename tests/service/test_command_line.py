@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -148,7 +148,8 @@ def test_a_misspelled_command_is_one_line_and_changes_nothing(words: list[str], 
     [
         ("", "no database URL"),
         ("users.db", "no database URL"),
-        ("nosuch://host/name", "no database that is known here"),
+        ("nosuch://host/name", "not supported"),
+        ("sqlite+nosuch:///users.db", "no driver that is known here"),
         ("oracle://host/name", "not supported"),
         ("postgresql://127.0.0.1:port/name", "no database URL"),
         ("sqlite://users.db", "no database URL"),
@@ -177,19 +178,6 @@ def test_trouble_with_the_database_is_one_line_and_changes_nothing(
     assert status == 1
     assert not printed or words == ["demo"]
     assert complaint in complained
-    assert complained.count("\n") == 1
-    assert rows() == [(1, "John Doe", 30)]
-
-
-def test_a_database_that_another_program_writes_to_is_one_line(run: Run, john: str) -> None:
-    other = sqlite3.connect("users.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-
-    status, printed, complained = run("birthday", john)
-    other.close()
-
-    assert (status, printed) == (1, "")
-    assert "run the whole service again" in complained
     assert complained.count("\n") == 1
     assert rows() == [(1, "John Doe", 30)]
 
@@ -273,8 +261,7 @@ def test_a_name_that_is_no_text_is_one_line() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes are different there")
-def test_a_reader_that_stops_reading_is_no_trouble(run: Run) -> None:
-    run("add", "John Doe", "30")
+def test_a_reader_that_stops_reading_is_no_trouble(john: str) -> None:
     reading, writing = os.pipe()
     os.close(reading)
 
@@ -294,19 +281,13 @@ def test_a_full_disk_is_one_line(john: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send there")
-def test_ctrl_c_ends_the_program_without_a_word(john: str) -> None:
-    other = sqlite3.connect("users.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")  # the program waits for its turn
-    waiting = subprocess.Popen([*PROGRAM, "birthday", john, "--echo"], stderr=subprocess.PIPE, text=True)
-    assert waiting.stderr is not None
-    while "PRAGMA" not in waiting.stderr.readline():
-        pass
-    time.sleep(0.2)
+def test_ctrl_c_ends_the_program_without_a_word() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        database = f"postgresql://127.0.0.1:{silent.getsockname()[1]}/name"
+        waiting = subprocess.Popen([*PROGRAM, "list", "--database", database], stderr=subprocess.PIPE)
+        silent.settimeout(60)
+        with silent.accept()[0]:
+            waiting.send_signal(signal.SIGINT)
+            _, said = waiting.communicate(timeout=60)
 
-    waiting.send_signal(signal.SIGINT)
-    _, said = waiting.communicate(timeout=30)
-    other.close()
-
-    assert waiting.returncode == 130
-    assert "Traceback" not in said
-    assert rows() == [(1, "John Doe", 30)]
+    assert (waiting.returncode, said) == (130, b"")

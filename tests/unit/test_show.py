@@ -62,5 +62,5 @@ def test_a_show_that_sold_nothing_took_nothing(hamlet: Show) -> None:
 
 
 def test_two_currencies_do_not_add_up() -> None:
-    with pytest.raises(ValueError, match="20.00 EUR and 1.00 GBP cannot be added"):
+    with pytest.raises(ValueError, match=r"20\.00 EUR and 1\.00 GBP cannot be added"):
         EUROS_20 + Money(Decimal(1), "GBP")
