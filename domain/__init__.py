@@ -19,6 +19,7 @@ from .errors import (
     NotFound as NotFound,
     NotInUnit as NotInUnit,
     ReferenceViolated as ReferenceViolated,
+    RuleRefused as RuleRefused,
     Unavailable as Unavailable,
     UnitClosed as UnitClosed,
     UnitFailed as UnitFailed,
