@@ -88,10 +88,14 @@ class Expr:
         for child in self.children():
             yield from child.attributes()
 
+    def nullables(self) -> tuple[Expr, ...]:
+        """The attributes that may be NULL, each once."""
+        return tuple(dict.fromkeys(attribute for attribute in self.attributes() if attribute.args[2]))
+
     @property
     def nullable(self) -> bool:
         """May this value be NULL?"""
-        return any(attribute.args[2] for attribute in self.attributes())
+        return bool(self.nullables())
 
 
 def const(value: Any) -> Expr:

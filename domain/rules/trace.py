@@ -210,6 +210,10 @@ class Tracer:
             raise self.refusal
         return leaf
 
+    def only_path(self, body: Callable[[], L]) -> L:
+        """What *body* returns where there is nothing to decide: in an order, and in a projection."""
+        return self.explore(body)[0][1]
+
     def condition(self, body: Callable[[], Expr]) -> Expr:
         """The formula of a *body* that returns TRUE or FALSE at the end of each path."""
         return self.formula_of(self.explore(body))
