@@ -119,7 +119,7 @@ REFUSED: dict[str, tuple[Callable[[User], object], str]] = {
     # identity and classes
     "is an object": (lambda u: u.name is FAVOURITE, "compares with `is FAVOURITE`"),
     "is a favourite": (lambda u: u is FAVOURITE, "compares with `is FAVOURITE`"),
-    "is a text": (lambda u: u.name is "a", "compares with `is"),  # noqa: F632
+    "is an argument": (lambda u, other="a": u.name is other, "compares with `is"),
     "== of entities": (lambda u: u == FAVOURITE, "compares a whole User; compare its key"),
     "isinstance of a subclass": (lambda u: isinstance(u, Admin), "asks isinstance"),
     "class pattern": (matches_class, "matches a class pattern"),
@@ -182,7 +182,7 @@ REFUSED: dict[str, tuple[Callable[[User], object], str]] = {
     "global": (writes_global, "changes `written`"),
     "nonlocal": (writes_nonlocal(), "changes `n`"),
     "import": (imports, "imports"),
-    "async": (waits, "await"),
+    "async": (waits, "is async"),
     "generator": (yields, "yields"),
     "setattr": (lambda u: setattr(u, "age", 3) or True, r"assigns User\.age"),
     # what is returned
