@@ -17,6 +17,7 @@ from __future__ import annotations
 import builtins
 import dis
 import functools
+import inspect
 import sys
 import types
 import typing
@@ -143,6 +144,7 @@ _WRITES = {
     "DELETE_SUBSCR",
     "DELETE_DEREF",
 }
+_ASYNC = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 _SUSPENDS = {"YIELD_VALUE", "GET_AWAITABLE", "SEND"}
 
 
@@ -169,6 +171,8 @@ def _plan(code: types.CodeType) -> _Plan:
             refusal = f"changes `{instruction.argval or 'an element'}` ({line}): a rule only looks"
         elif instruction.opname in _SUSPENDS and code.co_name != "<genexpr>":
             refusal = f"yields or awaits ({line}): a rule returns a bool"
+    if code.co_flags & _ASYNC:
+        refusal = f"is async (line {code.co_firstlineno}): a rule returns a bool, and awaits nothing"
     for i, constant in enumerate(constants):
         if isinstance(constant, types.CodeType):
             inner = _plan(constant)

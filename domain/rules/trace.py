@@ -201,11 +201,7 @@ class Tracer:
         except Exception as error:
             if self.refusal is not None:
                 raise self.refusal from error
-            world = " and ".join(str(asked if answer else not_(asked)) for asked, answer in scope.answers())
-            raise self.refuse(
-                f"raises {type(error).__name__}({error}) when {world or 'run at all'}: a rule has an answer for"
-                " every row the mapping allows; ask first, as in `user.score is not None and user.score > 3`"
-            ) from error
+            raise self.refuse(_raised(error, scope.answers())) from error
         if self.refusal is not None:  # swallowed by the rule
             raise self.refusal
         return leaf
@@ -262,6 +258,17 @@ class Tracer:
     def seen(self, value: Any) -> Any:
         """A constant of the rule's surroundings as the rule is to see it."""
         return seen(value, self)
+
+
+def _raised(error: Exception, answers: Answers) -> str:
+    world = " and ".join(str(asked if answer else not_(asked)) for asked, answer in answers)
+    what = f"raises {type(error).__name__}({error})" + (f" when {world}" if world else "")
+    if "Symbol" in str(error):
+        return f"{what}: it hands an attribute to a function that needs its value, which only the database knows"
+    return (
+        f"{what}: a rule has an answer for every row the mapping allows;"
+        " ask first, as in `user.score is not None and user.score > 3`"
+    )
 
 
 def _tree(outcomes: Sequence[tuple[Answers, Expr]], depth: int) -> Tree:
