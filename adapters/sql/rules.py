@@ -6,17 +6,21 @@ Constants become bind parameters, so SQLAlchemy compiles a statement once and fi
 
 Databases differ where Python does not. What is done about it:
 
-| Python           | what goes wrong                                   | what is written instead                        |
-|------------------|---------------------------------------------------|------------------------------------------------|
-| startswith, in   | LIKE ignores case on SQLite, and on MariaDB        | SQLite GLOB; MariaDB LIKE with a binary collation |
-| == of texts      | ignores case and trailing blanks on MariaDB        | a binary collation, unless the column has one  |
-| < of texts       | follows the language of the database               | COLLATE "C", utf8mb4_nopad_bin                 |
-| lower, upper     | ASCII alone on SQLite, and under COLLATE "C"       | Python's own on SQLite; ICU on PostgreSQL      |
-| len              | bytes on MariaDB                                   | char_length                                    |
-| %                | has the sign of the dividend                       | (x % n + n) % n                                |
-| + - * of ints    | 32 bits on PostgreSQL                              | CAST(x AS BIGINT)                              |
-| + * of Decimals  | floats on SQLite                                   | round(x, scale)                                |
-| None in an order | first or last                                      | NULLS LAST; x IS NULL, x on MariaDB            |
+| Python         | what goes wrong                              | what is written instead                |
+|----------------|----------------------------------------------|----------------------------------------|
+| startswith, in | LIKE ignores case on SQLite and on MariaDB   | GLOB; LIKE with a binary collation     |
+| == of texts    | ignores case and trailing blanks on MariaDB  | a binary collation                     |
+| < of texts     | follows the language of the database         | COLLATE "C", utf8mb4_nopad_bin         |
+| lower, upper   | ASCII alone on SQLite, and under COLLATE "C" | Python's own on SQLite; ICU            |
+| len            | bytes on MariaDB                             | char_length                            |
+| %              | has the sign of the dividend                 | (x % n + n) % n                        |
+| + - * of ints  | 32 bits on PostgreSQL                        | CAST(x AS BIGINT)                      |
+| + * of Decimal | floats on SQLite                             | round(x, scale)                        |
+| order of UUIDs | by the node first on MariaDB                 | CAST(x AS CHAR(36))                    |
+| order of None  | first or last                                | NULLS LAST; x IS NULL, x on MariaDB    |
+
+A collation is written only where the column has not got it already, and beside the constant rather than
+the column, so that an index is of use.
 """
 
 from __future__ import annotations
@@ -40,7 +44,7 @@ from sqlalchemy.types import TypeEngine
 from ...domain.rules.facts import Facts, annotated
 from ...domain.rules.formula import TRUE, Expr, strip_guards
 from ...domain.rules.order import OrderKey
-from ...domain.rules.trace import named, trace
+from ...domain.rules.trace import trace
 
 __all__ = ["column", "explain", "order_by", "register_functions", "where"]
 
@@ -273,7 +277,8 @@ def _inside(mapper: Any, attribute: str, name: str) -> str:
 
 # --- constants ----------------------------------------------------------------------------------------
 
-_TEXT, _WHOLE, _LARGE, _EXACT, _FLOAT = sa.String(), sa.Integer(), sa.BigInteger(), sa.Numeric(), sa.Double()
+_TEXT, _WHOLE, _LARGE, _EXACT = sa.String(), sa.Integer(), sa.BigInteger(), sa.Numeric()
+_FLOAT: TypeEngine[Any] = sa.Double()
 
 
 def _constant(value: Any, like: TypeEngine[Any] | None) -> Column:
@@ -373,14 +378,14 @@ class _Text(FunctionElement[str]):
     type = sa.String()
 
 
-class _ByCodePoint(_Text):
+class _ByCodePoint(FunctionElement[Any]):
     """A text or a UUID that is compared by code point; see `_for_order`."""
 
     inherit_cache = True
 
     def __init__(self, value: Column) -> None:
         super().__init__(value)
-        self.type = value.type if isinstance(value.type, sa.Uuid) else _TEXT
+        self.type: TypeEngine[Any] = value.type if isinstance(value.type, sa.Uuid) else _TEXT
 
 
 class _Exactly(_Text):
@@ -426,7 +431,7 @@ def _is_binary(type_: TypeEngine[Any]) -> bool:
     """Has the mapping given this column the binary collation of each database? Then nothing need be said."""
     variants = getattr(type_, "_variant_mapping", {})
     found = {name: getattr(variant, "collation", None) for name, variant in variants.items()}
-    return "C" == found.get("postgresql") and BINARY["mysql"] in (found.get("mysql"), found.get("mariadb"))
+    return found.get("postgresql") == "C" and BINARY["mysql"] in (found.get("mysql"), found.get("mariadb"))
 
 
 class _Lower(_Text):
@@ -548,4 +553,5 @@ compiles(_NullsFirst)(_compile_placed)
 
 def _dialect(name: str) -> Dialect:
     """A dialect to show SQL in. Named parameters, or every % would be shown twice."""
-    return make_url(f"{name}://").get_dialect()(paramstyle="named")
+    kind: Any = make_url(f"{name}://").get_dialect()
+    return cast(Dialect, kind(paramstyle="named"))

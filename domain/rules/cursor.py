@@ -48,8 +48,7 @@ _READERS: dict[type, Callable[[Any], Any]] = {
 def write_cursor(keys: Sequence[OrderKey], values: Sequence[object]) -> str:
     """The cursor of a row: *values* are those of the *keys* in it."""
     written = [
-        None if value is None else _WRITERS[key.expression.type](value)
-        for key, value in zip(keys, values, strict=True)
+        None if value is None else _WRITERS[key.expression.type](value) for key, value in zip(keys, values, strict=True)
     ]
     text = json.dumps([_fingerprint(keys), _checksum(written), *written], ensure_ascii=False, separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode("utf-8", "surrogatepass")).decode().rstrip("=")

@@ -66,9 +66,7 @@ class Expr:
         self._hash = hash(self._key)
 
     def __eq__(self, other: object) -> bool:
-        return self is other or (
-            isinstance(other, Expr) and self._hash == other._hash and self._key == other._key
-        )
+        return self is other or (isinstance(other, Expr) and self._hash == other._hash and self._key == other._key)
 
     def __hash__(self) -> int:
         return self._hash
@@ -125,7 +123,7 @@ _OPPOSITE |= {no: yes for yes, no in _OPPOSITE.items()}
 
 def not_(e: Expr) -> Expr:
     """The opposite, with every `not` pushed down to the atoms."""
-    if e == TRUE or e == FALSE:
+    if e in (TRUE, FALSE):
         return FALSE if e == TRUE else TRUE
     if e.op in _OPPOSITE:
         return Expr(_OPPOSITE[e.op], e.args, bool)

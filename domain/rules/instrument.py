@@ -26,7 +26,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .facts import SCALARS
-from .formula import Expr, const, member
+from .formula import Expr, member
 from .rule import Rule
 from .standins import NOTHING, STANDINS, Items, Symbol, Thing, comparable, exists, lift, shown, storable, total
 
@@ -49,7 +49,7 @@ def instrument(function: Any, t: Tracer) -> Any:
     if isinstance(function, types.MethodType):
         return functools.partial(t.instrument(function.__func__), function.__self__)
     if not isinstance(function, types.FunctionType):
-        call = getattr(type(function), "__call__", None)
+        call = vars(type(function)).get("__call__")
         if isinstance(call, types.FunctionType) and not isinstance(function, type):
             return functools.partial(t.instrument(call), function)
         return function

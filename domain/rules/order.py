@@ -60,7 +60,7 @@ def nulls_last(key: object) -> object:
 
 
 def _directed(key: object) -> _Directed:
-    return key if isinstance(key, _Directed) else _Directed(key)
+    return key if type(key) is _Directed else _Directed(key)
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def trace_order(
     if order_by is not None:
         t = Tracer("order", order_by, facts, straight=True)
         result = t.only_path(lambda: t.instrument(order_by)(Thing(t, cls, 0)))
-        for each in result if isinstance(result, tuple) else (result,):
+        for each in result if type(result) is tuple else (result,):
             traced = _traced(t, _directed(each))
             keys.setdefault(traced.expression, traced)
     for name in key:
@@ -124,7 +124,8 @@ def after(keys: Sequence[OrderKey], values: Sequence[object]) -> Expr:
 
     spelled flat, and with NULLs in the place where the order puts them.
     """
-    later, same = [], []
+    later: list[Expr] = []
+    same: list[Expr] = []
     for key, value in zip(keys, values, strict=True):
         beyond, equal = _beyond(key, value)
         later.append(and_(*same, beyond))

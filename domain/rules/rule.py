@@ -1,18 +1,18 @@
 """What users write: plain predicates, and `@rule` for those that are to be combined.
 
-    def adult(user: User) -> bool:                      # a rule
-        return user.age >= 18
+def adult(user: User) -> bool:                      # a rule
+    return user.age >= 18
 
-    def older_than(age: int) -> Callable[[User], bool]: # a rule with a parameter
-        return lambda user: user.age > age
+def older_than(age: int) -> Callable[[User], bool]: # a rule with a parameter
+    return lambda user: user.age > age
 
-    @rule
-    def banned(user: User) -> bool:                     # a rule that has & | ~, a name and explain()
-        return user.banned
+@rule
+def banned(user: User) -> bool:                     # a rule that has & | ~, a name and explain()
+    return user.banned
 
-    users.find(adult)
-    users.find(~banned & older_than(60))
-    users.find(all_of(adult, negate(banned)))
+users.find(adult)
+users.find(~banned & older_than(60))
+users.find(all_of(adult, negate(banned)))
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Rule(Generic[A]):
     def __init__(self, predicate: Callable[[A], bool], *, name: str | None = None) -> None:
         functools.update_wrapper(self, predicate, updated=())
         self.predicate = predicate
-        self.name = name or getattr(predicate, "__name__", None) or type(predicate).__name__
+        self.name = _name(predicate) if name is None else name
 
     def __call__(self, candidate: A, /) -> bool:
         return self.predicate(candidate)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import types
 from collections.abc import Callable
 from datetime import date, datetime, time
@@ -30,7 +31,19 @@ if TYPE_CHECKING:
 
     from .trace import Tracer
 
-__all__ = ["NOTHING", "STANDINS", "Items", "Symbol", "Thing", "comparable", "exists", "lift", "shown", "storable", "total"]
+__all__ = [
+    "NOTHING",
+    "STANDINS",
+    "Items",
+    "Symbol",
+    "Thing",
+    "comparable",
+    "exists",
+    "lift",
+    "shown",
+    "storable",
+    "total",
+]
 
 NUMBERS = (int, float, Decimal)
 _LARGEST = 2**63 - 1  # the largest whole number that all databases store
@@ -54,6 +67,8 @@ def shown(value: Any) -> str:
         return str(value.__standin__.e)
     if type(value) in STANDINS:
         return f"a whole {value.__standin__.cls.__name__}"
+    if isinstance(value, list | tuple | set | dict):
+        return f"a {type(value).__name__.strip('_').lower()}"  # a stand-in may be in it
     return f"{type(value).__name__} {value!r}"
 
 
@@ -68,7 +83,7 @@ def lift(t: Tracer, value: Any, like: Expr) -> Expr:
         other = value.__standin__.e
     elif type(value) not in STANDINS and isinstance(value, SCALARS):
         other = const(_stored_as(value, like.type))
-        if value != value or (type(value) in (float, Decimal) and value - value != 0):  # NaN, infinity
+        if isinstance(value, float | Decimal) and not math.isfinite(value):
             raise t.refuse(f"uses {value!r}, which not every database can store; compare with a finite number")
         if isinstance(value, str) and "\0" in value:
             raise t.refuse(f"uses {value!r}: a NUL character is in no text that a database stores")
@@ -91,7 +106,13 @@ def _stored_as(value: Any, kind: type) -> Any:
         return int(value)
     if isinstance(value, int) and kind in (float, Decimal) and abs(value) < 2**53:
         return kind(value)
-    if kind is int and type(value) in (float, Decimal) and value == value and abs(value) < 2**53 and value == int(value):
+    if (
+        kind is int
+        and type(value) in (float, Decimal)
+        and value == value
+        and abs(value) < 2**53
+        and value == int(value)
+    ):
         return int(value)
     if isinstance(value, str) and kind is str:
         return str.__str__(value)
@@ -192,9 +213,9 @@ class Symbol:
         object.__setattr__(self, "__standin__", SymbolState(t, e))
 
     # So that isinstance(user.name, str) says what it says of the real value.
-    __class__ = property(lambda self: self.__standin__.e.type)  # type: ignore[assignment]
+    __class__ = property(lambda self: self.__standin__.e.type)
 
-    __eq__, __ne__ = _comparison("eq"), _comparison("ne")  # type: ignore[assignment]
+    __eq__, __ne__ = _comparison("eq"), _comparison("ne")
     __lt__, __le__, __gt__, __ge__ = map(_comparison, ("lt", "le", "gt", "ge"))
 
     __add__, __radd__ = _arithmetic("add"), _arithmetic("add", swapped=True)
@@ -302,7 +323,7 @@ def _text_test(symbol: Symbol, op: str, part: Any) -> bool:
         return any(_text_test(symbol, op, each) for each in part)
     if part is None:
         raise TypeError(f"{op} needs a str, not None")
-    if e.type is not str or not isinstance(part, str) or type(part) is Symbol:
+    if e.type is not str or type(part) in STANDINS or not isinstance(part, str):
         raise t.refuse(f"uses {op} on {e} with {shown(part)}: only a text attribute and a constant text make a pattern")
     return t.decide(Expr(op, (e, lift(t, part, e)), bool))
 
@@ -317,6 +338,14 @@ class ThingState(NamedTuple):
     path: tuple[str, ...]
     attributes: Mapping[str, Attribute]
     optional: bool  # inside a value object that may be None: each of its columns may be NULL
+
+
+def _refusal_of_thing(what: str) -> Callable[..., Any]:
+    def refuse(self: Thing, *_: Any) -> NoReturn:
+        t, cls = self.__standin__.t, self.__standin__.cls
+        raise t.refuse(f"uses {what} on a {cls.__name__}; use its attributes one by one")
+
+    return refuse
 
 
 class Thing:
@@ -337,8 +366,8 @@ class Thing:
         known = t.facts(cls) if attributes is None else attributes
         object.__setattr__(self, "__standin__", ThingState(t, cls, scope, path, known, optional))
 
-    @property
-    def __class__(self) -> type:  # type: ignore[override]
+    @property  # type: ignore[misc]  # read-only, as nothing here can be assigned
+    def __class__(self) -> type:
         t, cls, *_ = self.__standin__
         if type.__subclasses__(cls):
             # Reached from code the tracer cannot see into: isinstance(user, Admin) would quietly be False.
@@ -388,28 +417,16 @@ class Thing:
             raise t.refuse(f"uses a {cls.__name__} as a condition; ask for an attribute of it")
         return True
 
-    def __hash__(self) -> NoReturn:  # type: ignore[override]
-        _refuse_thing(self, "hash() (a dict or a set)")
-
-    def __str__(self) -> NoReturn:
-        _refuse_thing(self, "str() or an f-string")
-
-    def __repr__(self) -> NoReturn:
-        _refuse_thing(self, "repr()")
-
-    def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        _refuse_thing(self, "copy or pickle")
-
-    def __dir__(self) -> NoReturn:
-        _refuse_thing(self, "dir() or vars()")
+    __hash__ = _refusal_of_thing("hash() (a dict or a set)")
+    __str__ = _refusal_of_thing("str() or an f-string")
+    __repr__ = _refusal_of_thing("repr()")
+    __reduce_ex__ = _refusal_of_thing("copy or pickle")
+    __dir__ = _refusal_of_thing("dir() or vars()")
 
 
-_BY_ATTRIBUTE = "a query tells subclasses apart by an attribute only: give the class one, such as `kind`, and compare it"
-
-
-def _refuse_thing(thing: Thing, what: str) -> NoReturn:
-    t, cls, *_ = thing.__standin__
-    raise t.refuse(f"uses {what} on a {cls.__name__}; use its attributes one by one")
+_BY_ATTRIBUTE = (
+    "a query tells subclasses apart by an attribute only: give the class one, such as `kind`, and compare it"
+)
 
 
 def _read_value(t: Tracer, fact: Value, scope: int, path: tuple[str, ...]) -> Thing | None:
@@ -456,7 +473,8 @@ def _member_of_class(thing: Thing, name: str) -> Any:
 
 
 def _descendants(cls: type) -> list[type]:
-    return [each for child in type.__subclasses__(cls) for each in (child, *_descendants(child))]
+    children: list[type] = type.__subclasses__(cls)
+    return [each for child in children for each in (child, *_descendants(child))]
 
 
 def _run_own(thing: Thing, method: str, other: Any) -> Any:
@@ -483,6 +501,15 @@ class ItemsState(NamedTuple):
     cls: type
 
 
+def _refusal_of_items(what: str) -> Callable[..., Any]:
+    def refuse(self: Items, *_: Any) -> NoReturn:
+        t, path = self.__standin__.t, self.__standin__.path
+        name = ".".join(path)
+        raise t.refuse(f"{what} the collection {name}; write any(... for x in {name}), or all(), sum(), len()")
+
+    return refuse
+
+
 class Items:
     """The children of an aggregate: `any all len sum` and a truth test over them have a query."""
 
@@ -495,33 +522,19 @@ class Items:
     def __iter__(self) -> Items:
         return self  # any(... for line in order.lines) begins so; see `instrument.any_`
 
-    def __next__(self) -> NoReturn:
-        self._refuse("loops over")
-
     def __bool__(self) -> bool:
         return self.__standin__.t.decide(exists(self, lambda _: True))
 
-    def __len__(self) -> NoReturn:
-        self._refuse("takes len(), in a function that the tracer cannot see into, of")
+    __next__ = _refusal_of_items("loops over")
+    __len__ = _refusal_of_items("takes len(), in a function that the tracer cannot see into, of")
+    __contains__ = _refusal_of_items("uses `in` on")
+    __getitem__ = _refusal_of_items("takes one element of")
+    __eq__ = _refusal_of_items("compares")
+    __hash__ = _refusal_of_items("uses hash() on")
+    __repr__ = __str__ = _refusal_of_items("uses str() on")
 
-    def __contains__(self, other: Any) -> NoReturn:
-        self._refuse("uses `in` on")
-
-    def __getitem__(self, index: Any) -> NoReturn:
-        self._refuse("takes one element of")
-
-    def __eq__(self, other: Any) -> NoReturn:  # type: ignore[override]
-        self._refuse("compares")
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __getattr__(self, name: str) -> NoReturn:
-        self._refuse(f"uses .{name} of")
-
-    def _refuse(self, what: str) -> NoReturn:
-        t, _, path, _ = self.__standin__
-        name = ".".join(path)
-        raise t.refuse(f"{what} the collection {name}; write any(... for x in {name}), or all(), sum(), len()")
+    def __getattr__(self, name: str) -> Any:
+        return _refusal_of_items(f"uses .{name} of")(self)
 
 
 STANDINS: tuple[type, ...] = (Symbol, Thing, Items)

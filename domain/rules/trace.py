@@ -45,7 +45,7 @@ from __future__ import annotations
 
 import functools
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -119,7 +119,7 @@ class Tracer:
         self.refusal: RuleRefused | None = None
         self._paths = 0
         self._scopes: list[Scope] = []
-        self._attributes: dict[type, Any] = {}
+        self._attributes: dict[type, Mapping[str, Attribute]] = {}
         self._instrumented: dict[object, Any] = {}
         self.memberships: dict[tuple[int, Expr], tuple[object, Expr]] = {}  # see instrument.Membership
 
@@ -128,10 +128,10 @@ class Tracer:
         """How many scopes are open. The same on every replay, so it can number them."""
         return len(self._scopes)
 
-    def facts(self, cls: type) -> dict[str, Attribute]:
+    def facts(self, cls: type) -> Mapping[str, Attribute]:
         if (known := self._attributes.get(cls)) is None:
             known = self._attributes[cls] = self._facts(cls)
-        return known  # type: ignore[no-any-return]
+        return known
 
     def refuse(self, why: str) -> RuleRefused:
         """The error to raise. It is remembered: an `except Exception` in the rule cannot swallow it."""

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
+
 from rules_kit import directed, generate, servers
 from rules_kit.judge import Judge, engine, made
 
@@ -33,8 +34,7 @@ def judge() -> Iterator[Judge]:
 
 def test_every_directed_shape_has_one_answer(judge: Judge) -> None:
     with judge.about(directed.users):
-        for source in directed.SHAPES:
-            judge.judge(generate.predicate(source), source)
+        judge.all(directed.SHAPES)
 
     assert judge.refused == 0
 
@@ -52,8 +52,7 @@ def random_rules(judge: Judge, rules: int) -> None:
     @given(st.lists(generate.sources, min_size=EACH, max_size=EACH), generate.users)
     def run(sources: list[str], rows: list[dict[str, object]]) -> None:
         with judge.about(lambda: made(rows)):
-            for source in sources:
-                judge.judge(generate.predicate(source), source)
+            judge.all(sources)
 
     run()
 

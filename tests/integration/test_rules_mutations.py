@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+
 from honestwork.adapters.memory import rules as memory
 from honestwork.adapters.sql import rules as sql
-from honestwork.domain.rules import formula, order, trace_order
-from rules_kit import directed, generate
+from honestwork.domain.rules import formula, order
+from rules_kit import directed
 from rules_kit.judge import Judge, engine
-from rules_kit.orders import ORDERS, walk
-from rules_kit.shop import User
+from rules_kit.orders import walk_all
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -152,8 +152,7 @@ def test_a_planted_bug_is_found(bug: str, judge: Judge, monkeypatch: pytest.Monk
     BUGS[bug](monkeypatch)
 
     with judge.about(directed.users), pytest.raises((AssertionError, TypeError)):
-        for source in directed.SHAPES:
-            judge.judge(generate.predicate(source), source)
+        judge.all(directed.SHAPES)
 
 
 # --- orders and pages ---------------------------------------------------------------------------------
@@ -213,5 +212,4 @@ def test_a_bug_in_orders_and_pages_is_found(plant: Plant, judge: Judge, monkeypa
     plant(monkeypatch)
 
     with judge.about(directed.users), pytest.raises(AssertionError):
-        for order_by in ORDERS.values():
-            walk(judge, trace_order(order_by, User, key=["id"]))
+        walk_all(judge)

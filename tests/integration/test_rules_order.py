@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 import sqlalchemy as sa
+
 from honestwork.adapters.memory import rules as memory
 from honestwork.adapters.sql import rules as sql
 from honestwork.domain.rules import trace, trace_columns, trace_order
@@ -14,6 +15,7 @@ from rules_kit import directed, servers
 from rules_kit.judge import Judge, engine, rows_of
 from rules_kit.orders import ORDERS, walk
 from rules_kit.shop import User
+
 
 @pytest.fixture(scope="module")
 def judge() -> Iterator[Judge]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 from honestwork.adapters.memory import rules as memory
-from honestwork.domain.rules import desc, nulls_first, order
+from honestwork.domain.rules import desc, nulls_first, order, trace_order
 from honestwork.domain.rules.formula import TRUE
 from honestwork.domain.rules.order import OrderKey
 
@@ -44,8 +45,13 @@ def walk(judge: Judge, keys: Sequence[OrderKey]) -> None:
             assert ids == whole[i + 1 :], f"{way} finds {ids} after {last}"
 
 
+def walk_all(judge: Judge) -> None:
+    for order_by in ORDERS.values():
+        walk(judge, trace_order(order_by, User, key=["id"]))
+
+
 def _assert_sorted(keys: Sequence[OrderKey], rows: list[tuple[object, ...]]) -> None:
-    for one, next_one in zip(rows, rows[1:], strict=False):
+    for one, next_one in itertools.pairwise(rows):
         for key, a, b in zip(keys, one, next_one, strict=True):
             if a == b:
                 continue

@@ -189,7 +189,7 @@ REFUSED: dict[str, tuple[Callable[[User], object], str]] = {
     "nothing": (forgot, "returns NoneType None, not a bool|returns NoneType None and not a bool"),
     "~ of a comparison": (lambda u: ~(u.age > 18), "returns int -2|returns int -1"),
     "~ of a bool": (lambda u: ~u.banned, "returns int"),
-    "an object": (lambda u: [u.age], "returns list|repr"),
+    "an object": (lambda u: [u.age], "returns a list and not a bool"),
     # attributes
     "unknown": (lambda u: u.foo == 1, r"reads User\.foo"),
     "hasattr": (lambda u: hasattr(u, "foo"), r"reads User\.foo"),

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from uuid import UUID
 
+NO_TOKEN = UUID(int=0)
+
 
 class Status(enum.Enum):
     NEW = "new"
@@ -46,7 +48,7 @@ class User:
     status: Status
     born: dt.date
     balance: Decimal
-    token: UUID = UUID(int=0)
+    token: UUID = NO_TOKEN
     nick: str | None = None
     score: int | None = None
     vip: bool | None = None

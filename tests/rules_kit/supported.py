@@ -114,7 +114,7 @@ SUPPORTED: dict[str, tuple[Predicate, str]] = {
     "in with None": (lambda u: u.age in (1, None), "age = 1"),
     "nullable in with None": (lambda u: u.score in (1, None), "score IS NULL OR score = 1"),
     "nullable not in": (lambda u: u.score not in (1, 2), "score IS NULL OR (score NOT IN (1, 2))"),
-    "in nothing": (lambda u: u.name in (), "false"),
+    "in nothing": (lambda u: u.name in (), "false"),  # noqa: RUF060
     "in another type": (lambda u: u.age in ("1", 2), "age = 2"),
     "in large numbers": (lambda u: u.age in (10**30, 2), "age = 2"),
     "!= twice": (lambda u: u.age != 1 and u.age != 2, "(age NOT IN (1, 2))"),
@@ -133,7 +133,7 @@ SUPPORTED: dict[str, tuple[Predicate, str]] = {
     "walrus": (lambda u: (x := u.age) > 3 and x < 10, "age > 3 AND age < 10"),
     "try": (tried, "score > 3"),
     "max": (lambda u: max(u.age, u.id) > 3, "age < id AND id > 3 OR age >= id AND age > 3"),
-    "sorted": (lambda u: sorted([u.age, u.id])[0] > 3, "age > id AND id > 3 OR age <= id AND age > 3"),
+    "sorted": (lambda u: sorted([u.age, u.id])[1] > 3, "age > id AND age > 3 OR age <= id AND id > 3"),
     "& of two bools": (lambda u: (u.age > 18) & (u.name == "x"), "age > 18 AND name = 'x'"),
     "+ of two bools": (lambda u: (u.age > 3) + (u.id > 3) >= 1, "age > 3 OR id > 3"),
     "== of two bools": (lambda u: (u.age > 3) == (u.id > 3), "age > 3 AND id > 3 OR age <= 3 AND id <= 3"),
@@ -171,7 +171,7 @@ SUPPORTED: dict[str, tuple[Predicate, str]] = {
     "partial among globals": (lambda u: older_still(u) or u.age == 1, "age > 5 OR age = 1"),
     "bound method": (Policy().allows, "age > 7"),
     "callable object": (Older(3), f"EXISTS ({line_of} lines.qty > 3)"),
-    "helper": (lambda u: is_joe(u) or u.age == 3, "lower(name COLLATE \"und-x-icu\") COLLATE \"C\" = 'joe' OR age = 3"),
+    "helper": (lambda u: is_joe(u) or u.age == 3, 'lower(name COLLATE "und-x-icu") COLLATE "C" = \'joe\' OR age = 3'),
     "getattr": (lambda u: getattr(u, "age") > 3, "age > 3"),  # noqa: B009
     # the class itself
     "property": (lambda u: u.is_adult, "age >= 18"),

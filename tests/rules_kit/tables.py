@@ -55,9 +55,7 @@ shop.map_imperatively(
         "address": composite(Address, "_city", "_zip"),
         "_billing_city": users.c.billing_city,
         "_billing_zip": users.c.billing_zip,
-        "billing": composite(
-            Address, "_billing_city", "_billing_zip", return_none_on=lambda city, _: city is None
-        ),
+        "billing": composite(Address, "_billing_city", "_billing_zip", return_none_on=lambda city, _: city is None),
         "lines": relationship(Line, order_by=lines.c.id, cascade="all, delete-orphan", lazy="selectin"),
     },
 )

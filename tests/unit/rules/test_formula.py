@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from hypothesis import given, strategies as st
+
 from honestwork.adapters.memory.rules import Rows, compile_scan
 from honestwork.domain.rules.formula import (
     FALSE,
@@ -23,7 +25,6 @@ from honestwork.domain.rules.formula import (
     strip_guards,
     to_formula,
 )
-from hypothesis import given, strategies as st
 
 A = attr(0, ("a",), int, nullable=True)
 B = attr(0, ("b",), int)
@@ -52,9 +53,7 @@ two_valued = st.recursive(
     max_leaves=6,
 )
 questions = b_atoms | b_members.filter(lambda e: e.op != "const")
-trees = st.recursive(
-    st.sampled_from([TRUE, FALSE]), lambda tree: st.builds(Node, questions, tree, tree), max_leaves=8
-)
+trees = st.recursive(st.sampled_from([TRUE, FALSE]), lambda tree: st.builds(Node, questions, tree, tree), max_leaves=8)
 
 
 @given(two_valued, two_valued)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from honestwork.domain import HonestworkError, RuleRefused
 from honestwork.domain.rules import trace
 from rules_kit.refused import REFUSED, Admin

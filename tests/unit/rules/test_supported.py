@@ -6,7 +6,7 @@ import datetime as dt
 from decimal import Decimal
 
 import pytest
-import rules_kit.tables  # noqa: F401  # explain() needs the mapping
+
 from honestwork.adapters.memory.rules import Objects, compile_scan
 from honestwork.adapters.sql.rules import explain
 from honestwork.domain.rules import trace
