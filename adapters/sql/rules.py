@@ -236,7 +236,7 @@ class _Compiler:
         """`SELECT what FROM children WHERE they are those of the outer entity AND formula`."""
         parent = self.entities[outer]
         link = getattr(parent, path[0])
-        if parent is link.class_ and not any(_class_of(each) is cls for each in self.entities.values()):
+        if isinstance(parent, type) and not any(_class_of(each) is cls for each in self.entities.values()):
             child, join = cls, link.property.primaryjoin
         else:  # a table that is in use outside already: under another name
             child = aliased(cls)

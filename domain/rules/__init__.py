@@ -1,7 +1,14 @@
 """Rules: business conditions as plain Python functions, and as queries that every store answers alike."""
 
 from .cursor import read_cursor as read_cursor, write_cursor as write_cursor
-from .facts import Facts as Facts, Many as Many, Scalar as Scalar, Value as Value, annotated as annotated
+from .facts import (
+    Attribute as Attribute,
+    Facts as Facts,
+    Many as Many,
+    Scalar as Scalar,
+    Value as Value,
+    annotated as annotated,
+)
 from .formula import Expr as Expr
 from .order import (
     OrderKey as OrderKey,

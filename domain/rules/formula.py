@@ -200,6 +200,7 @@ def _subject(e: Expr) -> Expr | None:
 
 
 def _values(e: Expr) -> tuple[Expr, ...]:
+    """The constants of a membership atom."""
     return e.args[1] if e.op in ("in", "notin") else (e.args[1],)
 
 

@@ -13,6 +13,7 @@ shadowed. All it wants to know it asks the tracer there.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 import math
@@ -486,6 +487,9 @@ def _run_own(thing: Thing, method: str, other: Any) -> Any:
     if type(other) is not Thing and not isinstance(other, cls):
         return False if method == "__eq__" else NotImplemented
     if function.__code__.co_filename.startswith("<"):
+        if method == "__eq__" and dataclasses.is_dataclass(cls):  # which Python writes otherwise in each version
+            names = [field.name for field in dataclasses.fields(cls) if field.compare]
+            return all(getattr(thing, name) == getattr(other, name) for name in names)
         # Written by @dataclass or attrs: a comparison of two tuples, after `is` on the two classes.
         return function(thing, other)
     return t.instrument(function)(thing, other)

@@ -85,15 +85,16 @@ def trace(predicate: Callable[[A], bool], cls: type[A], *, facts: Facts = annota
 class Scope:
     """What is being explored: the whole rule, or the body of an any(), all() or sum() in it."""
 
-    def __init__(self, known: dict[Expr, bool]) -> None:
-        self.known = known  # what the enclosing scopes have decided
+    def __init__(self, outer: Scope | None) -> None:
+        self.outer = outer
         self.script: list[bool] = []  # the answers of the path that is being run
         self.asked: list[Expr] = []  # and the questions to them: the same on every replay
         self.rewind()
 
     def rewind(self) -> None:
         self.position = 0
-        self.facts = dict(self.known)
+        # Not what follows from what was answered, only that itself: the SQL is to read as the rule does.
+        self.known: dict[Expr, bool] = dict(self.outer.known) if self.outer else {}
 
     def answers(self) -> Answers:
         return list(zip(self.asked[: self.position], self.script, strict=False))
@@ -148,7 +149,7 @@ class Tracer:
         if self.straight:
             raise self.refuse(f"branches on `{question}`: it must be made of expressions, without conditions")
         scope = self._scopes[-1]
-        if (known := scope.facts.get(question)) is not None:
+        if (known := scope.known.get(question)) is not None:
             return known
         if scope.position == len(scope.script):
             if scope.position >= MAX_QUESTIONS:
@@ -165,13 +166,12 @@ class Tracer:
             )
         answer = scope.script[scope.position]
         scope.position += 1
-        scope.facts[question] = answer
-        scope.facts[not_(question)] = not answer
+        scope.known[question], scope.known[not_(question)] = answer, not answer
         return answer
 
     def explore(self, body: Callable[[], L]) -> list[tuple[Answers, L]]:
         """Run *body* once for each path through it: the answers that lead there, and what it returned."""
-        scope = Scope(self._scopes[-1].facts if self._scopes else {})
+        scope = Scope(self._scopes[-1] if self._scopes else None)
         self._scopes.append(scope)
         outcomes = []
         try:

@@ -15,6 +15,7 @@ from rules_kit import directed, servers
 from rules_kit.judge import Judge, engine, rows_of
 from rules_kit.orders import ORDERS, walk
 from rules_kit.shop import User
+from rules_kit.tables import users
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def test_a_projection_reads_the_same_values_everywhere(judge: Judge) -> None:
         statement = (
             sa.select(*[sql.column(each, User) for each in projection.expressions])
             .where(sql.where(rule, User))
-            .order_by(User.id)
+            .order_by(users.c.id)
         )
         for name, session in judge.sessions.items():
             assert [projection.build(row) for row in session.execute(statement)] == expected, name

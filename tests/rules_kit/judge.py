@@ -79,7 +79,7 @@ class Judge:
             [row[0] for row in memory.compile_scan(formulas.strip_guards(formula), layout)(rows)],
         )
         yield "objects", [each.id for each in memory.compile_scan(formula, memory.Objects())(self.people)]
-        statement = sa.select(User.id).where(sql.where(formula, User)).order_by(User.id)
+        statement = sa.select(users.c.id).where(sql.where(formula, User)).order_by(users.c.id)
         for name, session in self.sessions.items():
             yield name, list(session.scalars(statement))
 
@@ -89,7 +89,7 @@ class Judge:
         found = memory.compile_scan(formula, layout)(rows)
         memory.compile_sort(keys, layout)(found)
         yield "memory", [row[0] for row in found]
-        statement = sa.select(User.id).where(sql.where(formula, User)).order_by(*sql.order_by(keys, User))
+        statement = sa.select(users.c.id).where(sql.where(formula, User)).order_by(*sql.order_by(keys, User))
         for name, session in self.sessions.items():
             yield name, list(session.scalars(statement))
 
@@ -113,7 +113,7 @@ def _value(user: User, path: tuple[str, ...]) -> Any:
 
 
 def _row(user: User) -> dict[str, Any]:
-    columns = {("address", "city"): "city", ("address", "zip"): "zip"}
+    columns: dict[tuple[str, ...], str] = {("address", "city"): "city", ("address", "zip"): "zip"}
     columns |= {("billing", "city"): "billing_city", ("billing", "zip"): "billing_zip"}
     return {columns.get(path, path[0]): _value(user, path) for path in _COLUMNS}
 

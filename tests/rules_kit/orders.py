@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from honestwork.adapters.memory import rules as memory
 from honestwork.domain.rules import desc, nulls_first, order, trace_order
@@ -13,7 +14,7 @@ from honestwork.domain.rules.order import OrderKey
 from .judge import Judge
 from .shop import User
 
-ORDERS: dict[str, Callable[[User], object]] = {
+ORDERS: dict[str, Callable[[Any], object]] = {
     "age": lambda u: u.age,
     "name": lambda u: u.name,
     "desc name": lambda u: desc(u.name),

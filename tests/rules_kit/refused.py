@@ -9,6 +9,7 @@ import random
 import re
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 from .shop import Status, User
 
@@ -57,7 +58,7 @@ def forgot(u: User) -> bool:  # type: ignore[return]
 
 def writes_global(u: User) -> bool:
     global written
-    written = 1
+    written = 1  # type: ignore[name-defined]
     return True
 
 
@@ -109,7 +110,7 @@ def changes_its_mind() -> Callable[[User], bool]:
     return moody
 
 
-REFUSED: dict[str, tuple[Callable[[User], object], str]] = {
+REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     # None
     "unguarded comparison": (lambda u: u.score >= 18, "raises TypeError(.*) when score is None"),
     "unguarded method": (lambda u: u.nick.startswith("x"), "raises AttributeError(.*) when nick is None"),
@@ -119,7 +120,7 @@ REFUSED: dict[str, tuple[Callable[[User], object], str]] = {
     # identity and classes
     "is an object": (lambda u: u.name is FAVOURITE, "compares with `is FAVOURITE`"),
     "is a favourite": (lambda u: u is FAVOURITE, "compares with `is FAVOURITE`"),
-    "is an argument": (lambda u, other="a": u.name is other, "compares with `is"),
+    "is an argument": (lambda u, other="a": u.name is other, "compares with `is"),  # type: ignore[misc]
     "== of entities": (lambda u: u == FAVOURITE, "compares a whole User; compare its key"),
     "isinstance of a subclass": (lambda u: isinstance(u, Admin), "asks isinstance"),
     "class pattern": (matches_class, "matches a class pattern"),
@@ -184,11 +185,11 @@ REFUSED: dict[str, tuple[Callable[[User], object], str]] = {
     "import": (imports, "imports"),
     "async": (waits, "is async"),
     "generator": (yields, "yields"),
-    "setattr": (lambda u: setattr(u, "age", 3) or True, r"assigns User\.age"),
+    "setattr": (lambda u: u.__setattr__("age", 3) or True, r"assigns User\.age"),
     # what is returned
     "nothing": (forgot, "returns NoneType None, not a bool|returns NoneType None and not a bool"),
-    "~ of a comparison": (lambda u: ~(u.age > 18), "returns int -2|returns int -1"),
-    "~ of a bool": (lambda u: ~u.banned, "returns int"),
+    "~ of a comparison": (lambda u: ~(u.age > 18), "returns int|Bitwise inversion"),
+    "~ of a bool": (lambda u: ~u.banned, "returns int|Bitwise inversion"),
     "an object": (lambda u: [u.age], "returns a list and not a bool"),
     # attributes
     "unknown": (lambda u: u.foo == 1, r"reads User\.foo"),

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from honestwork.adapters.memory import rules as memory
@@ -13,10 +17,19 @@ LAYOUT = Rows({("id",): 0, ("name",): 1, ("age",): 2, ("score",): 3})
 ROWS = [(1, "Jo", 30, None), (2, "Jane", 10, 7), (3, "Al", 30, 2), (4, "J", 40, None)]
 
 
+def _aged(age: int, u: User) -> bool:
+    return u.age == age
+
+
 def test_a_rule_is_one_list_comprehension(monkeypatch: pytest.MonkeyPatch) -> None:
     sources: list[str] = []
     compiled = memory._compiled
-    monkeypatch.setattr(memory, "_compiled", lambda source: sources.append(source) or compiled(source))
+
+    def noted(source: str) -> Callable[..., Any]:
+        sources.append(source)
+        return compiled(source)
+
+    monkeypatch.setattr(memory, "_compiled", noted)
 
     scan = compile_scan(trace(lambda u: u.age >= 18 and u.name.startswith("J"), User), LAYOUT)
 
@@ -33,7 +46,7 @@ def test_a_rule_with_other_constants_is_compiled_once() -> None:
     memory._compiled.cache_clear()
 
     for age in range(5):
-        compile_scan(trace(lambda u, age=age: u.age == age, User), LAYOUT)
+        compile_scan(trace(functools.partial(_aged, age), User), LAYOUT)
 
     assert memory._compiled.cache_info().misses == 1
 
@@ -85,7 +98,11 @@ def test_rows_are_sorted_in_place(order_by: object, ids: list[int]) -> None:
     assert [row[0] for row in rows] == ids
 
 
+def _next_score(u: Any) -> tuple[int, str]:
+    return u.score + 1, u.name
+
+
 def test_what_is_computed_from_none_is_none() -> None:
-    values = compile_values(trace_columns(lambda u: (u.score + 1, u.name), User).expressions, LAYOUT)
+    values = compile_values(trace_columns(_next_score, User).expressions, LAYOUT)
 
     assert [values(row) for row in ROWS[:2]] == [(None, "Jo"), (8, "Jane")]

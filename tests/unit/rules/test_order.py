@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from honestwork.domain import RuleRefused
-from honestwork.domain.rules import Scalar, after, asc, desc, nulls_first, nulls_last, trace_order
+from honestwork.domain.rules import Attribute, Scalar, after, asc, desc, nulls_first, nulls_last, trace_order
 from rules_kit.shop import User
 
 
@@ -84,6 +84,8 @@ def test_an_order_can_be_over_attributes_that_are_not_annotated() -> None:
     class Plain:
         pass
 
-    keys = trace_order(None, Plain, key=["number"], facts={Plain: {"number": Scalar(int)}}.__getitem__)
+    facts: dict[type, dict[str, Attribute]] = {Plain: {"number": Scalar(int)}}
+
+    keys = trace_order(None, Plain, key=["number"], facts=facts.__getitem__)
 
     assert str(keys[0]) == "number"
