@@ -236,7 +236,7 @@ class _Compiler:
         """`SELECT what FROM children WHERE they are those of the outer entity AND formula`."""
         parent = self.entities[outer]
         link = getattr(parent, path[0])
-        if isinstance(parent, type) and not any(_class_of(each) is cls for each in self.entities.values()):
+        if isinstance(parent, type) and not any(_same_table(each, cls) for each in self.entities.values()):
             child, join = cls, link.property.primaryjoin
         else:  # a table that is in use outside already: under another name
             child = aliased(cls)
@@ -257,8 +257,9 @@ class _Compiler:
         return opened.with_only_columns(total, maintain_column_froms=True).scalar_subquery()
 
 
-def _class_of(entity: Any) -> type:
-    return cast(type, sa.inspect(entity).mapper.class_)
+def _same_table(entity: Any, cls: type) -> bool:
+    mine: Any = sa.inspect(cls)
+    return sa.inspect(entity).mapper.base_mapper is mine.base_mapper
 
 
 def _attribute(entity: Any, path: tuple[str, ...]) -> Column:

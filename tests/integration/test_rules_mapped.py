@@ -148,6 +148,7 @@ def test_a_rule_on_a_subclass_finds_that_subclass_alone(session: Session) -> Non
     assert found(session, lambda a: a.id > 1, Archive) == [4, 5]
     assert found(session, lambda a: a.shelf is None or a.shelf == "B", Archive) == [5]
     assert found(session, lambda f: f.id > 1, Folder) == [2, 3, 4, 5]
+    assert found(session, lambda a: all(x.name != a.name for x in a.folders), Archive) == [4, 5]
 
 
 def test_a_collection_of_a_subclass_keeps_to_its_kind(session: Session) -> None:
