@@ -210,7 +210,7 @@ class _Writer:
         outer, path, inner, _, formula = e.args[:5]
         children_of, layout = self.layouts[outer].children(path)
         self.layouts[inner] = layout
-        condition = "True" if formula == TRUE else self.condition(formula, known)
+        condition = "True" if formula is TRUE else self.condition(formula, known)
         return f"r{inner}", f"{self.constant(children_of)}(r{outer})", condition
 
     # --- values ---------------------------------------------------------------------------------------

@@ -243,7 +243,7 @@ class _Compiler:
             join = link.of_type(child).__clause_element__()
         self.entities[inner] = child
         statement = sa.select(what).select_from(child).where(join)
-        if formula != TRUE:
+        if formula is not TRUE:
             statement = statement.where(self.condition(formula))
         return statement.correlate(*[each for scope, each in self.entities.items() if scope < inner])
 
@@ -263,9 +263,9 @@ def _same_table(entity: Any, cls: type) -> bool:
 
 
 def _attribute(entity: Any, path: tuple[str, ...]) -> Column:
-    if len(path) == 1:
-        return cast(Column, getattr(entity, path[0]))
-    return cast(Column, getattr(entity, _inside(sa.inspect(entity).mapper, *path)))
+    name = path[0] if len(path) == 1 else _inside(sa.inspect(entity).mapper, *path)
+    # The expression, which is made once, and not the attribute, which looks up its type each time it is asked.
+    return cast(Column, getattr(entity, name).expression)
 
 
 @lru_cache(1024)

@@ -66,7 +66,7 @@ class Expr:
         self._hash = hash(self._key)
 
     def __eq__(self, other: object) -> bool:
-        return self is other or (isinstance(other, Expr) and self._hash == other._hash and self._key == other._key)
+        return self is other or (type(other) is Expr and self._hash == other._hash and self._key == other._key)
 
     def __hash__(self) -> int:
         return self._hash
@@ -97,6 +97,9 @@ class Expr:
 
 
 def const(value: Any) -> Expr:
+    """A constant. True and False are always the same two objects, so that `is` tells them."""
+    if value is True or value is False:
+        return TRUE if value else FALSE
     return Expr("const", (value,), type(value))
 
 
@@ -112,7 +115,7 @@ def notnull(attribute: Expr) -> Expr:
     return Expr("notnull", (attribute,), bool)
 
 
-TRUE, FALSE = const(True), const(False)
+TRUE, FALSE = Expr("const", (True,), bool), Expr("const", (False,), bool)
 
 _OPPOSITE = {"eq": "ne", "lt": "ge", "gt": "le", "in": "notin", "isnull": "notnull"}
 _OPPOSITE |= {no: yes for yes, no in _OPPOSITE.items()}
@@ -123,8 +126,8 @@ _OPPOSITE |= {no: yes for yes, no in _OPPOSITE.items()}
 
 def not_(e: Expr) -> Expr:
     """The opposite, with every `not` pushed down to the atoms."""
-    if e in (TRUE, FALSE):
-        return FALSE if e == TRUE else TRUE
+    if e is TRUE or e is FALSE:
+        return FALSE if e is TRUE else TRUE
     if e.op in _OPPOSITE:
         return Expr(_OPPOSITE[e.op], e.args, bool)
     if e.op == "not":
@@ -147,16 +150,16 @@ def _junction(op: str, parts: Iterable[Expr], absorbing: Expr, neutral: Expr) ->
     kept: dict[Expr, None] = {}  # ordered, each part once
     memberships: dict[Expr, Expr] = {}  # subject -> the one atom that says which values it may have
     for part in _flat(op, parts):
-        if part == absorbing or (part.op not in ("and", "or") and not_(part) in kept):
+        if part is absorbing or (part.op not in ("and", "or") and not_(part) in kept):
             return absorbing
-        if part == neutral:
+        if part is neutral:
             continue
         if (subject := _subject(part)) is not None:
             if (earlier := memberships.get(subject)) is not None:
                 part = _merged(op, earlier, part)
-                if part == absorbing:
+                if part is absorbing:
                     return absorbing
-                if part == neutral:
+                if part is neutral:
                     del kept[earlier], memberships[subject]
                     continue
                 # The place of the first one is kept: the SQL reads as the rule does.
@@ -253,9 +256,9 @@ def reduce(tree: Tree) -> Tree:
 def _merge_exits(tree: Tree) -> Tree:
     while isinstance(tree, Node):
         cond, then, other = tree.cond, tree.then, tree.other
-        if cond == TRUE or then == other:
+        if cond is TRUE or then == other:
             tree = then
-        elif cond == FALSE:
+        elif cond is FALSE:
             tree = other
         elif isinstance(other, Node) and other.then == then:
             tree = Node(or_(cond, other.cond), then, other.other)
@@ -275,13 +278,13 @@ def to_formula(tree: Tree) -> Expr:
     if isinstance(tree, Expr):
         return tree
     yes, no = to_formula(tree.then), to_formula(tree.other)
-    if yes == TRUE:
+    if yes is TRUE:
         return or_(tree.cond, no)
-    if yes == FALSE:
+    if yes is FALSE:
         return and_(not_(tree.cond), no)
-    if no == FALSE:
+    if no is FALSE:
         return and_(tree.cond, yes)
-    if no == TRUE:
+    if no is TRUE:
         return or_(not_(tree.cond), yes)
     return or_(and_(tree.cond, yes), and_(not_(tree.cond), no))
 
@@ -372,7 +375,7 @@ def _spell(e: Expr) -> str:
             return f"any({where} for x{inner} in {_collection(outer, path)})"
         case "sum":
             outer, path, inner, _, where, value = e.args
-            condition = "" if where == TRUE else f" if {where}"
+            condition = "" if where is TRUE else f" if {where}"
             return f"sum({value} for x{inner} in {_collection(outer, path)}{condition})"
     return f" {_INFIX[e.op]} ".join(map(_tight, e.args))
 

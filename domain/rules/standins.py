@@ -549,7 +549,7 @@ def exists(items: Items, body: Callable[[Thing], Any]) -> Expr:
     t, outer, path, cls = items.__standin__
     inner = t.depth
     where = t.condition(lambda: t.truth(body(Thing(t, cls, inner)), strictly=False))
-    return FALSE if where == FALSE else Expr("exists", (outer, path, inner, cls, where), bool)
+    return FALSE if where is FALSE else Expr("exists", (outer, path, inner, cls, where), bool)
 
 
 NOTHING = object()
