@@ -82,11 +82,14 @@ def _fact(hint: Any) -> Attribute | None:
         # A list of strings is one column (JSON, perhaps), a list of lines is a table.
         child = arguments[0]
         return Many(child) if isinstance(child, type) and not issubclass(child, SCALARS) else Scalar(origin)
+    if origin is typing.Literal:
+        kinds = {type(each) for each in arguments}
+        return Scalar(kinds.pop()) if len(kinds) == 1 else None
     if isinstance(hint, typing.NewType):
         return _fact(hint.__supertype__)
     if isinstance(origin, type):
         return Scalar(origin)
-    if not isinstance(hint, type):
+    if not isinstance(hint, type) or hint is Any:
         return None  # ClassVar, TypeVar, Any: nothing a column could hold
     if dataclasses.is_dataclass(hint):
         inner = annotated(hint)

@@ -350,7 +350,8 @@ def _spell(e: Expr) -> str:
     """The formula in the words of Python, for error messages and `explain`."""
     match e.op:
         case "const":
-            return str(e.args[0]) if isinstance(e.args[0], Enum) else repr(e.args[0])
+            value = e.args[0]
+            return f"{e.type.__name__}.{value.name}" if isinstance(value, Enum) else repr(value)
         case "attr":
             scope, path, _ = e.args
             return ".".join(path if scope == 0 else (f"x{scope}", *path))

@@ -46,7 +46,7 @@ from __future__ import annotations
 import functools
 import types
 from collections.abc import Callable, Mapping, Sequence
-from enum import Enum
+from enum import Enum, Flag
 from typing import Any, TypeVar
 
 from ..errors import RuleRefused
@@ -235,7 +235,7 @@ class Tracer:
             return None
         if fact.type is bool:
             return self.decide(e)
-        if issubclass(fact.type, Enum):
+        if issubclass(fact.type, Enum) and not issubclass(fact.type, Flag):  # flags have values between their members
             *others, last = fact.type
             for each in others:
                 if self.decide(Expr("eq", (e, const(each)), bool)):
@@ -263,8 +263,8 @@ class Tracer:
 def _raised(error: Exception, answers: Answers) -> str:
     world = " and ".join(str(asked if answer else not_(asked)) for asked, answer in answers)
     what = f"raises {type(error).__name__}({error})" + (f" when {world}" if world else "")
-    if "Symbol" in str(error):
-        return f"{what}: it hands an attribute to a function that needs its value, which only the database knows"
+    if "Symbol" in str(error) or "'Thing'" in str(error):  # a stand-in, in the words of a TypeError
+        return f"{what}: it hands an attribute to something that needs its value, which only the database knows"
     return (
         f"{what}: a rule has an answer for every row the mapping allows;"
         " ask first, as in `user.score is not None and user.score > 3`"
