@@ -96,7 +96,8 @@ def _seen_function(function: Any, t: Tracer) -> Any:
         # Without a stand-in among the arguments it is the business of the function alone what it does.
         if any(type(each) in STANDINS for each in (*args, *kwargs.values())):
             return t.instrument(function)(*args, **kwargs)
-        return function(*args, **kwargs)
+        made = function(*args, **kwargs)
+        return seen(made, t) if type(made) in _CALLABLE else made  # older_than(18) makes a rule
 
     return call
 

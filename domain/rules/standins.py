@@ -83,11 +83,11 @@ def lift(t: Tracer, value: Any, like: Expr) -> Expr:
     if type(value) is Symbol:
         other = value.__standin__.e
     elif type(value) not in STANDINS and isinstance(value, SCALARS):
-        other = const(_stored_as(value, like.type))
         if isinstance(value, float | Decimal) and not math.isfinite(value):
             raise t.refuse(f"uses {value!r}, which not every database can store; compare with a finite number")
         if isinstance(value, str) and "\0" in value:
             raise t.refuse(f"uses {value!r}: a NUL character is in no text that a database stores")
+        other = const(_stored_as(value, like.type))
     else:
         raise t.refuse(
             f"compares {like} with {shown(value)}: only single values (str, int, Decimal, date, UUID, ...)"
@@ -107,13 +107,7 @@ def _stored_as(value: Any, kind: type) -> Any:
         return int(value)
     if isinstance(value, int) and kind in (float, Decimal) and abs(value) < 2**53:
         return kind(value)
-    if (
-        kind is int
-        and type(value) in (float, Decimal)
-        and value == value
-        and abs(value) < 2**53
-        and value == int(value)
-    ):
+    if isinstance(value, float | Decimal) and kind is int and abs(value) < 2**53 and value == int(value):
         return int(value)
     if isinstance(value, str) and kind is str:
         return str.__str__(value)

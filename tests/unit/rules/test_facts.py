@@ -107,7 +107,9 @@ def test_an_enum_that_is_a_number_or_a_text_is_both() -> None:
 
 
 def test_a_constant_of_such_an_enum_is_compared_as_what_it_is() -> None:
-    assert str(trace(lambda e: e.id == Rank.HIGH, Everything)) == "id == 2"
+    key: Any = Rank.HIGH
+
+    assert str(trace(lambda e: e.id == key, Everything)) == "id == 2"
     assert str(trace(lambda e: e._private == Colour.RED, Everything)) == "_private == 'red'"
 
 
