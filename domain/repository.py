@@ -111,9 +111,7 @@ class Repository(ABC, Generic[A, K]):
         Raises BadValue if an attribute is unknown, or if the value is not of its type.
         """
         return [
-            aggregate
-            for aggregate in self
-            if all(getattr(aggregate, name) == value for name, value in equal.items())
+            aggregate for aggregate in self if all(getattr(aggregate, name) == value for name, value in equal.items())
         ]
 
     def first(self, **equal: object) -> A | None:

@@ -98,11 +98,11 @@ class UnitOfWork(ABC):
     def nested(self) -> Iterator[None]:
         """A savepoint: if the block raises, all of the block is undone and the unit goes on.
 
-            with uow:
-                uow.users.add(john)
-                with suppress(Duplicate), uow.nested():
-                    uow.users.add(namesake)
-                uow.commit()                    # john is stored in any case
+        with uow:
+            uow.users.add(john)
+            with suppress(Duplicate), uow.nested():
+                uow.users.add(namesake)
+            uow.commit()                    # john is stored in any case
         """
         session = self._open()
         self._depth += 1
@@ -222,11 +222,9 @@ def _aggregate_of(unit: type[UnitOfWork], name: str, hint: Any) -> type[Any]:
     while (port := typing.get_origin(hint) or hint) is not Repository:
         known = dict(zip(getattr(port, "__parameters__", ()), _arguments(hint, known), strict=False))
         hint = next(
-            (
-                base
-                for base in getattr(port, "__orig_bases__", port.__bases__)
-                if issubclass(typing.get_origin(base) or base, Repository)
-            )
+            base
+            for base in getattr(port, "__orig_bases__", port.__bases__)
+            if issubclass(typing.get_origin(base) or base, Repository)
         )
     arguments = _arguments(hint, known)
     if not arguments or not isinstance(arguments[0], type):

@@ -107,7 +107,7 @@ def _stored_as(value: Any, kind: type) -> Any:
         return int(value)
     if isinstance(value, int) and kind in (float, Decimal) and abs(value) < 2**53:
         return kind(value)
-    if isinstance(value, float | Decimal) and kind is int and abs(value) < 2**53 and value == int(value):
+    if kind is int and type(value) in (float, Decimal) and abs(value) < 2**53 and value == int(value):
         return int(value)
     if isinstance(value, str) and kind is str:
         return str.__str__(value)

@@ -7,29 +7,14 @@ those is a matter of time: 300 here, and as many as one likes by `RULES=5000 pyt
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack
 
-import pytest
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 
-from rules_kit import directed, generate, servers
-from rules_kit.judge import Judge, engine, made
+from tests.rules_kit import directed, generate
+from tests.rules_kit.judge import Judge, made
 
 RULES = int(os.environ.get("RULES", "300"))
 EACH = 6  # rules for each set of users
-
-
-@pytest.fixture(scope="module")
-def judge() -> Iterator[Judge]:
-    with ExitStack() as stack:
-        engines = {"sqlite": engine("sqlite://")}
-        for name, server in {"postgresql": servers.POSTGRES, "mariadb": servers.MARIADB}.items():
-            if (url := stack.enter_context(servers.database(server))) is not None:
-                engines[name] = engine(url)
-        for each in engines.values():
-            stack.callback(each.dispose)
-        yield Judge(engines)
 
 
 def test_every_directed_shape_has_one_answer(judge: Judge) -> None:

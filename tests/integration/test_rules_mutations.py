@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from honestwork.adapters.memory import rules as memory
 from honestwork.adapters.sql import rules as sql
 from honestwork.domain.rules import formula, order
-from rules_kit import directed
-from rules_kit.judge import Judge, engine
-from rules_kit.orders import walk_all
+from tests.rules_kit import directed
+from tests.rules_kit.judge import Judge, engine
+from tests.rules_kit.orders import walk_all
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack
-
 import pytest
 import sqlalchemy as sa
 
 from honestwork.adapters.memory import rules as memory
 from honestwork.adapters.sql import rules as sql
 from honestwork.domain.rules import trace, trace_columns, trace_order
-from rules_kit import directed, servers
-from rules_kit.judge import Judge, engine, rows_of
-from rules_kit.orders import ORDERS, walk
-from rules_kit.shop import User
-from rules_kit.tables import users
-
-
-@pytest.fixture(scope="module")
-def judge() -> Iterator[Judge]:
-    with ExitStack() as stack:
-        engines = {"sqlite": engine("sqlite://")}
-        for name, server in {"postgresql": servers.POSTGRES, "mariadb": servers.MARIADB}.items():
-            if (url := stack.enter_context(servers.database(server))) is not None:
-                engines[name] = engine(url)
-        for each in engines.values():
-            stack.callback(each.dispose)
-        yield Judge(engines)
+from tests.rules_kit import directed
+from tests.rules_kit.judge import Judge, rows_of
+from tests.rules_kit.orders import ORDERS, walk
+from tests.rules_kit.shop import User
+from tests.rules_kit.tables import users
 
 
 @pytest.mark.parametrize("name", ORDERS)

@@ -177,7 +177,7 @@ SUPPORTED: dict[str, tuple[Predicate, str]] = {
     "partial among globals": (lambda u: older_still(u) or u.age == 1, "age > 5 OR age = 1"),
     "bound method": (Policy().allows, "age > 7"),
     "callable object": (Older(3), f"EXISTS ({line_of} lines.qty > 3)"),
-    "rule made on the way": (lambda u: older_with_lines(18)(u), f"age > 18 AND EXISTS ({line_of} lines.qty > 0)"),
+    "rule made on the way": (lambda u: older_with_lines(18)(u), f"age > 18 AND (EXISTS ({line_of} lines.qty > 0))"),
     "helper": (lambda u: is_joe(u) or u.age == 3, 'lower(name COLLATE "und-x-icu") COLLATE "C" = \'joe\' OR age = 3'),
     "getattr": (lambda u: getattr(u, "age") > 3, "age > 3"),  # noqa: B009
     # the class itself

@@ -12,7 +12,7 @@ from hypothesis import given, settings, strategies as st
 from honestwork.domain import RuleRefused
 from honestwork.domain.rules import OrderKey, desc, read_cursor, trace_order, write_cursor
 from honestwork.domain.rules.formula import attr
-from rules_kit.shop import User
+from tests.rules_kit.shop import User
 
 KEYS = trace_order(lambda u: (desc(u.score), u.name), User, key=["id"])
 VALUES: dict[type, st.SearchStrategy[object]] = {

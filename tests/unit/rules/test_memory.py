@@ -11,7 +11,7 @@ import pytest
 from honestwork.adapters.memory import rules as memory
 from honestwork.adapters.memory.rules import Rows, compile_scan, compile_sort, compile_values, lookups
 from honestwork.domain.rules import desc, nulls_first, trace, trace_columns, trace_order
-from rules_kit.shop import User
+from tests.rules_kit.shop import User
 
 LAYOUT = Rows({("id",): 0, ("name",): 1, ("age",): 2, ("score",): 3})
 ROWS = [(1, "Jo", 30, None), (2, "Jane", 10, 7), (3, "Al", 30, 2), (4, "J", 40, None)]

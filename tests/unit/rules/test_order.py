@@ -8,7 +8,7 @@ import pytest
 
 from honestwork.domain import RuleRefused
 from honestwork.domain.rules import Attribute, Scalar, after, asc, desc, nulls_first, nulls_last, trace_order
-from rules_kit.shop import User
+from tests.rules_kit.shop import User
 
 
 def traced(order_by: Callable[[User], object] | None) -> str:

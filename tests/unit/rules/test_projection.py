@@ -11,7 +11,7 @@ import pytest
 from honestwork.adapters.memory.rules import Objects, compile_values
 from honestwork.domain import RuleRefused
 from honestwork.domain.rules import trace_columns
-from rules_kit.shop import Address, Line, User, user
+from tests.rules_kit.shop import Address, Line, User, user
 
 PEOPLE = [
     user(1, address=Address("Oslo", None), lines=[Line(1, "a", 2, 3)]),  # type: ignore[arg-type]

@@ -6,8 +6,8 @@ import pytest
 
 from honestwork.domain import HonestworkError, RuleRefused
 from honestwork.domain.rules import trace
-from rules_kit.refused import REFUSED, Admin
-from rules_kit.shop import User
+from tests.rules_kit.refused import REFUSED, Admin
+from tests.rules_kit.shop import User
 
 
 @pytest.mark.parametrize("construct", REFUSED)

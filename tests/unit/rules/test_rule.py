@@ -10,7 +10,7 @@ import pytest
 from honestwork.domain import RuleRefused
 from honestwork.domain.rules import Attribute, Rule, Scalar, all_of, any_of, negate, rule, trace
 from honestwork.testing.rules import check_rules
-from rules_kit.shop import User, user
+from tests.rules_kit.shop import User, user
 
 
 @rule

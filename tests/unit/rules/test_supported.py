@@ -10,8 +10,8 @@ import pytest
 from honestwork.adapters.memory.rules import Objects, compile_scan
 from honestwork.adapters.sql.rules import explain
 from honestwork.domain.rules import trace
-from rules_kit.shop import Address, Line, Status, User, user
-from rules_kit.supported import SUPPORTED
+from tests.rules_kit.shop import Address, Line, Status, User, user
+from tests.rules_kit.supported import SUPPORTED
 
 PEOPLE = [
     user(1),

@@ -1,0 +1,61 @@
+"""What a column holds when nothing is given, as a function that needs no database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Boolean, Column, DefaultClause, Integer
+from sqlalchemy.sql import elements
+from sqlalchemy.sql.schema import CallableColumnDefault, ScalarElementColumnDefault
+
+from ..domain.errors import MappingRefused
+
+__all__ = ["producer", "server_producer"]
+
+
+def producer(default: Any) -> Callable[[], Any] | None:
+    """What `default=` and `onupdate=` give, or None where there is neither."""
+    match default:
+        case ScalarElementColumnDefault():
+            value = default.arg
+            return lambda: value
+        case CallableColumnDefault():
+            function: Any = default.arg  # SQLAlchemy has wrapped it to take a context
+            return lambda: function(None)
+        case None:
+            return None
+    raise MappingRefused([f"the default {default!r} is computed by the database: give it as a Python function"])
+
+
+def server_producer(column: Column[Any]) -> Callable[[], Any] | None:
+    """What a literal `server_default=` gives, read with the column's type; None where there is none."""
+    clause = column.server_default
+    if not isinstance(clause, DefaultClause):
+        return None
+    value = _literal(column, clause.arg)
+    return lambda: value
+
+
+def _literal(column: Column[Any], argument: Any) -> Any:
+    match argument:
+        case elements.True_() | elements.False_():
+            return isinstance(argument, elements.True_)
+        case str():
+            spelled: str | None = argument
+        case elements.TextClause():
+            spelled = argument.text.strip("'")
+        case _:
+            spelled = None
+    if spelled is not None and isinstance(column.type, Boolean):
+        return spelled.lower() in ("1", "true", "t")
+    if spelled is not None and isinstance(column.type, Integer) and spelled.lstrip("+-").isdigit():
+        return int(spelled)
+    if isinstance(argument, str) and column.type.python_type is str:
+        return argument
+    raise MappingRefused(
+        [
+            f"{column} has the server default {argument!s}, which only a database can compute:"
+            " give a literal, or `default=` with a Python function"
+        ]
+    )

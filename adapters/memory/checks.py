@@ -1,0 +1,143 @@
+"""CHECK constraints, evaluated in Python from their SQLAlchemy expressions.
+
+The logic is SQL's: a comparison with NULL is unknown (None here), `not` and `and` and `or` carry unknowns on,
+and a check fails only where it is false. An expression with anything else in it than stands below is
+refused when the store is made, so that no check is ever skipped in silence.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement
+from sqlalchemy.sql import elements, operators
+from sqlalchemy.sql.functions import FunctionElement
+
+from ...domain.errors import MappingRefused
+from ..tables import Check, Row, TablePlan
+
+__all__ = ["predicate"]
+
+Value = Callable[[Row], Any]
+Twin = Callable[[dict[str, Any]], bool | None]
+
+COMPARISONS: dict[Any, Callable[[Any, Any], Any]] = {
+    operators.eq: operator.eq,
+    operators.ne: operator.ne,
+    operators.lt: operator.lt,
+    operators.le: operator.le,
+    operators.gt: operator.gt,
+    operators.ge: operator.ge,
+    operators.add: operator.add,
+    operators.sub: operator.sub,
+    operators.mul: operator.mul,
+}
+
+
+def predicate(table: TablePlan, check: Check, twins: Mapping[str, Twin]) -> Callable[[Row], bool]:
+    """A function that tells whether a row passes. Raises MappingRefused for what it cannot evaluate.
+
+    *twins* has the meaning of checks that are written as text.
+    """
+    if (twin := twins.get(check.name or "")) is not None:
+        names = [column.name for column in table.columns]
+        return lambda row: twin(dict(zip(names, row, strict=True))) is not False
+    value = _Evaluator(table, check).value(check.expression)
+    return lambda row: value(row) is not False
+
+
+class _Evaluator:
+    def __init__(self, table: TablePlan, check: Check) -> None:
+        self.table = table
+        self.check = check
+
+    def value(self, expression: Any) -> Value:
+        match expression:
+            case elements.Grouping() | elements.AsBoolean():
+                inner = self.value(expression.element)
+                return _negated(inner) if expression.operator is operators.is_false else inner
+            case elements.True_() | elements.False_():
+                truth = isinstance(expression, elements.True_)
+                return lambda row: truth
+            case elements.Null():
+                return lambda row: None
+            case elements.BindParameter():
+                constant = expression.effective_value
+                return lambda row: constant
+            case elements.BooleanClauseList():
+                return self._junction(expression)
+            case elements.UnaryExpression(operator=operators.inv):
+                return _negated(self.value(expression.element))
+            case elements.BinaryExpression():
+                return self._binary(expression)
+            case FunctionElement(name="length" | "char_length" | "character_length"):
+                (argument,) = expression.clauses
+                inner = self.value(argument)
+                return lambda row: None if (text := inner(row)) is None else len(text)
+            case ColumnElement() if getattr(expression, "table", None) is not None:
+                position = self.table.position(expression.name)
+                return lambda row: row[position]
+        self._refuse(expression)
+        raise AssertionError
+
+    def _junction(self, expression: elements.BooleanClauseList) -> Value:
+        parts = [self.value(clause) for clause in expression.clauses]
+        decisive = expression.operator is operators.or_  # one true decides an `or`, one false an `and`
+
+        def junction(row: Row) -> Any:
+            values = [part(row) for part in parts]
+            return decisive if decisive in values else None if None in values else not decisive
+
+        return junction
+
+    def _binary(self, expression: elements.BinaryExpression[Any]) -> Value:
+        kind = expression.operator
+        left = self.value(expression.left)
+        if kind in (operators.is_, operators.is_not):
+            right = self.value(expression.right)
+            return lambda row: (left(row) is right(row)) is (kind is operators.is_)
+        if kind in (operators.in_op, operators.not_in_op):
+            members = set(getattr(expression.right, "effective_value", None) or ())
+            return lambda row: None if (value := left(row)) is None else (value in members) is (kind is operators.in_op)
+        if kind in (operators.between_op, operators.not_between_op):
+            low, high = (self.value(clause) for clause in expression.right.clauses)
+            inside = _between(left, low, high)
+            return inside if kind is operators.between_op else _negated(inside)
+        if (compare := COMPARISONS.get(kind)) is None:
+            self._refuse(expression)
+        right = self.value(expression.right)
+        return _null_strict(compare, left, right)
+
+    def _refuse(self, expression: Any) -> None:
+        raise MappingRefused(
+            [
+                f"the check {self.check.name or ''} of {self.table.name} has {expression!s} in it, which cannot be"
+                " evaluated without a database: write it with columns, constants, comparisons, + - *, and, or,"
+                " not, in, between, is null and length"
+            ]
+        )
+
+
+def _negated(value: Value) -> Value:
+    return lambda row: None if (found := value(row)) is None else not found
+
+
+def _null_strict(compare: Any, left: Value, right: Value) -> Value:
+    def compared(row: Row) -> Any:
+        one, other = left(row), right(row)
+        return None if one is None or other is None else compare(one, other)
+
+    return compared
+
+
+def _between(value: Value, low: Value, high: Value) -> Value:
+    above = _null_strict(operator.ge, value, low)
+    below = _null_strict(operator.le, value, high)
+
+    def inside(row: Row) -> Any:
+        both = (above(row), below(row))
+        return False if False in both else None if None in both else True
+
+    return inside

@@ -1,0 +1,339 @@
+"""From changed objects to written rows, in the order in which SQLAlchemy's unit of work writes them.
+
+The order can be seen through constraints, so it is part of the truth: table by table, those that are
+referred to first, the updates by key and then the inserts in the order of adding; after all tables, the
+deletes, those that refer first. That is why a unique value cannot move from a removed row to a new one
+in a single flush, here as there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.orm.attributes import get_history, instance_dict
+
+from ...domain.errors import UnitReadOnly
+from ..aggregates import members_touched
+from ..entities import ChildrenPlan, EntityPlan, LinksPlan, Part
+from ..lookover import look_over_changed, look_over_new
+from ..refusals import foreign
+from ..tables import Row, TablePlan
+from ..violations import conflict
+from .instances import Known, commit_state, mark_deleted
+
+if TYPE_CHECKING:
+    from .session import MemorySession
+
+__all__ = ["Flush"]
+
+
+class Flush:
+    """One flush of one session. Runs once, under the lock of the store."""
+
+    def __init__(self, session: MemorySession) -> None:
+        self.session = session
+        self.schema = session.store.schema
+        self.tables = session.store.tables
+        self.transaction = session.transaction
+        self.new: dict[int, tuple[EntityPlan, Any]] = {}  # by id, in the order of arrival
+        self.changed: dict[int, Known] = {}
+        self.removed: dict[int, Known] = {}
+        self.replaced: dict[int, Known] = {}  # removed rows that a new object takes over, by the new one's id
+        self.raised: set[int] = set()  # ids of the roots that get a new version because a member has changed
+        self.adopted: dict[int, tuple[ChildrenPlan, Any]] = {}  # (relation, owner) of members that came to an owner
+        self.written: dict[int, Row] = {}  # what stands in the tables for a new object, so far
+
+    def run(self) -> None:
+        if self.session.reading:
+            raise UnitReadOnly("a unit opened with `reading()` has changes: open it with `with uow:` to store them")
+        self._collect()
+        self._look_over()
+        self._find_raised()
+        tables = self._tables_to_write()
+        for table in tables:
+            self._update(table)
+            self._insert(table)
+            self._join(table)
+        for table in reversed(tables):
+            self._part(table)
+            self._delete(table)
+        self._settle()
+
+    # What there is to do
+
+    def _collect(self) -> None:
+        session = self.session
+        for gone in session.removed.values():
+            self._collect_removed(gone)
+        for state in session.changes.modified:
+            known = session.known(state.obj())
+            if known is not None and id(known.instance) not in self.removed:
+                self.changed[id(known.instance)] = known
+        for ident, (entity, instance) in session.pending.items():
+            if entity.is_root or not entity.mapper._is_orphan(session.state_of(instance)):
+                self.new[ident] = (entity, instance)
+        for entity, instance in list(self.new.values()):
+            self._collect_adopted(entity, instance)
+        for known in list(self.changed.values()):
+            self._collect_adopted(known.entity, known.instance)
+            self._collect_orphans(known)
+
+    def _collect_adopted(self, entity: EntityPlan, owner: Any) -> None:
+        """Members that came to their owner since it was stored: new ones, and ones that had another owner."""
+        for children in entity.children:
+            for member in get_history(owner, children.attribute).added or ():
+                if member is None:
+                    continue
+                self.adopted[id(member)] = (children, owner)
+                if (known := self.session.known(member)) is not None:
+                    self.changed[id(member)] = known
+                elif id(member) not in self.new:
+                    foreign(children.entity, member)
+
+    def _collect_orphans(self, known: Known) -> None:
+        for children in known.entity.children:
+            for member in get_history(known.instance, children.attribute).deleted or ():
+                lost = self.session.known(member)
+                if lost is not None and lost.entity.mapper._is_orphan(lost.state):
+                    self._collect_removed(lost)
+
+    def _collect_removed(self, known: Known) -> None:
+        self.removed[id(known.instance)] = known
+        self.changed.pop(id(known.instance), None)
+        for children in known.entity.children:
+            history = get_history(known.instance, children.attribute)
+            for member in (*(history.unchanged or ()), *(history.deleted or ())):
+                lost = self.session.known(member)
+                if lost is not None and id(member) not in self.removed:
+                    self._collect_removed(lost)
+
+    def _look_over(self) -> None:
+        for entity, instance in self.new.values():
+            look_over_new(entity, instance)
+        for known in self.changed.values():
+            look_over_changed(known.entity, known.instance)
+
+    def _find_raised(self) -> None:
+        if not self.schema.has_versioned_members:
+            return
+        touched = {
+            *self.new,
+            *(ident for ident, known in self.changed.items() if known.entity.row_of(known.instance) != known.row),
+        }
+        for known in self.session.all_known():
+            if (
+                known.entity.version is not None
+                and id(known.instance) not in self.removed
+                and members_touched(known.entity, known.instance, touched)
+            ):
+                self.raised.add(id(known.instance))
+                self.changed[id(known.instance)] = known
+
+    def _tables_to_write(self) -> list[TablePlan]:
+        """Those that are referred to come first."""
+        entities = {
+            *(entity for entity, _ in self.new.values()),
+            *(known.entity for known in self.changed.values()),
+            *(known.entity for known in self.removed.values()),
+        }
+        names = {table.name for entity in entities for table in entity.written_tables}
+        return [self.schema.tables[name] for name in sorted(names, key=self.schema.order.__getitem__)]
+
+    # Doing it
+
+    def _update(self, table: TablePlan) -> None:
+        here = [(known, part) for known in self.changed.values() for part in known.entity.parts if part.table is table]
+        for known, part in sorted(here, key=lambda pair: _by_key(pair[0])) if len(here) > 1 else here:
+            self._adopt(known.instance)
+            wanted = known.entity.row_of(known.instance, known.row)
+            if wanted != known.row or id(known.instance) in self.raised:
+                self._update_part(known, part, wanted)
+
+    def _update_part(self, known: Known, part: Part, wanted: Row) -> None:
+        entity, table = known.entity, self.tables[part.table.name]
+        version = entity.version if part is entity.parts[0] else None
+        if version is None and wanted[part.piece] == known.row[part.piece]:
+            return
+        stored = self._still_there(known, part)
+        if stored is None:
+            raise conflict("the row is gone")
+        row = _merged(part, stored, wanted[part.piece], known.row[part.piece])
+        if version is not None:
+            row = (*row[: version.position], row[version.position] + 1, *row[version.position + 1 :])
+        self.transaction.update(table, known.key, stored, row)
+        if row is not wanted:
+            _tell(entity, known.instance, part, row)
+        if len(entity.parts) == 1:
+            known.row = row
+        else:
+            known.row = (*known.row[: part.piece.start], *row, *known.row[part.piece.stop :])
+
+    def _insert(self, table: TablePlan) -> None:
+        for ident, (entity, instance) in self.new.items():
+            for part in entity.parts:
+                if part.table is table:
+                    self._adopt(instance)
+                    self.written[ident] = self.written.get(ident, ()) + self._insert_part(entity, instance, part)
+
+    def _insert_part(self, entity: EntityPlan, instance: Any, part: Part) -> Row:
+        table = self.tables[part.table.name]
+        row = self._new_row(entity, instance, part)
+        key = part.table.key(row)
+        if part is entity.parts[0] and (replaced := self._removed_with(entity, key)) is not None:
+            del self.removed[id(replaced.instance)]
+            self.replaced[id(instance)] = replaced
+        if id(instance) in self.replaced:
+            row = self._replace_part(entity, instance, part, self.replaced[id(instance)])
+        else:
+            self.transaction.insert(table, key, row)
+        _tell(entity, instance, part, row)
+        return row
+
+    def _replace_part(self, entity: EntityPlan, instance: Any, part: Part, replaced: Known) -> Row:
+        """A row that is deleted and inserted in one flush is updated, as the ORM does it."""
+        stored = self._still_there(replaced, part)
+        if stored is None:
+            raise conflict("the row is gone")
+        values = instance_dict(instance)
+        row = tuple(
+            [
+                each.column.encoded(values[each.attribute]) if each.attribute in values else old
+                for each, old in zip(entity.fields[part.piece], stored, strict=True)
+            ]
+        )
+        self.transaction.update(self.tables[part.table.name], replaced.key, stored, row)
+        return row
+
+    def _delete(self, table: TablePlan) -> None:
+        here = [(known, part) for known in self.removed.values() for part in known.entity.parts if part.table is table]
+        for known, part in sorted(here, key=lambda pair: _by_key(pair[0])):
+            if self._still_there(known, part) is not None:
+                self.transaction.delete(self.tables[table.name], known.key)
+
+    def _join(self, table: TablePlan) -> None:
+        """Write the rows that join members to members, where collections of them have changed."""
+        holders = [*self.new.values(), *((known.entity, known.instance) for known in self.changed.values())]
+        changes = [
+            (links, instance, get_history(instance, links.attribute))
+            for entity, instance in holders
+            for links in entity.links
+            if links.table is table
+        ]
+        for links, instance, history in changes:
+            for member in history.deleted or ():
+                self._unlink(links, instance, member)
+        for links, instance, history in changes:
+            for member in history.added or ():
+                row = links.row(self._key(instance), self._key(member))
+                key = links.table.key(row)
+                if self.transaction.view(self.tables[table.name], key) is None:
+                    self.transaction.insert(self.tables[table.name], key, row)
+
+    def _part(self, table: TablePlan) -> None:
+        """Delete the rows that join what is removed."""
+        for known in self.removed.values():
+            for links in known.entity.links:
+                if links.table is table:
+                    history = get_history(known.instance, links.attribute)
+                    for member in (*(history.unchanged or ()), *(history.deleted or ())):
+                        self._unlink(links, known.instance, member)
+
+    def _unlink(self, links: LinksPlan, holder: Any, member: Any) -> None:
+        key = links.table.key(links.row(self._key(holder), self._key(member)))
+        if self.transaction.view(self.tables[links.table.name], key) is not None:
+            self.transaction.delete(self.tables[links.table.name], key)
+
+    def _settle(self) -> None:
+        session = self.session
+        for known in (*self.removed.values(), *self.replaced.values()):
+            mark_deleted(known.state, True)
+            session.forget(known)
+            session.deleted.append(known)
+        for ident, (entity, instance) in self.new.items():
+            row = self.written[ident]
+            key = entity.table.key(row[entity.parts[0].piece]) if len(entity.parts) > 1 else entity.table.key(row)
+            known = session.register(entity, key, row, instance)
+            session.inserted.append(known)
+            commit_state(known.state, session.changes)
+        for known in self.changed.values():
+            commit_state(known.state, session.changes)
+        session.release_pending(self.new)
+        session.changes.modified.clear()
+        session.removed.clear()
+
+    # Rows
+
+    def _key(self, instance: Any) -> Any:
+        return self.schema.entities[type(instance)].key_of(instance)
+
+    def _removed_with(self, entity: EntityPlan, key: Any) -> Known | None:
+        return next(
+            (
+                known
+                for known in self.removed.values()
+                if known.key == key and known.entity.identity_class is entity.identity_class
+            ),
+            None,
+        )
+
+    def _still_there(self, known: Known, part: Part) -> Row | None:
+        """The row as it stands now. Raises Conflict if its version is not the one that was loaded."""
+        row = self.transaction.view(self.tables[part.table.name], known.key)
+        version = known.entity.version
+        if (
+            version is not None
+            and part is known.entity.parts[0]
+            and (row is None or row[version.position] != known.row[version.position])
+        ):
+            raise conflict("its version has changed")
+        return row
+
+    def _adopt(self, member: Any) -> None:
+        """Give a member the key of its owner, which is known by now."""
+        if id(member) in self.adopted:
+            children, owner = self.adopted[id(member)]
+            for attribute, source in children.adopted:
+                instance_dict(member)[attribute] = instance_dict(owner).get(source)
+
+    def _new_row(self, entity: EntityPlan, instance: Any, part: Part) -> Row:
+        values = instance_dict(instance)
+        row = []
+        for each in entity.fields[part.piece]:
+            column = each.column
+            value = None if each.attribute is None else values.get(each.attribute)
+            if column.generated:
+                value = self.tables[part.table.name].next_key()
+            elif each is entity.version:
+                value = 1
+            elif value is None and column.default is not None:
+                value = column.guard(column.default())
+            row.append(column.encoded(value))
+        return tuple(row)
+
+
+def _merged(part: Part, stored: Row, wanted: Row, before: Row) -> Row:
+    """What an UPDATE of the changed columns makes of the stored row."""
+    if stored is before and not part.table.has_onupdate:
+        return wanted
+    return tuple(
+        [
+            now
+            if now != old
+            else column.encoded(column.guard(column.onupdate()))
+            if column.onupdate is not None
+            else there
+            for column, there, now, old in zip(part.table.columns, stored, wanted, before, strict=True)
+        ]
+    )
+
+
+def _tell(entity: EntityPlan, instance: Any, part: Part, row: Row) -> None:
+    """Give an object what the store has added to its row: keys, defaults, versions."""
+    values = instance_dict(instance)
+    for each, stored in zip(entity.fields[part.piece], row, strict=True):
+        if each.attribute is not None and (each.column.guard.encode is None or values.get(each.attribute) is None):
+            values[each.attribute] = each.column.decoded(stored)
+
+
+def _by_key(known: Known) -> Any:
+    return (known.entity.identity_class.__name__, known.key)

@@ -1,0 +1,276 @@
+"""One unit of work in memory: objects over the rows of a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.orm.attributes import instance_state
+from sqlalchemy.orm.state import InstanceState
+
+from ...domain.repository import Repository
+from ...service_layer.store import Session
+from ..entities import EntityPlan
+from ..instances import blank, fill, identity, set_members
+from ..ownership import owner_of, set_owner
+from ..ports import entity_of, repository_class
+from ..tables import Key, Row
+from ..usable import Usable
+from ..violations import in_words_of_the_domain
+from .flush import Flush
+from .instances import (
+    Changes,
+    Known,
+    commit_state,
+    make_transient,
+    mark_changed_documents,
+    mark_deleted,
+)
+from .repository import MemoryRepository
+from .transaction import Transaction
+
+if TYPE_CHECKING:
+    from .store import MemoryStore
+
+__all__ = ["MemorySession"]
+
+
+class MemorySession(Usable, Session):
+    """The workspace of one unit of work in memory. Lives as long as the unit's `with` block.
+
+    It keeps the identity map (one object for each key), what was added and removed since the last flush, and
+    what is new since the last commit. Rows are the business of its transaction.
+    """
+
+    def __init__(self, store: MemoryStore, *, reading: bool) -> None:
+        super().__init__()
+        self.store = store
+        self.reading = reading
+        self.transaction = Transaction(store)
+        self.changes = Changes()
+        self.pending: dict[int, tuple[EntityPlan, Any]] = {}  # new and not flushed, by id, in the order of arrival
+        self.removed: dict[int, Known] = {}  # by id of the object
+        self.inserted: list[Known] = []  # since the last commit
+        self.deleted: list[Known] = []  # since the last commit
+        self.documents: list[Known] = []  # those that have JSON values
+        self.renewed = False  # a transaction has ended: what was loaded in it may have changed since
+        self._known: dict[type[Any], dict[Key, Known]] = {}
+        self._by_id: dict[int, Known] = {}
+
+    def repository(self, port: type[Repository[Any, Any]], aggregate: type[Any]) -> MemoryRepository[Any, Any]:
+        entity = entity_of(self.store.schema, aggregate)
+        repository: MemoryRepository[Any, Any] = repository_class(port, MemoryRepository)(self, entity)
+        return repository
+
+    def flush(self) -> None:
+        self.require_usable()
+        for known in self.documents:
+            mark_changed_documents(known)
+        if not (self.changes.modified or self.pending or self.removed):
+            return
+        try:
+            with self.store.lock:
+                Flush(self).run()
+        except Exception as error:
+            self.fail()
+            own = in_words_of_the_domain(error, self.store.schema.violations)
+            if own is not error:
+                raise own from error
+            raise
+        except BaseException:
+            self.fail()
+            raise
+
+    def commit(self) -> None:
+        self.flush()
+        self.transaction.commit()
+        self.inserted.clear()
+        self.deleted.clear()
+        self.renewed = True
+
+    def rollback(self) -> None:
+        self.require_open()
+        self._forget_everything()
+        self.recover()
+
+    @contextmanager
+    def nested(self) -> Iterator[None]:
+        self.flush()
+        savepoint = self.transaction.savepoint()
+        inserted, deleted = len(self.inserted), len(self.deleted)
+        try:
+            yield
+            self.flush()
+        except BaseException:
+            savepoint.rollback()
+            self._return_to(inserted, deleted)
+            self.recover()
+            raise
+        savepoint.release()
+
+    def close(self) -> None:
+        if not self.closed:
+            self.close_for_good()
+            self._forget_everything()
+
+    # Objects
+
+    def known(self, instance: object) -> Known | None:
+        """What this unit knows of an object, if it has loaded or stored it."""
+        return self._by_id.get(id(instance))
+
+    def known_by_id(self, ident: int) -> Known | None:
+        """The same, by the id of an object that is known to be alive."""
+        return self._by_id.get(ident)
+
+    def all_known(self) -> Iterable[Known]:
+        return self._by_id.values()
+
+    def is_forgetting(self, entity: EntityPlan, aggregate: object) -> bool:
+        """Is an aggregate with the same key removed, and not yet flushed?"""
+        if not self.removed:
+            return False
+        key = entity.key_of(aggregate)
+        return any(
+            known.key == key and known.entity.identity_class is entity.identity_class for known in self.removed.values()
+        )
+
+    def register(self, entity: EntityPlan, key: Key, row: Row, instance: Any) -> Known:
+        """From now on this object stands for this row."""
+        known = Known(entity, key, row, instance)
+        self._known.setdefault(entity.identity_class, {})[key] = known
+        self._by_id[id(instance)] = known
+        known.state.key = identity(entity, key)
+        set_owner(instance, self)
+        self.changes.watch(known.state)
+        if entity.documents:
+            self.documents.append(known)
+        return known
+
+    def forget(self, known: Known) -> None:
+        """This object stands for no row any more."""
+        if known in self.documents:
+            self.documents.remove(known)
+        del self._known[known.entity.identity_class][known.key]
+        del self._by_id[id(known.instance)]
+
+    def attach(self, entity: EntityPlan, member: Any) -> None:
+        """A new object belongs to this unit from now on, with its members, and is stored by the next flush."""
+        if self.closed or id(member) in self.pending:
+            return
+        entity = self.store.schema.entities[type(member)]
+        set_owner(member, self)
+        self.pending[id(member)] = (entity, member)
+        for relation in entity.relations:
+            for each in relation.members(member):
+                if owner_of(each) is None:
+                    self.attach(relation.entity, each)
+
+    def detach(self, entity: EntityPlan, member: Any) -> None:
+        """Take back an object that was attached and not flushed, with its members."""
+        if self.pending.pop(id(member), None) is not None:
+            set_owner(member, None)
+            for children in entity.children:
+                for each in children.members(member):
+                    self.detach(children.entity, each)
+
+    def release_pending(self, stored: Collection[int]) -> None:
+        """Nothing is pending any more; what was not stored belongs to nobody."""
+        for ident, (_, instance) in self.pending.items():
+            if ident not in stored:
+                set_owner(instance, None)
+        self.pending.clear()
+
+    def state_of(self, instance: object) -> InstanceState[Any]:
+        """The ORM's notes about an object."""
+        return instance_state(instance)
+
+    def find(self, entity: EntityPlan, key: Key, base_row: Row) -> tuple[EntityPlan, Row] | None:
+        """(class, row) of an entity, from the row of its base's table; None if it is not of this class."""
+        if entity.discriminator is None:
+            return entity, base_row
+        actual = entity.of_row(base_row)
+        if not entity.covers(actual):
+            return None
+        row = base_row
+        for part in actual.parts[1:]:
+            piece = self.transaction.view(self.store.tables[part.table.name], key)
+            assert piece is not None
+            row += piece
+        return actual, row
+
+    def load(self, entity: EntityPlan, key: Key, row: Row) -> Any:
+        """The object that stands for a row, with its members: the same one each time."""
+        known = self._known.get(entity.identity_class, {}).get(key)
+        if known is None:
+            known = self.register(entity, key, row, blank(entity))
+            fill(entity, known.instance, entity.decoded(row))
+            self._fill_members(known)
+        elif known.row is not row and known.row != row:  # an earlier transaction of this unit has loaded it
+            known.row = row
+            self._fill(known)
+        elif self.renewed:
+            self._fill_members(known)
+        return known.instance
+
+    def _fill(self, known: Known) -> None:
+        fill(known.entity, known.instance, known.entity.decoded(known.row))
+        self._fill_members(known)
+        commit_state(known.state, self.changes)
+
+    def _fill_members(self, known: Known) -> None:
+        for children in known.entity.children:
+            rows = self.transaction.referring(children.reference, known.key)
+            members = self._load_all(children.entity, rows, children.order)
+            if children.owner_attribute is not None:
+                for member in members:
+                    set_members(member, children.owner_attribute, known.instance)
+            found: Any = members if children.is_collection else next(iter(members), None)
+            set_members(known.instance, children.attribute, found)
+        for links in known.entity.links:
+            table = self.store.tables[links.entity.table.name]
+            keys = [links.to_member.values(row) for _, row in self.transaction.referring(links.to_owner, known.key)]
+            rows = [(key, row) for key in keys if (row := self.transaction.view(table, key)) is not None]
+            set_members(known.instance, links.attribute, self._load_all(links.entity, rows, links.order))
+
+    def _load_all(self, entity: EntityPlan, rows: list[tuple[Key, Row]], order: Any) -> list[Any]:
+        loaded = []
+        for key, base_row in sorted(rows, key=lambda found: order(found[1])):
+            if (found := self.find(entity, key, base_row)) is not None:
+                loaded.append(self.load(found[0], key, found[1]))
+        return loaded
+
+    def _return_to(self, inserted: int, deleted: int) -> None:
+        """Bring the objects back to what the rows are again, after a rollback to a savepoint."""
+        self.release_pending(())
+        self.removed.clear()
+        for known in self.deleted[deleted:]:
+            mark_deleted(known.state, False)
+            self._known[known.entity.identity_class][known.key] = known
+            self._by_id[id(known.instance)] = known
+        del self.deleted[deleted:]
+        for known in self.inserted[inserted:]:
+            if self.known(known.instance) is known:
+                self.forget(known)
+            make_transient(known)
+        del self.inserted[inserted:]
+        for known in list(self._by_id.values()):
+            base_row = self.transaction.view(self.store.tables[known.entity.table.name], known.key)
+            found = None if base_row is None else self.find(known.entity, known.key, base_row)
+            if found is not None:
+                known.row = found[1]
+                self._fill(known)
+
+    def _forget_everything(self) -> None:
+        self.release_pending(())
+        for known in self.inserted:
+            make_transient(known)
+        for known in self.deleted:
+            mark_deleted(known.state, False)
+        for collection in (self.removed, self.inserted, self.deleted, self._known, self._by_id):
+            collection.clear()
+        self.documents.clear()
+        self.changes = Changes()
+        self.transaction.end()
+        self.renewed = True

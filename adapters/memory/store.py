@@ -1,0 +1,120 @@
+"""The store in memory: the tables of a mapping, without a database."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from ...domain.errors import BackendError
+from ...service_layer.store import Store
+from ..mapping import Mapping
+from .checks import predicate
+from .fidelity import Fidelity, fidelity
+from .session import MemorySession
+from .tables import MemoryTable, Overlay
+
+if TYPE_CHECKING:
+    from .transaction import Transaction
+
+__all__ = ["MemoryStore"]
+
+
+class MemoryStore(Store):
+    """Units of work in memory, for tests, that tell the truth about the database:
+
+        store = MemoryStore(mapping)
+        uow = Directory(store)
+
+    It keeps rows, and never objects, in the tables that the mapping describes, and enforces what they
+    declare: keys, unique, not null, foreign keys, checks, lengths, versions. Units are isolated from one another by
+    snapshots, roll back for real, and raise the errors that a database would make them raise.
+
+    Made in microseconds, empty; make one for each test.
+
+    Raises MappingRefused if the mapping has something in it that cannot be imitated.
+    """
+
+    def __init__(self, mapping: Mapping) -> None:
+        self.schema = mapping.schema
+        self.lock = threading.RLock()
+        self.tables: dict[str, MemoryTable] = {}
+        self.checks = {
+            plan.name: [(check, predicate(plan, check, mapping.twins)) for check in plan.checks]
+            for plan in self.schema.tables.values()
+        }
+        self.time = 0
+        self._open: dict[Transaction, int] = {}
+        self._superseded: set[MemoryTable] = set()  # those that keep rows for an older snapshot
+        self.create_tables()
+
+    def open(self, *, reading: bool = False) -> MemorySession:
+        return MemorySession(self, reading=reading)
+
+    def create_tables(self) -> None:
+        for plan in self.schema.tables.values():
+            self.tables.setdefault(plan.name, MemoryTable(plan))
+
+    def drop_tables(self) -> None:
+        self.tables.clear()
+
+    def dispose(self) -> None:
+        """There is nothing to release."""
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """The committed rows of a table, in the order of their keys; for tests that look behind the repository."""
+        found = self.table(table)
+        return [
+            {
+                column.name: column.decoded(value)
+                for column, value in zip(found.plan.columns, found.rows[key], strict=True)
+            }
+            for key in sorted(found.rows)
+        ]
+
+    def table(self, name: str) -> MemoryTable:
+        """Raises BackendError if the table was dropped."""
+        if name not in self.tables:
+            raise BackendError(f"there is no table {name}: it was dropped; create_tables() makes it again")
+        return self.tables[name]
+
+    def crash(self) -> None:
+        """What a power cut does: every open unit loses its transaction, and what was committed stays.
+
+        The units get Unavailable from then on, until they roll back or end.
+        """
+        with self.lock:
+            for transaction in list(self._open):
+                transaction.crash()
+
+    def fidelity(self) -> Fidelity:
+        """How true this store is to a database, constraint by constraint; print it to read it."""
+        return fidelity(self.schema)
+
+    def begin(self, transaction: Transaction) -> int:
+        """The snapshot of a new transaction."""
+        with self.lock:
+            self._open[transaction] = self.time
+            return self.time
+
+    def publish(self, transaction: Transaction, overlays: dict[str, Overlay]) -> None:
+        """Make the rows of a transaction the newest ones, all at once."""
+        others = len(self._open) > (transaction in self._open)
+        time = self.time + 1
+        for name, overlay in overlays.items():
+            table = self.tables[name]
+            if others:
+                self._superseded.add(table)
+            for key, row in overlay.rows.items():
+                if row is not None or key in table.rows:
+                    table.publish(key, row, time, keep=others)
+        self.time = time
+
+    def end(self, transaction: Transaction) -> None:
+        """A transaction needs its snapshot no more; what only it could see is forgotten."""
+        self._open.pop(transaction, None)
+        if self._superseded:
+            oldest = min(self._open.values(), default=self.time)
+            for table in self._superseded:
+                for key in list(table.history):
+                    table.forget(key, oldest)
+            self._superseded = {table for table in self._superseded if table.history}

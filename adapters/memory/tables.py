@@ -1,0 +1,141 @@
+"""Rows in memory as a database keeps them: committed versions, indexes, locks.
+
+The newest committed row of a key stands in `rows`. While some unit of work still reads an older snapshot,
+what was replaced stands in `history`, and `stamps` says when the newest one was committed; when nobody
+needs them, both are empty and a row costs its tuple and one dict entry.
+
+Times are counted in commits: a unit with the snapshot 7 sees what the commits 1 to 7 have left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from ..tables import Key, Row, TablePlan
+
+if TYPE_CHECKING:
+    from .transaction import Transaction
+
+__all__ = ["Index", "MemoryTable", "Overlay"]
+
+
+class Index:
+    """From the values of some columns to the keys of the rows that have them. NULLs are not indexed."""
+
+    __slots__ = ("keys", "values")
+
+    def __init__(self, values: Callable[[Row], Any]) -> None:
+        self.values = values
+        self.keys: dict[Any, dict[Key, None]] = {}
+
+    def put(self, key: Key, row: Row) -> None:
+        if (value := self.values(row)) is not None:
+            self.keys.setdefault(value, {})[key] = None
+
+    def drop(self, key: Key, row: Row) -> None:
+        if (value := self.values(row)) is not None and (keys := self.keys.get(value)) is not None:
+            keys.pop(key, None)
+            if not keys:
+                del self.keys[value]
+
+    def find(self, value: Any) -> Iterable[Key]:
+        return self.keys.get(value, ())
+
+
+class Rows:
+    """The rows of one table by key, and their indexes: one for each unique constraint and each reference."""
+
+    def __init__(self, plan: TablePlan) -> None:
+        self.plan = plan
+        self.rows: dict[Key, Any] = {}
+        self.uniques = [Index(unique.values) for unique in plan.uniques]
+        self.references = [Index(reference.values) for reference in plan.references]
+        self.indexes = [*self.uniques, *self.references]
+
+    def put(self, key: Key, row: Row | None) -> None:
+        old = self.rows.get(key)
+        for index in self.indexes:
+            if old is not None:
+                index.drop(key, old)
+            if row is not None:
+                index.put(key, row)
+        self.rows[key] = row
+
+
+class Overlay(Rows):
+    """What one unit has written to a table and not committed. A deleted row is None."""
+
+
+class MemoryTable(Rows):
+    """The committed rows of one table, and the locks that open units hold on them."""
+
+    def __init__(self, plan: TablePlan) -> None:
+        super().__init__(plan)
+        self.changed = 0  # the time of the newest commit that changed anything here
+        self.stamps: dict[Key, int] = {}
+        self.history: dict[Key, list[tuple[int, Row | None]]] = {}
+        self.locks: dict[Key, Transaction] = {}
+        self.claims: dict[tuple[int, Any], Transaction] = {}  # values of a unique constraint, by its number
+        self.sharers: dict[Key, set[Transaction]] = {}  # units that refer to the row and need it to stay
+        self.sequence = 0
+
+    def next_key(self) -> int:
+        """A generated key. Not part of any transaction: a rollback does not give it back."""
+        self.sequence += 1
+        return self.sequence
+
+    def at(self, key: Key, snapshot: int) -> Row | None:
+        """The row as a snapshot sees it."""
+        # The row is read before its stamp and `publish` writes them the other way round, so that a commit
+        # in between is seen whole or not at all.
+        row: Row | None = self.rows.get(key)
+        if self.stamps.get(key, 0) <= snapshot:
+            return row
+        for stamp, old in reversed(self.history[key]):
+            if stamp <= snapshot:
+                return old
+        return None
+
+    def scan(self, snapshot: int) -> Iterator[tuple[Key, Row]]:
+        """All rows that a snapshot sees, in no order."""
+        if self.changed <= snapshot:
+            yield from self.rows.items()
+            return
+        for key in {**self.rows, **self.history}:
+            if (row := self.at(key, snapshot)) is not None:
+                yield key, row
+
+    def find(self, index: Index, value: Any, snapshot: int) -> list[Key]:
+        """The keys of the rows that have these values, as a snapshot sees them."""
+        if self.changed <= snapshot:
+            return list(index.find(value))
+        recent = [key for key, stamp in self.stamps.items() if stamp > snapshot]
+        return [
+            key
+            for key in dict.fromkeys([*index.find(value), *recent])
+            if (row := self.at(key, snapshot)) is not None and index.values(row) == value
+        ]
+
+    def publish(self, key: Key, row: Row | None, time: int, *, keep: bool) -> None:
+        """Make a row, or its absence, the newest; with *keep*, somebody may still read the one before."""
+        if keep:
+            self.history.setdefault(key, []).append((self.stamps.get(key, 0), self.rows.get(key)))
+            self.stamps[key] = time
+        else:
+            self.stamps.pop(key, None)
+            self.history.pop(key, None)
+        self.put(key, row)
+        if row is None:
+            del self.rows[key]
+        self.changed = time
+
+    def forget(self, key: Key, oldest: int) -> None:
+        """Drop the versions of a row that no snapshot from *oldest* on can see."""
+        if self.stamps.get(key, 0) <= oldest:
+            self.stamps.pop(key, None)
+            self.history.pop(key, None)
+            return
+        versions = self.history[key]
+        while len(versions) > 1 and versions[1][0] <= oldest:
+            del versions[0]

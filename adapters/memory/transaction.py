@@ -1,0 +1,296 @@
+"""One transaction on rows, with snapshot isolation: what PostgreSQL's REPEATABLE READ does, measured.
+
+Reads see the snapshot taken by the first of them, and the transaction's own writes over it. Writes look
+past the snapshot, as a database's do:
+
+- a row that was changed since the snapshot, or is locked by another transaction, is a Conflict;
+- a unique value is compared with the newest committed rows, and with what others are about to commit;
+- a new reference needs its target in the snapshot, unchanged by others meanwhile;
+- a row can be deleted if nothing committed or about to be committed refers to it.
+
+Where a database would wait for another transaction to end, this one does not: it raises Conflict at once,
+as a database does whose lock timeout has passed. Nothing here knows of objects.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...domain.errors import (
+    CheckFailed,
+    ConstraintViolated,
+    Duplicate,
+    MissingValue,
+    ReferenceViolated,
+    Unavailable,
+)
+from ..tables import Key, Reference, Row, TablePlan
+from ..violations import conflict, violation
+from .tables import Index, MemoryTable, Overlay
+
+if TYPE_CHECKING:
+    from .store import MemoryStore
+
+__all__ = ["Transaction"]
+
+MISSING: Any = object()
+
+
+class Transaction:
+    """The rows that one unit of work sees and writes. Writing needs the store's lock."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.store = store
+        self.snapshot: int | None = None
+        self.crashed = False
+        self._overlays: dict[str, Overlay] = {}
+        self._held: list[tuple[dict[Any, Any], Any]] = []  # (where, which) of each lock
+        self._journal: list[tuple[Overlay, Key, Any]] | None = None  # (overlay, key, what was there before)
+
+    # Reading
+
+    def begin(self) -> int:
+        """The snapshot; taken now, if it was not yet."""
+        if self.snapshot is None:
+            if self.crashed:
+                raise Unavailable("the store has crashed, and this unit's transaction with it: run the service again")
+            self.snapshot = self.store.begin(self)
+        return self.snapshot
+
+    def view(self, table: MemoryTable, key: Key) -> Row | None:
+        """The row with this key, as this transaction sees it."""
+        overlay = self._overlays.get(table.plan.name)
+        if overlay is not None and key in overlay.rows:
+            row: Row | None = overlay.rows[key]
+            return row
+        return table.at(key, self.begin())
+
+    def scan(self, table: MemoryTable) -> list[tuple[Key, Row]]:
+        """All rows of a table, in no order."""
+        snapshot = self.begin()
+        overlay = self._overlays.get(table.plan.name)
+        with self.store.lock:
+            rows = list(table.scan(snapshot))
+        if overlay is None:
+            return rows
+        return [
+            *((key, row) for key, row in rows if key not in overlay.rows),
+            *((key, row) for key, row in overlay.rows.items() if row is not None),
+        ]
+
+    def find_unique(self, table: MemoryTable, number: int, value: Any) -> list[tuple[Key, Row]]:
+        """The row, if any, that has this value of a unique constraint."""
+        return self._find(table, table.uniques[number], number, value)
+
+    def referring(self, reference: Reference, target: Key) -> list[tuple[Key, Row]]:
+        """The rows whose reference points to this key, in no order."""
+        table = self.store.tables[reference.table]
+        return self._find(table, table.references[reference.number], len(table.uniques) + reference.number, target)
+
+    def _find(self, table: MemoryTable, index: Index, number: int, value: Any) -> list[tuple[Key, Row]]:
+        snapshot = self.begin()
+        overlay = self._overlays.get(table.plan.name)
+        with self.store.lock:
+            keys = table.find(index, value, snapshot)
+        if overlay is not None:
+            own = overlay.indexes[number].find(value)
+            keys = [*(key for key in keys if key not in overlay.rows), *own]
+        return [(key, row) for key in keys if (row := self.view(table, key)) is not None]
+
+    # Writing
+
+    def insert(self, table: MemoryTable, key: Key, row: Row) -> None:
+        self.begin()
+        self._check_row(table.plan, row)
+        # The lock first: a database waits for whoever has it before it judges.
+        self._require_unlocked(table.locks, key)
+        if self.view(table, key) is not None or (self._newest(table, key) is not None):
+            raise violation(Duplicate, table.plan.name, table.plan.key_columns, table.plan.key_name)
+        self._lock(table.locks, key)
+        self._check_uniques(table, key, row, None)
+        self._check_references(table, row, None)
+        self._put(table, key, row)
+
+    def update(self, table: MemoryTable, key: Key, old: Row, row: Row) -> None:
+        self._check_row(table.plan, row)
+        self._claim_row(table, key)
+        self._check_uniques(table, key, row, old)
+        self._check_references(table, row, old)
+        self._put(table, key, row)
+
+    def delete(self, table: MemoryTable, key: Key) -> None:
+        self._claim_row(table, key)
+        if any(sharer is not self for sharer in table.sharers.get(key, ())):
+            raise conflict("a new row refers to the one that is removed")
+        for reference in table.plan.referrers:
+            self._check_unreferred(reference, key)
+        self._put(table, key, None)
+
+    def _put(self, table: MemoryTable, key: Key, row: Row | None) -> None:
+        overlay = self._overlays.get(table.plan.name)
+        if overlay is None:
+            overlay = self._overlays[table.plan.name] = Overlay(table.plan)
+        if self._journal is not None:
+            self._journal.append((overlay, key, overlay.rows.get(key, MISSING)))
+        overlay.put(key, row)
+
+    def _newest(self, table: MemoryTable, key: Key) -> Row | None:
+        """The row as everybody will see it, were this transaction to commit now."""
+        overlay = self._overlays.get(table.plan.name)
+        if overlay is not None and key in overlay.rows:
+            row: Row | None = overlay.rows[key]
+            return row
+        return table.rows.get(key)
+
+    def _claim_row(self, table: MemoryTable, key: Key) -> None:
+        snapshot = self.begin()
+        self._lock(table.locks, key)
+        if table.stamps.get(key, 0) > snapshot:
+            raise conflict()
+
+    def _check_row(self, plan: TablePlan, row: Row) -> None:
+        for column in plan.required:
+            if row[column.position] is None:
+                raise violation(MissingValue, plan.name, (column.name,), None)
+        for check, holds in self.store.checks[plan.name]:
+            if not holds(row):
+                raise violation(CheckFailed, plan.name, check.columns, check.name)
+
+    def _check_uniques(self, table: MemoryTable, key: Key, row: Row, old: Row | None) -> None:
+        overlay = self._overlays.get(table.plan.name)
+        for number, unique in enumerate(table.plan.uniques):
+            value = unique.values(row)
+            if value is None or (old is not None and unique.values(old) == value):
+                continue
+            broken = violation(Duplicate, table.plan.name, unique.columns, unique.name)
+            if overlay is not None and any(other != key for other in overlay.indexes[number].find(value)):
+                raise broken
+            for other in table.uniques[number].find(value):
+                if other == key or (overlay is not None and other in overlay.rows):
+                    continue
+                self._require_unlocked(table.locks, other)  # whoever has it may be giving the value up
+                raise broken
+            self._lock(table.claims, (number, value))
+
+    def _check_references(self, table: MemoryTable, row: Row, old: Row | None) -> None:
+        for reference in table.plan.references:
+            target = reference.values(row)
+            if target is None or (old is not None and reference.values(old) == target):
+                continue
+            targets = self.store.tables[reference.target]
+            if targets is table and target == table.plan.key(row):
+                continue  # a row may refer to itself
+            if self.view(targets, target) is None:
+                raise self._broken(reference)
+            owner = targets.locks.get(target, self)
+            if owner is not self and owner.view(targets, target) is None:
+                raise conflict("the row that is referred to is being removed")
+            if self._newest(targets, target) is None:
+                raise conflict("the row that is referred to has been removed")
+            self._share(targets, target)
+
+    def _check_unreferred(self, reference: Reference, key: Key) -> None:
+        table = self.store.tables[reference.table]
+        number = reference.number
+        overlay = self._overlays.get(table.plan.name)
+        if overlay is not None and overlay.indexes[len(table.uniques) + number].find(key):
+            raise self._broken(reference)
+        for other in table.references[number].find(key):
+            if overlay is None or other not in overlay.rows:
+                raise self._broken(reference)
+
+    @staticmethod
+    def _broken(reference: Reference) -> ConstraintViolated:
+        return violation(ReferenceViolated, reference.table, reference.columns, reference.name)
+
+    # Locks
+
+    def _require_unlocked(self, where: dict[Any, Any], which: Any) -> None:
+        if where.get(which, self) is not self:
+            raise conflict("another unit is storing it right now")
+
+    def _lock(self, where: dict[Any, Any], which: Any) -> None:
+        owner = where.setdefault(which, self)
+        if owner is not self:
+            raise conflict("another unit is storing it right now")
+        self._held.append((where, which))
+
+    def _share(self, table: MemoryTable, key: Key) -> None:
+        table.sharers.setdefault(key, set()).add(self)
+        self._held.append((table.sharers, key))
+
+    def _release(self, since: int = 0) -> None:
+        kept = {(id(where), which) for where, which in self._held[:since]} if since else set()
+        for where, which in self._held[since:]:
+            if (id(where), which) in kept:
+                continue
+            owner = where.get(which)
+            if isinstance(owner, set):
+                owner.discard(self)
+                if not owner:
+                    del where[which]
+            elif owner is self:
+                del where[which]
+        del self._held[since:]
+
+    # Ending
+
+    def commit(self) -> None:
+        """Make all writes visible to the snapshots taken from now on. Nothing can fail any more."""
+        if self._overlays:
+            with self.store.lock:
+                self.store.publish(self, self._overlays)
+        self.end()
+
+    def end(self) -> None:
+        """Forget all writes and let go of everything. The next read begins a new transaction."""
+        self.crashed = False
+        if self.snapshot is None and not self._held:
+            return
+        with self.store.lock:
+            self._release()
+            self.store.end(self)
+        self._overlays = {}
+        self._journal = None
+        self.snapshot = None
+
+    def crash(self) -> None:
+        """Lose everything that is not committed, and be of no use until the unit rolls back."""
+        self.end()
+        self.crashed = True
+
+    def savepoint(self) -> Savepoint:
+        """A mark to return to."""
+        self.begin()
+        return Savepoint(self)
+
+
+class Savepoint:
+    """A mark in a transaction. Savepoints nest; each is either released or rolled back to."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+        self._outermost = transaction._journal is None
+        if transaction._journal is None:
+            transaction._journal = []
+        self._writes = len(transaction._journal)
+        self._locks = len(transaction._held)
+
+    def release(self) -> None:
+        """Keep what was written since."""
+        if self._outermost:
+            self._transaction._journal = None
+
+    def rollback(self) -> None:
+        """Undo what was written since, and give up the locks taken for it."""
+        transaction = self._transaction
+        journal = transaction._journal
+        assert journal is not None
+        with transaction.store.lock:
+            for overlay, key, before in reversed(journal[self._writes :]):
+                overlay.put(key, None if before is MISSING else before)
+                if before is MISSING:
+                    del overlay.rows[key]
+            del journal[self._writes :]
+            transaction._release(self._locks)
+        self.release()

@@ -1,0 +1,35 @@
+"""Objects that a repository does not take, and why. The same words on every store."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from ..domain.errors import AlreadyRemoved, BadValue, ForeignObject, NotInUnit
+from .entities import EntityPlan
+
+__all__ = ["already_removed", "foreign", "not_an_aggregate", "not_in_unit"]
+
+
+def not_an_aggregate(entity: EntityPlan, candidate: Any) -> None:
+    """Raises BadValue unless the object is of the class that the repository serves."""
+    if not isinstance(candidate, entity.cls):
+        raise BadValue(
+            f"a repository of {entity.name} takes a {entity.name}, not {type(candidate).__name__}", value=candidate
+        )
+
+
+def foreign(entity: EntityPlan, aggregate: Any) -> NoReturn:
+    raise ForeignObject(
+        f"this {entity.name} belongs to another unit of work, or to one that has ended:"
+        " fetch it by its key in this unit, and change what you fetched"
+    )
+
+
+def already_removed(entity: EntityPlan, aggregate: Any) -> NoReturn:
+    raise AlreadyRemoved(
+        f"this {entity.name} was removed and its row is deleted: make a new {entity.name} to store it again"
+    )
+
+
+def not_in_unit(entity: EntityPlan, aggregate: Any) -> NoReturn:
+    raise NotInUnit(f"this {entity.name} was never stored: remove one that was fetched or added in this unit")

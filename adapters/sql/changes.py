@@ -1,0 +1,84 @@
+"""What a unit is about to send to the database: looked over before the ORM's flush does it.
+
+The ORM notices assignments and changes of collections. What it does not notice or does not care about
+is added here: values that would not come back, keys that were assigned, JSON values that were changed in
+place, roots whose members have changed, and tables that refer to one another without a relationship.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import flag_modified, instance_dict, instance_state
+from sqlalchemy.orm.unitofwork import _DeleteAll, _SaveUpdateAll
+
+from ..aggregates import members_touched
+from ..entities import EntityPlan
+from ..lookover import look_over_changed, look_over_new
+from ..schema import Schema
+
+__all__ = ["look_over", "mark_changed_documents", "remember_documents", "watch_documents"]
+
+DOCUMENTS = "honestwork: the JSON values as they are stored"
+
+
+def look_over(orm: Session, schema: Schema, held: Iterable[object], context: Any) -> None:
+    """Called by the ORM before each flush. Raises BadValue, KeyChanged and MissingValue."""
+    new, dirty = list(orm.new), [each for each in orm.dirty if orm.is_modified(each)]
+    for instance in new:
+        look_over_new(schema.entities[type(instance)], instance)
+    for instance in dirty:
+        look_over_changed(schema.entities[type(instance)], instance)
+    touched = {id(each) for each in (*new, *dirty)}
+    if touched and schema.has_versioned_members:
+        _raise_versions(orm, schema, held, touched)
+    if schema.references_between:
+        _order_tables(schema, context, {type(each) for each in (*new, *dirty, *orm.deleted)})
+
+
+def _raise_versions(orm: Session, schema: Schema, held: Iterable[object], touched: set[int]) -> None:
+    for root in list(held):
+        entity = schema.entities[type(root)]
+        if entity.version is None or not entity.children:
+            continue
+        if instance_state(root).persistent and root not in orm.deleted and members_touched(entity, root, touched):
+            # An assignment makes the ORM write the row, and check that it still has the version before.
+            version = entity.version.attribute or ""
+            setattr(root, version, getattr(root, version) + 1)
+
+
+def _order_tables(schema: Schema, context: Any, flushed: set[type[Any]]) -> None:
+    """Tell the ORM which rows go first where a foreign key joins classes that no relationship joins."""
+    mappers = {schema.entities[cls].mapper.base_mapper for cls in flushed}
+    for referring, target in schema.references_between:
+        if referring in mappers and target in mappers:
+            save, delete = cast("Any", _SaveUpdateAll), cast("Any", _DeleteAll)
+            context.dependencies.add((save(context, target), save(context, referring)))
+            context.dependencies.add((delete(context, referring), delete(context, target)))
+
+
+def watch_documents(entity: EntityPlan) -> None:
+    """From now on remember the JSON values of this class's objects, as they are loaded."""
+    if entity.documents:
+        event.listen(entity.cls, "load", lambda instance, context: remember_documents(entity, instance))
+        event.listen(entity.cls, "refresh", lambda instance, context, names: remember_documents(entity, instance))
+
+
+def remember_documents(entity: EntityPlan, instance: object) -> None:
+    instance_state(instance).info[DOCUMENTS] = _encoded(entity, instance)
+
+
+def mark_changed_documents(entity: EntityPlan, instance: object) -> None:
+    """Tell the ORM of JSON values that were changed in place."""
+    stored = instance_state(instance).info.get(DOCUMENTS)
+    for attribute, encoded in _encoded(entity, instance).items():
+        if stored is not None and stored[attribute] != encoded:
+            flag_modified(instance, attribute)
+
+
+def _encoded(entity: EntityPlan, instance: object) -> dict[str, Any]:
+    values = instance_dict(instance)
+    return {attribute: each.column.encoded(values.get(attribute)) for attribute, each in entity.documents}

@@ -1,0 +1,202 @@
+"""Engines whose every transaction reads one snapshot, on SQLite, PostgreSQL and MariaDB alike.
+
+The drivers' defaults do not: SQLite's begins no transaction before the first write, so a read-modify-write
+loses updates and savepoints survive a rollback; PostgreSQL's READ COMMITTED and MariaDB's REPEATABLE READ
+lose updates too. Here SQLite gets a real BEGIN on a write-ahead log, PostgreSQL gets REPEATABLE READ, and
+MariaDB's snapshot isolation is switched on (`innodb_snapshot_isolation`, from 10.6.18 on).
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+from weakref import WeakValueDictionary
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
+
+from ...domain.errors import BadValue, Conflict, Unavailable, UnitNested
+
+__all__ = ["READING", "WriteLock", "configured", "reading", "write_lock"]
+
+READING = "honestwork_reading"  # an execution option: this connection's transactions refuse writes
+
+
+def configured(database: str | Engine, *, begin: str, lock_timeout: float) -> Engine:
+    """An engine for this database. *begin* is SQLite's: "immediate" or "deferred".
+
+    An engine that is given is configured for its new connections, and keeps its pool.
+
+    Raises BadValue if the URL is none, or of a database that is not supported; Unavailable if its driver
+    is not installed.
+    """
+    if begin not in ("immediate", "deferred"):
+        raise BadValue(f'begin={begin!r}: write "immediate" or "deferred"', value=begin)
+    engine = database if isinstance(database, Engine) else _engine(_url(database), lock_timeout)
+    match engine.dialect.name:
+        case "sqlite":
+            _configure_sqlite(engine, begin, lock_timeout)
+        case "postgresql":
+            engine = engine.execution_options(isolation_level="REPEATABLE READ")
+            _configure_postgresql(engine, lock_timeout)
+        case "mariadb" | "mysql":
+            engine = engine.execution_options(isolation_level="REPEATABLE READ")
+            _configure_mariadb(engine, lock_timeout)
+        case other:
+            raise BadValue(f"{other} is not supported: use sqlite, postgresql or mariadb", value=other)
+    return engine
+
+
+def reading(engine: Engine) -> Engine:
+    """The same engine, with the same pool, for units in which the database refuses writes."""
+    options: dict[str, Any] = {READING: True}
+    if engine.dialect.name == "postgresql":
+        options["postgresql_readonly"] = True
+    return engine.execution_options(**options)
+
+
+def _url(database: str) -> URL:
+    try:
+        return make_url(database)
+    except ArgumentError:
+        raise BadValue(
+            f"{database!r} is no database URL: write one like sqlite:///file.db or postgresql+psycopg://host/name",
+            value=database,
+        ) from None
+
+
+def _engine(url: URL, lock_timeout: float) -> Engine:
+    # A session ends its transaction before it gives the connection back: the pool need not do it again.
+    options: dict[str, Any] = {"pool_reset_on_return": None}
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() == "sqlite":
+        options["connect_args"] = {"timeout": lock_timeout, "check_same_thread": False}
+        if _in_memory(url):
+            options["poolclass"] = StaticPool
+    try:
+        return create_engine(url, **options)
+    except NoSuchModuleError:
+        raise BadValue(
+            f"{url.drivername!r} is no database that is known here: use sqlite, postgresql+psycopg or mariadb+pymysql",
+            value=url.drivername,
+        ) from None
+    except ModuleNotFoundError as error:
+        raise Unavailable(
+            f"the driver of {url.drivername} is not installed: No module named {error.name!r};"
+            " install honestwork[postgres] or honestwork[mariadb]"
+        ) from error
+
+
+def _in_memory(url: URL) -> bool:
+    return url.database in (None, "", ":memory:")
+
+
+def _configure_sqlite(engine: Engine, begin: str, lock_timeout: float) -> None:
+    statement = f"BEGIN {begin.upper()}"
+
+    @event.listens_for(engine, "connect")
+    def connect(connection: Any, entry: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None  # the driver begins nothing by itself
+        for pragma in (
+            "foreign_keys=ON",
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            f"busy_timeout={round(lock_timeout * 1000)}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin_(connection: Connection) -> None:
+        # Straight to the driver: a begin through SQLAlchemy costs as much again as a whole read.
+        driver: Any = connection.connection.dbapi_connection
+        if connection.get_execution_options().get(READING):
+            connection.info[READING] = True
+            driver.execute("PRAGMA query_only=ON")
+            driver.execute("BEGIN DEFERRED")
+        else:
+            driver.execute(statement)
+
+    @event.listens_for(engine, "reset")
+    def reset(connection: Any, entry: ConnectionPoolEntry, state: Any) -> None:
+        if entry.info.pop(READING, False) and not state.terminate_only:
+            connection.execute("PRAGMA query_only=OFF")
+
+
+def _configure_postgresql(engine: Engine, lock_timeout: float) -> None:
+    @event.listens_for(engine, "connect")
+    def connect(connection: Any, entry: ConnectionPoolEntry) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET lock_timeout = {round(lock_timeout * 1000)}")
+            cursor.execute("SET TIME ZONE 'UTC'")
+        connection.commit()
+
+
+def _configure_mariadb(engine: Engine, lock_timeout: float) -> None:
+    @event.listens_for(engine, "connect")
+    def connect(connection: Any, entry: ConnectionPoolEntry) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET SESSION innodb_snapshot_isolation = ON")
+            # The server counts whole seconds; 0 means not to wait at all.
+            cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {round(lock_timeout)}")
+            cursor.execute("SET SESSION time_zone = '+00:00'")
+            cursor.execute("SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        if connection.get_execution_options().get(READING):
+            driver: Any = connection.connection.dbapi_connection
+            with driver.cursor() as cursor:
+                cursor.execute("START TRANSACTION READ ONLY")
+
+
+class WriteLock:
+    """One writer at a time in this process, in the order of asking.
+
+    SQLite has one writer anyway; those who wait for it sleep and poll, unfairly. Measured with 16 threads: a
+    lock before it brings the slowest units down five times and loses no throughput.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self.timeout = timeout
+        self._lock = threading.Lock()
+        self._owner = 0
+
+    def acquire(self) -> None:
+        """Raises UnitNested if this thread has it already, Conflict if others keep it too long."""
+        me = threading.get_ident()
+        if self._owner == me:
+            raise UnitNested(
+                "this thread has another unit of work open on the same SQLite database, which has one writer:"
+                " end that one first, or open one of them with `reading()`"
+            )
+        if not self._lock.acquire(timeout=self.timeout):
+            raise Conflict(
+                f"another unit of work has been writing to this SQLite database for {self.timeout:g} seconds:"
+                " try again, and keep units short"
+            )
+        self._owner = me
+
+    def release(self) -> None:
+        self._owner = 0
+        self._lock.release()
+
+
+_locks: WeakValueDictionary[str, WriteLock] = WeakValueDictionary()
+_locks_guard = threading.Lock()
+
+
+def write_lock(engine: Engine, timeout: float) -> WriteLock:
+    """The lock of this database: the same for every store on one file, its own for a database in memory."""
+    if _in_memory(engine.url):
+        return WriteLock(timeout)
+    from pathlib import Path
+
+    path = str(Path(str(engine.url.database)).resolve())
+    with _locks_guard:
+        lock = _locks.get(path)
+        if lock is None:
+            _locks[path] = lock = WriteLock(timeout)
+        return lock

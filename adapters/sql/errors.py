@@ -1,0 +1,226 @@
+"""What a driver's error means, told from its code and never from its words.
+
+PostgreSQL gives an SQLSTATE, MariaDB a number, SQLite a name. Names of constraints and columns come with
+the error in three different manners, and are brought together through the schema: whatever the database
+says, the error names the table and its columns.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
+from sqlalchemy.orm.exc import StaleDataError
+
+from ...domain.errors import (
+    BackendError,
+    CheckFailed,
+    CommitOutcomeUnknown,
+    Conflict,
+    ConstraintViolated,
+    Duplicate,
+    HonestworkError,
+    MissingValue,
+    ReferenceViolated,
+    Unavailable,
+    UnitReadOnly,
+)
+from ..schema import Schema
+from ..tables import Check, Reference, TablePlan, Unique
+from ..violations import conflict, in_words_of_the_domain, violation
+
+__all__ = ["DRIVER_ERRORS", "raised", "translated"]
+
+DRIVER_ERRORS = (DBAPIError, StaleDataError, PoolTimeout)
+
+SQLITE: dict[str, type[HonestworkError]] = {
+    "SQLITE_CONSTRAINT_UNIQUE": Duplicate,
+    "SQLITE_CONSTRAINT_PRIMARYKEY": Duplicate,
+    "SQLITE_CONSTRAINT_ROWID": Duplicate,
+    "SQLITE_CONSTRAINT_NOTNULL": MissingValue,
+    "SQLITE_CONSTRAINT_FOREIGNKEY": ReferenceViolated,
+    "SQLITE_CONSTRAINT_TRIGGER": ReferenceViolated,  # so called for ON DELETE RESTRICT
+    "SQLITE_CONSTRAINT_CHECK": CheckFailed,
+    "SQLITE_BUSY": Conflict,
+    "SQLITE_BUSY_SNAPSHOT": Conflict,
+    "SQLITE_LOCKED": Conflict,
+    "SQLITE_READONLY": UnitReadOnly,
+    "SQLITE_CANTOPEN": Unavailable,
+    "SQLITE_NOTADB": Unavailable,
+}
+POSTGRESQL: dict[str, type[HonestworkError]] = {
+    "23505": Duplicate,
+    "23502": MissingValue,
+    "23503": ReferenceViolated,
+    "23001": ReferenceViolated,
+    "23514": CheckFailed,
+    "40001": Conflict,
+    "40P01": Conflict,
+    "55P03": Conflict,
+    "25006": UnitReadOnly,
+    "57P01": Unavailable,
+    "57P02": Unavailable,
+    "57P03": Unavailable,
+    "3D000": Unavailable,
+    "53300": Unavailable,
+}
+POSTGRESQL_CLASSES: dict[str, type[HonestworkError]] = {"08": Unavailable, "28": Unavailable}
+MARIADB: dict[int, type[HonestworkError]] = {
+    1062: Duplicate,
+    1048: MissingValue,
+    1364: MissingValue,
+    1451: ReferenceViolated,
+    1452: ReferenceViolated,
+    4025: CheckFailed,
+    1020: Conflict,
+    1205: Conflict,
+    1213: Conflict,
+    1792: UnitReadOnly,
+    1044: Unavailable,
+    1045: Unavailable,
+    1049: Unavailable,
+    2002: Unavailable,
+    2003: Unavailable,
+    2006: Unavailable,
+    2013: Unavailable,
+}
+
+
+def raised(error: Exception, schema: Schema, *, committing: bool = False) -> NoReturn:
+    """Raise the domain's error for a driver's, with the driver's as its cause."""
+    translation = translated(error, schema, committing=committing)
+    translation.__cause__ = error
+    own = in_words_of_the_domain(translation, schema.violations)
+    raise own from own.__cause__
+
+
+def translated(error: Exception, schema: Schema, *, committing: bool = False) -> HonestworkError:
+    """The domain's error for a driver's."""
+    if isinstance(error, StaleDataError):
+        return conflict()
+    if isinstance(error, PoolTimeout):
+        return Unavailable(
+            f"no connection was free: {error}; units of work are kept open too long, or the pool is small"
+        )
+    assert isinstance(error, DBAPIError)
+    driver: Any = error.orig
+    kind = Unavailable if error.connection_invalidated else _kind(driver)
+    if issubclass(kind, ConstraintViolated):
+        return violation(kind, *_violated(driver, schema, _target(error.statement)))
+    if kind is Unavailable and committing:
+        return CommitOutcomeUnknown(
+            f"the connection was lost during COMMIT ({_words(driver)}): look whether the change is there before"
+            " doing it again"
+        )
+    if kind is Conflict:
+        return conflict(_words(driver))
+    if kind is Unavailable:
+        return Unavailable(f"the database cannot be reached: {_words(driver)}")
+    if kind is UnitReadOnly:
+        return UnitReadOnly("a unit opened with `reading()` has changes: open it with `with uow:` to store them")
+    return BackendError(f"the database refused: {_words(driver)}")
+
+
+def _kind(driver: Any) -> type[HonestworkError]:
+    if name := getattr(driver, "sqlite_errorname", None):
+        return next((SQLITE[code] for code in _codes(name) if code in SQLITE), BackendError)
+    if driver.args and isinstance(driver.args[0], int):
+        return MARIADB.get(driver.args[0], BackendError)
+    if hasattr(driver, "sqlstate"):
+        state = driver.sqlstate
+        if state is None:  # psycopg gives none where no server has answered
+            return Unavailable if type(driver).__name__ in ("OperationalError", "ConnectionTimeout") else BackendError
+        return POSTGRESQL.get(state) or POSTGRESQL_CLASSES.get(state[:2], BackendError)
+    return BackendError
+
+
+def _codes(name: str) -> Iterable[str]:
+    """SQLITE_BUSY_RECOVERY, then SQLITE_BUSY: an extended code is a kind of the shorter one."""
+    while "_" in name:
+        yield name
+        name = name.rpartition("_")[0]
+
+
+Violated = tuple[str, tuple[str, ...], str | None]  # table, columns, constraint
+
+
+def _violated(driver: Any, schema: Schema, target: tuple[str, str]) -> Violated:
+    """What is violated, as far as the database tells; *target* is the verb and the table of the statement."""
+    if hasattr(driver, "sqlite_errorname"):
+        return _violated_on_sqlite(str(driver), schema, *target)
+    if diagnosis := getattr(driver, "diag", None):
+        table = diagnosis.table_name or ""
+        if diagnosis.column_name:
+            return table, (diagnosis.column_name,), None
+        return _by_constraint(schema, diagnosis.constraint_name, table)
+    return _violated_on_mariadb(str(driver.args[-1]), schema, target[1])
+
+
+def _violated_on_sqlite(words: str, schema: Schema, verb: str, target: str) -> Violated:
+    detail = words.partition(": ")[2]
+    if words.startswith("CHECK"):
+        return _by_constraint(schema, detail, "")
+    if words.startswith("FOREIGN KEY"):
+        return _only_reference(schema.tables.get(target), deleting=verb == "DELETE FROM")
+    if "." not in detail:  # an index, by its name
+        return _by_constraint(schema, detail.removeprefix("index ").strip("'"), "")
+    qualified = [part.split(".") for part in detail.split(", ")]
+    table, columns = qualified[0][0], tuple(column for _, column in qualified)
+    plan = schema.tables.get(table)
+    name = _unique_name(plan, columns) if plan is not None and words.startswith("UNIQUE") else None
+    return table, columns, name
+
+
+def _only_reference(plan: TablePlan | None, *, deleting: bool) -> Violated:
+    """SQLite says nothing of which foreign key is broken; it is known where there is only one."""
+    candidates = [] if plan is None else plan.referrers if deleting else list(plan.references)
+    if len(candidates) != 1:
+        return "", (), None
+    (reference,) = candidates
+    return reference.table, reference.columns, reference.name
+
+
+def _violated_on_mariadb(words: str, schema: Schema, target: str) -> Violated:
+    if match := re.search(r"for key '(?:\w+\.)?([^']+)'", words):
+        if match[1] == "PRIMARY":
+            plan = schema.tables.get(target)
+            return (target, plan.key_columns, plan.key_name) if plan is not None else (target, (), None)
+        return _by_constraint(schema, match[1], target)
+    if match := re.search(r"`(\w+)`, CONSTRAINT `(\w+)`", words):
+        return _by_constraint(schema, match[2], match[1])
+    if match := re.search(r"CONSTRAINT `(?:\w+\.)?(\w+)` failed for `\w+`\.`(\w+)`", words):
+        return _by_constraint(schema, match[1], match[2])
+    if match := re.search(r"(?:Column|Field) '(\w+)'", words):
+        return target, (match[1],), None
+    return target, (), None
+
+
+def _by_constraint(schema: Schema, name: str | None, table: str) -> Violated:
+    for plan in schema.tables.values():
+        if table and plan.name != table:
+            continue
+        constraints: tuple[Unique | Reference | Check, ...] = (*plan.uniques, *plan.references, *plan.checks)
+        for constraint in constraints:
+            if constraint.name == name:
+                return plan.name, constraint.columns, name
+        if name in (f"{plan.name}_pkey", plan.key_name):
+            return plan.name, plan.key_columns, plan.key_name
+    return table, (), name
+
+
+def _target(statement: str | None) -> tuple[str, str]:
+    match = re.match(r"(INSERT INTO|UPDATE|DELETE FROM) [`\"]?(\w+)", statement or "")
+    return (match[1], match[2]) if match else ("", "")
+
+
+def _unique_name(plan: TablePlan, columns: tuple[str, ...]) -> str | None:
+    if columns == plan.key_columns:
+        return plan.key_name
+    return next((unique.name for unique in plan.uniques if unique.columns == columns), None)
+
+
+def _words(driver: Any) -> str:
+    spoken = str(driver.args[-1] if driver.args else driver).strip()
+    return spoken.splitlines()[0] if spoken else type(driver).__name__

@@ -1,0 +1,237 @@
+"""One unit of work on a database: an ORM session, tuned, guarded and with its errors translated.
+
+What is added to `sqlalchemy.orm.Session`:
+
+- every read flushes first, and a flush refuses what the guard refuses, before any SQL;
+- loaded objects are held strongly, so that no answer depends on the garbage collector;
+- nothing expires and nothing is lazy: objects are readable after a commit and after the unit;
+- a change anywhere in an aggregate raises the version of its root, also inside of a JSON value;
+- generated keys of objects that are rolled back are taken back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Engine, Executable, event
+from sqlalchemy.orm import Session as OrmSession
+from sqlalchemy.orm.attributes import instance_dict
+
+from ...domain.repository import Repository
+from ...service_layer.store import Session
+from ..aggregates import anything_expired
+from ..entities import EntityPlan
+from ..ownership import set_owner
+from ..ports import entity_of, repository_class
+from ..usable import Usable
+from .changes import look_over, mark_changed_documents, remember_documents
+from .engines import WriteLock
+from .errors import DRIVER_ERRORS, raised
+from .repository import SqlRepository
+
+if TYPE_CHECKING:
+    from .store import SqlStore
+
+__all__ = ["SqlSession"]
+
+
+class _Orm(OrmSession):
+    """The ORM's session, which knows the unit that it works for."""
+
+    unit: SqlSession
+
+
+@event.listens_for(_Orm, "loaded_as_persistent")
+def _loaded(orm: _Orm, instance: object) -> None:
+    orm.unit.hold(orm.unit.store.schema.entities[type(instance)], instance)
+
+
+@event.listens_for(_Orm, "pending_to_persistent")
+def _stored(orm: _Orm, instance: object) -> None:
+    orm.unit.hold(orm.unit.store.schema.entities[type(instance)], instance)
+    orm.unit.inserted.append(instance)
+
+
+@event.listens_for(_Orm, "transient_to_pending")
+def _attached(orm: _Orm, instance: object) -> None:
+    set_owner(instance, orm.unit)
+
+
+@event.listens_for(_Orm, "pending_to_transient")
+@event.listens_for(_Orm, "persistent_to_transient")
+def _released(orm: _Orm, instance: object) -> None:
+    set_owner(instance, None)
+
+
+@event.listens_for(_Orm, "before_flush")
+def _before_flush(orm: _Orm, context: Any, instances: Any) -> None:
+    look_over(orm, orm.unit.store.schema, orm.unit.held, context)
+
+
+@event.listens_for(_Orm, "after_flush")
+def _after_flush(orm: _Orm, context: Any) -> None:
+    for entity, instance in orm.unit.documents:
+        remember_documents(entity, instance)
+
+
+class SqlSession(Usable, Session):
+    """The workspace of one unit of work on a database. Lives as long as the unit's `with` block."""
+
+    def __init__(self, store: SqlStore, engine: Engine, lock: WriteLock | None) -> None:
+        super().__init__()
+        self.store = store
+        self.orm = _Orm(engine, autoflush=False, expire_on_commit=False, close_resets_only=False)
+        self.orm.unit = self
+        self.held: list[object] = []
+        self.documents: list[tuple[EntityPlan, object]] = []  # those that have JSON values
+        self.inserted: list[object] = []  # since the last commit
+        self.renewed = False  # a transaction has ended: what was loaded in it may have changed since
+        self._lock = lock
+        self._locked = False
+
+    def repository(self, port: type[Repository[Any, Any]], aggregate: type[Any]) -> SqlRepository[Any, Any]:
+        entity = entity_of(self.store.schema, aggregate)
+        repository: SqlRepository[Any, Any] = repository_class(port, SqlRepository)(self, entity)
+        return repository
+
+    def flush(self) -> None:
+        self.require_usable()
+        for entity, instance in self.documents:
+            mark_changed_documents(entity, instance)
+        orm = self.orm
+        if not (orm.new or orm.deleted or orm.identity_map.check_modified()):
+            return
+        self.take_turn()
+        try:
+            orm.flush()
+        except DRIVER_ERRORS as error:
+            self.fail()
+            raised(error, self.store.schema)
+        except BaseException:
+            self.fail()
+            raise
+
+    def commit(self) -> None:
+        self.flush()
+        try:
+            self.orm.commit()
+        except DRIVER_ERRORS as error:
+            self.fail()
+            raised(error, self.store.schema, committing=True)
+        self.inserted.clear()
+        self._end_transaction()
+
+    def rollback(self) -> None:
+        self.require_open()
+        try:
+            self.orm.expunge_all()  # first, for a rollback expires whatever the session still has
+            self.orm.rollback()
+            self.orm.expunge_all()
+        except DRIVER_ERRORS as error:
+            raised(error, self.store.schema)
+        finally:
+            self._forget_since(0)
+            self.held.clear()
+            self.documents.clear()
+            self.recover()
+            self._end_transaction()
+
+    @contextmanager
+    def nested(self) -> Iterator[None]:
+        self.flush()
+        self.take_turn()
+        before = len(self.inserted)
+        savepoint = self.orm.begin_nested()
+        try:
+            yield
+            self.flush()
+            savepoint.commit()
+        except BaseException:
+            self._undo(savepoint)
+            self._forget_since(before)
+            raise
+
+    def close(self) -> None:
+        if self.closed:
+            return
+        self.close_for_good()
+        try:
+            self.orm.close()
+        finally:
+            self._forget_since(0)
+            self.held.clear()
+            self.documents.clear()
+            self._end_transaction()
+
+    def rows(self, statement: Executable, parameters: Any = None) -> Sequence[Any]:
+        """The rows of a statement, which runs in this unit's transaction."""
+        self.take_turn()
+        try:
+            return self.orm.connection().execute(statement, parameters).all()
+        except DRIVER_ERRORS as error:
+            self.fail()
+            raised(error, self.store.schema)
+
+    def hold(self, entity: EntityPlan, instance: object) -> None:
+        """Keep an object as long as the unit lives."""
+        self.held.append(instance)
+        set_owner(instance, self)
+        if entity.documents:
+            remember_documents(entity, instance)
+            self.documents.append((entity, instance))
+
+    def remember(self, entity: EntityPlan, instance: object) -> None:
+        """The object has been loaded again."""
+        if entity.documents:
+            remember_documents(entity, instance)
+
+    def attach(self, entity: EntityPlan, member: Any) -> None:
+        """The ORM does it by itself, by its cascades."""
+
+    def is_forgetting(self, entity: EntityPlan, aggregate: object) -> bool:
+        """Is an aggregate with the same key removed, and not yet flushed?"""
+        key = entity.key_of(aggregate)
+        return any(isinstance(each, entity.cls) and entity.key_of(each) == key for each in self.orm.deleted)
+
+    def take_turn(self) -> None:
+        """Wait until this unit may begin its transaction. Raises UnitNested, Conflict."""
+        if self._lock is not None and not self._locked:
+            self._lock.acquire()
+            self._locked = True
+
+    def _end_transaction(self) -> None:
+        self.renewed = True
+        if self._locked:
+            assert self._lock is not None
+            self._locked = False
+            self._lock.release()
+
+    def _undo(self, savepoint: Any) -> None:
+        for entity, instance in self.documents:
+            mark_changed_documents(entity, instance)  # so that the rollback expires them
+        try:
+            savepoint.rollback()
+            self.recover()
+            self._load_again()
+        except DRIVER_ERRORS as error:
+            self.fail()
+            raised(error, self.store.schema)
+
+    def _load_again(self) -> None:
+        """Bring the objects back to what the rows are again, after a rollback to a savepoint."""
+        renewed, self.renewed = self.renewed, True
+        for instance in [each for each in self.held if each in self.orm]:
+            entity = self.store.schema.entities[type(instance)]
+            if entity.is_root and anything_expired(entity, instance):
+                loader = self.store.loader(entity)
+                loader.load(self, self.rows(loader.by_key, loader.key_parameters(entity.key_of(instance))))
+        self.renewed = renewed
+
+    def _forget_since(self, count: int) -> None:
+        """Take back what the database gave to objects that it does not have any more."""
+        for instance in self.inserted[count:]:
+            entity = self.store.schema.entities[type(instance)]
+            entity.forget_generated(instance_dict(instance))
+        del self.inserted[count:]

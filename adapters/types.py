@@ -1,0 +1,86 @@
+"""Column types that mean the same on every database.
+
+Measured: PostgreSQL sorts text by the database's language, MariaDB ignores case and trailing spaces, and
+both are wrong for Python's `str`; MariaDB cuts microseconds; SQLite and MariaDB forget time zones.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, DateTime, Double, Enum, Float, Interval, String, Time
+from sqlalchemy.dialects import mysql, postgresql
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+__all__ = ["Duration", "UTCDateTime", "portable"]
+
+MARIADB = ("mysql", "mariadb")
+
+
+class UTCDateTime(TypeDecorator[dt.datetime]):
+    """An aware datetime, stored in UTC and loaded in UTC. `DateTime(timezone=True)` becomes this."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name in MARIADB:
+            return dialect.type_descriptor(mysql.DATETIME(fsp=6))
+        return dialect.type_descriptor(DateTime(timezone=dialect.name == "postgresql"))
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:
+        if value is None:
+            return None
+        value = value.astimezone(dt.UTC)
+        return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
+
+    def process_result_value(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:
+        if value is None:
+            return None
+        return value.astimezone(dt.UTC) if value.tzinfo else value.replace(tzinfo=dt.UTC)
+
+
+class Duration(TypeDecorator[dt.timedelta]):
+    """A timedelta: INTERVAL on PostgreSQL, a count of microseconds elsewhere. `Interval` becomes this."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(postgresql.INTERVAL() if dialect.name == "postgresql" else BigInteger())
+
+    def process_bind_param(self, value: dt.timedelta | None, dialect: Dialect) -> Any:
+        return value if value is None or dialect.name == "postgresql" else value // dt.timedelta(microseconds=1)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> dt.timedelta | None:
+        return value if value is None or dialect.name == "postgresql" else dt.timedelta(microseconds=value)
+
+
+def portable(declared: TypeEngine[Any]) -> TypeEngine[Any]:
+    """The type that keeps, on every database, what was declared."""
+    match declared:
+        case Enum():
+            return declared
+        case Interval():
+            return Duration()
+        case String(collation=None, length=None):
+            return declared.with_variant(type(declared)(collation="C"), "postgresql").with_variant(
+                mysql.LONGTEXT(collation="utf8mb4_nopad_bin"), *MARIADB
+            )
+        case String(collation=None, length=length):
+            return declared.with_variant(type(declared)(length, collation="C"), "postgresql").with_variant(
+                mysql.VARCHAR(length, collation="utf8mb4_nopad_bin"), *MARIADB
+            )
+        case DateTime(timezone=True):
+            return UTCDateTime()
+        case DateTime():
+            return declared.with_variant(mysql.DATETIME(fsp=6), *MARIADB)
+        case Time():
+            return declared.with_variant(mysql.TIME(fsp=6), *MARIADB)
+        case Float(asdecimal=False) if not isinstance(declared, Double):
+            return Double()
+    if type(declared) is JSON:
+        return JSON(none_as_null=True)
+    return declared

@@ -1,0 +1,1 @@
+"""Proofs for users: that the fakes tell the truth, and that a program survives its races and failures."""
