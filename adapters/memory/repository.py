@@ -15,7 +15,7 @@ from ..entities import EntityPlan
 from ..ownership import owner_of, require_own
 from ..queries import Query, query
 from ..refusals import already_removed, foreign, not_an_aggregate, not_in_unit
-from ..streams import STREAMED_AT_ONCE, cursor_after
+from ..streams import STREAMED_AT_ONCE, Chunk, cursor_after
 from ..tables import Key, Row
 from .searching import Search
 

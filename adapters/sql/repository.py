@@ -18,7 +18,7 @@ from ..instances import identity
 from ..ownership import owner_of, require_own
 from ..queries import Query, query
 from ..refusals import already_removed, foreign, not_an_aggregate, not_in_unit
-from ..streams import STREAMED_AT_ONCE, cursor_after
+from ..streams import STREAMED_AT_ONCE, Chunk, cursor_after
 from .rules import column, order_by as order_by_, where
 
 if TYPE_CHECKING:
