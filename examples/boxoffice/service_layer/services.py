@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from honestwork.domain import Conflict, Duplicate
+from honestwork.domain import Conflict
 
 from ..domain.money import Money
 from ..domain.show import Show
@@ -30,7 +30,7 @@ def sell(code: str, seat: str, holder: str, *, uow: BoxOffice) -> Money:
     """The holder has the seat. What it costs. Raises SeatTaken, also to who comes second by a blink."""
     try:
         return _sell(code, seat, holder, uow)
-    except (Conflict, Duplicate):
+    except Conflict:
         # Somebody has changed this show since we looked. A fresh unit sees what they have done, and the show
         # itself says whether it was about this seat.
         return _sell(code, seat, holder, uow)
