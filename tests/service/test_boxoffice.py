@@ -267,3 +267,13 @@ def test_of_two_threads_that_want_one_seat_exactly_one_gets_it(uow: BoxOffice, s
         assert winners == [holders(store)[seat]]
         (lost,) = [answer for answer in answers.values() if answer != EUROS_20]
         assert isinstance(lost, SeatTaken | Conflict)
+
+
+def test_a_show_is_offered_until_its_last_seat_is_sold(uow: BoxOffice) -> None:
+    services.plan_show("FAUST", "Faust", rows=1, seats_in_row=1, price=EUROS_20, uow=uow)
+
+    assert services.offered(uow=uow) == ["Faust", "Hamlet"]
+
+    services.sell("FAUST", "A1", "Ada", uow=uow)
+
+    assert services.offered(uow=uow) == ["Hamlet"]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from honestwork.domain import Conflict
 
 from ..domain.money import Money
-from ..domain.show import Show
+from ..domain.show import Show, on_sale
 from .unit_of_work import BoxOffice
 
 
@@ -42,6 +42,12 @@ def refund(code: str, seat: str, *, uow: BoxOffice) -> Money:
         amount = uow.shows[code].refund(seat)
         uow.commit()
         return amount
+
+
+def offered(*, uow: BoxOffice) -> list[str]:
+    """The titles of the shows that have a seat left, from A to Z."""
+    with uow.reading():
+        return uow.shows.select(lambda show: show.title, on_sale, order_by=lambda show: show.title)
 
 
 def takings(*, uow: BoxOffice) -> list[Takings]:
