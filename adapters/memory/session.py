@@ -88,7 +88,11 @@ class MemorySession(Streaming, Usable, Session):
 
     def commit(self) -> None:
         self.flush()
-        self.transaction.commit()
+        try:
+            self.transaction.commit()
+        except BaseException:
+            self.fail()
+            raise
         self.inserted.clear()
         self.deleted.clear()
         self.renewed = True

@@ -52,8 +52,7 @@ class Transaction:
     def begin(self) -> int:
         """The snapshot; taken now, if it was not yet."""
         if self.snapshot is None:
-            if self.crashed:
-                raise Unavailable("the store has crashed, and this unit's transaction with it: run the service again")
+            self.require_alive()
             self.snapshot = self.store.begin(self)
         return self.snapshot
 
@@ -243,7 +242,8 @@ class Transaction:
     # Ending
 
     def commit(self) -> None:
-        """Make all writes visible to the snapshots taken from now on. Nothing can fail any more."""
+        """Make all writes visible to the snapshots taken from now on. Raises Unavailable after a crash."""
+        self.require_alive()
         if self._overlays:
             with self.store.lock:
                 self.store.publish(self, self._overlays)
@@ -260,6 +260,11 @@ class Transaction:
         self._overlays = {}
         self._journal = None
         self.snapshot = None
+
+    def require_alive(self) -> None:
+        """Raises Unavailable after a crash."""
+        if self.crashed:
+            raise Unavailable("the store has crashed, and this unit's transaction with it: run the service again")
 
     def crash(self) -> None:
         """Lose everything that is not committed, and be of no use until the unit rolls back."""
