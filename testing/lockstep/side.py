@@ -80,14 +80,20 @@ class Side:
             return Outcome(error_seen(error), error)
 
     def name_of(self, instance: object, path: str) -> str:
-        """The name of an object: the one it has, or a new one."""
+        """The name of an object: the one it has, or else the one it is assigned to, or else the next."""
         known = self._names.get(id(instance))
         if known is None:
-            self._count += 1
-            known = self._names[id(instance)] = f"o{self._count}"
+            is_named = path.isidentifier() and not path.startswith(("result_", "found_"))
+            known = self._names[id(instance)] = path if is_named else self.next_name()
             self.namespace[known] = instance
             self.paths[known] = path
         return known
+
+    def next_name(self) -> str:
+        """A name that no object has had."""
+        while f"o{self._count + 1}" in self.paths:
+            self._count += 1
+        return f"o{self._count + 1}"
 
     def entity_name(self, name: str) -> str:
         return type(self.namespace[name]).__name__
@@ -125,8 +131,8 @@ class Side:
         self._end(self._blocks[id(unit)].pop(), error)
 
     def forget(self) -> None:
-        for name in [name for name in self.namespace if name[0] in "of" and name[1:].isdigit()]:
-            del self.namespace[name]
+        for name in [*self.paths, *(name for name in self.namespace if name.startswith(("result_", "found_")))]:
+            self.namespace.pop(name, None)
         self._names.clear()
         gc.collect()
 
