@@ -1,25 +1,32 @@
-"""What belongs to one aggregate in memory, and whether any of it has changed.
-
-A version column stands on the root only, so a change of a member has to reach it; both stores ask here.
-"""
+"""Walks over one aggregate in memory, for what concerns it as a whole."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy.orm.attributes import get_history
+from sqlalchemy.orm.attributes import get_history, instance_state
 
-from .schema import EntityPlan
+from .entities import EntityPlan
 
-__all__ = ["members_touched"]
+__all__ = ["anything_expired", "members_touched"]
+
+
+def anything_expired(entity: EntityPlan, owner: object) -> bool:
+    """Has the ORM forgotten any attribute of this object, or of a member of it?"""
+    return bool(instance_state(owner).expired_attributes) or any(
+        anything_expired(children.entity, member) for children in entity.children for member in children.members(owner)
+    )
 
 
 def members_touched(entity: EntityPlan, owner: object, touched: Collection[int]) -> bool:
-    """Is any member of this owner among the objects with these ids, or has one come or gone?"""
-    for children in entity.children:
-        if get_history(owner, children.attribute).has_changes():
-            return True
-        for member in children.members(owner):
-            if id(member) in touched or members_touched(children.entity, member, touched):
-                return True
-    return False
+    """Is any member of this owner among the objects with these ids, or has one come or gone?
+
+    The version stands on the root only, so a change of a member has to reach it.
+    """
+    if any(get_history(owner, members.attribute).has_changes() for members in entity.relations):
+        return True
+    return any(
+        id(member) in touched or members_touched(children.entity, member, touched)
+        for children in entity.children
+        for member in children.members(owner)
+    )

@@ -11,23 +11,24 @@ What is added to `sqlalchemy.orm.Session`:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, Executable, event
-from sqlalchemy.engine import Result
 from sqlalchemy.orm import Session as OrmSession
 from sqlalchemy.orm.attributes import instance_dict
 
 from ...domain.repository import Repository
 from ...service_layer.store import Session
+from ..aggregates import anything_expired
+from ..entities import EntityPlan
+from ..ownership import set_owner
 from ..ports import entity_of, repository_class
-from ..schema import EntityPlan
 from ..usable import Usable
 from .changes import look_over, mark_changed_documents, remember_documents
 from .engines import WriteLock
-from .errors import DRIVER_ERRORS, translated
+from .errors import DRIVER_ERRORS, raised
 from .repository import SqlRepository
 
 if TYPE_CHECKING:
@@ -44,13 +45,24 @@ class _Orm(OrmSession):
 
 @event.listens_for(_Orm, "loaded_as_persistent")
 def _loaded(orm: _Orm, instance: object) -> None:
-    orm.unit.hold(instance)
+    orm.unit.hold(orm.unit.store.schema.entities[type(instance)], instance)
 
 
 @event.listens_for(_Orm, "pending_to_persistent")
 def _stored(orm: _Orm, instance: object) -> None:
-    orm.unit.hold(instance)
+    orm.unit.hold(orm.unit.store.schema.entities[type(instance)], instance)
     orm.unit.inserted.append(instance)
+
+
+@event.listens_for(_Orm, "transient_to_pending")
+def _attached(orm: _Orm, instance: object) -> None:
+    set_owner(instance, orm.unit)
+
+
+@event.listens_for(_Orm, "pending_to_transient")
+@event.listens_for(_Orm, "persistent_to_transient")
+def _released(orm: _Orm, instance: object) -> None:
+    set_owner(instance, None)
 
 
 @event.listens_for(_Orm, "before_flush")
@@ -96,7 +108,7 @@ class SqlSession(Usable, Session):
             orm.flush()
         except DRIVER_ERRORS as error:
             self.fail()
-            raise translated(error, self.store.schema) from error
+            raised(error, self.store.schema)
         except BaseException:
             self.fail()
             raise
@@ -107,7 +119,7 @@ class SqlSession(Usable, Session):
             self.orm.commit()
         except DRIVER_ERRORS as error:
             self.fail()
-            raise translated(error, self.store.schema, committing=True) from error
+            raised(error, self.store.schema, committing=True)
         self.inserted.clear()
         self._end_transaction()
 
@@ -118,7 +130,7 @@ class SqlSession(Usable, Session):
             self.orm.rollback()
             self.orm.expunge_all()
         except DRIVER_ERRORS as error:
-            raise translated(error, self.store.schema) from error
+            raised(error, self.store.schema)
         finally:
             self._forget_since(0)
             self.held.clear()
@@ -153,24 +165,30 @@ class SqlSession(Usable, Session):
             self.documents.clear()
             self._end_transaction()
 
-    def execute(self, statement: Executable, parameters: Any = None) -> Result[Any]:
-        """Run a statement in this unit's transaction, after a flush."""
-        self.flush()
+    def rows(self, statement: Executable, parameters: Any = None) -> Sequence[Any]:
+        """The rows of a statement, which runs in this unit's transaction."""
         self.take_turn()
-        options = {"populate_existing": True} if self.renewed else {}
         try:
-            return self.orm.execute(statement, parameters, execution_options=options)
+            return self.orm.connection().execute(statement, parameters).all()
         except DRIVER_ERRORS as error:
             self.fail()
-            raise translated(error, self.store.schema) from error
+            raised(error, self.store.schema)
 
-    def hold(self, instance: object) -> None:
+    def hold(self, entity: EntityPlan, instance: object) -> None:
         """Keep an object as long as the unit lives."""
         self.held.append(instance)
-        entity = self.store.schema.entities[type(instance)]
+        set_owner(instance, self)
         if entity.documents:
             remember_documents(entity, instance)
             self.documents.append((entity, instance))
+
+    def remember(self, entity: EntityPlan, instance: object) -> None:
+        """The object has been loaded again."""
+        if entity.documents:
+            remember_documents(entity, instance)
+
+    def attach(self, entity: EntityPlan, member: Any) -> None:
+        """The ORM does it by itself, by its cascades."""
 
     def is_forgetting(self, entity: EntityPlan, aggregate: object) -> bool:
         """Is an aggregate with the same key removed, and not yet flushed?"""
@@ -196,12 +214,20 @@ class SqlSession(Usable, Session):
         try:
             savepoint.rollback()
             self.recover()
-            for state in list(self.orm.identity_map.all_states()):
-                if state.expired_attributes:
-                    self.orm.refresh(state.obj())
+            self._load_again()
         except DRIVER_ERRORS as error:
             self.fail()
-            raise translated(error, self.store.schema) from error
+            raised(error, self.store.schema)
+
+    def _load_again(self) -> None:
+        """Bring the objects back to what the rows are again, after a rollback to a savepoint."""
+        renewed, self.renewed = self.renewed, True
+        for instance in [each for each in self.held if each in self.orm]:
+            entity = self.store.schema.entities[type(instance)]
+            if entity.is_root and anything_expired(entity, instance):
+                loader = self.store.loader(entity)
+                loader.load(self, self.rows(loader.by_key, loader.key_parameters(entity.key_of(instance))))
+        self.renewed = renewed
 
     def _forget_since(self, count: int) -> None:
         """Take back what the database gave to objects that it does not have any more."""
