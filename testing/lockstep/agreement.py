@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from sqlalchemy.orm.attributes import instance_dict, instance_state
 
 from ...adapters.memory.store import MemoryStore
-from ...adapters.schema import EntityPlan, Row
-from ...domain.errors import BadValue, CheckFailed, Conflict, Duplicate, ReferenceViolated
+from ...adapters.tables import Row, TablePlan
+from ...domain.errors import BadValue, CheckFailed, Conflict, Duplicate, MissingValue, ReferenceViolated
 from .observation import Seen, error_seen
 from .side import Outcome, Side
 
@@ -85,54 +85,46 @@ def _broken(memory: Side, names: Iterable[str]) -> Iterator[Seen]:
     """Everything that these objects break, as errors are seen: each constraint, each value."""
     store = memory.store
     assert isinstance(store, MemoryStore)
-    rows: dict[str, list[Row]] = {name: list(table.rows.values()) for name, table in store.tables.items()}
-    objects = [(memory.schema.entities[type(found)], found) for found in map(memory.namespace.get, names) if found]
-    sound: list[tuple[EntityPlan, Any, Row]] = []
-    for entity, instance in objects:
-        row: list[Any] = []
-        for attribute, column in zip(entity.attributes, entity.table.columns, strict=True):
-            held = None if attribute is None else instance_dict(instance).get(attribute)
+    committed: dict[str, list[Row]] = {name: list(table.rows.values()) for name, table in store.tables.items()}
+    pending: list[tuple[TablePlan, object, Row]] = []
+    for instance in [found for found in map(memory.namespace.get, names) if found is not None]:
+        entity = memory.schema.entities[type(instance)]
+        values: list[Any] = []
+        for each in entity.fields:
+            held = None if each.attribute is None else instance_dict(instance).get(each.attribute)
             try:
-                row.append(held if held is None else column.encoded(column.guard(held)))
+                values.append(held if held is None else each.column.encoded(each.column.guard(held)))
             except BadValue as error:
-                row.append(None)
+                values.append(None)
                 yield error_seen(error)
-        sound.append((entity, instance, tuple(row)))
-    for entity, instance, found in sound:
-        yield from _broken_by_row(store, rows, sound, entity, instance, found)
-        for reference in entity.table.referrers:  # it may be the one that is removed
-            if any(reference.values(each) == entity.table.key(found) for each in rows[reference.table]):
+        pending += [(part.table, instance, tuple(values[part.piece])) for part in entity.parts]
+    for table, instance, row in pending:
+        others = [each for other, owner, each in pending if other is table and owner is not instance]
+        # A row of this very object may be among the committed ones.
+        mine = table.key(row) if instance_state(instance).key is not None else None
+        others += [each for each in committed[table.name] if mine is None or table.key(each) != mine]
+        yield from _broken_by_row(store, table, row, others)
+        for reference in table.references:
+            target = reference.values(row)
+            plan = store.tables[reference.target].plan
+            there = [*committed[plan.name], *(each for other, _, each in pending if other is plan)]
+            if target is not None and not any(plan.key(each) == target for each in there):
+                yield (ReferenceViolated.__name__, reference.table, reference.columns)
+        for reference in table.referrers:  # it may be this one that is removed
+            if any(reference.values(each) == table.key(row) for each in committed[reference.table]):
                 yield (ReferenceViolated.__name__, reference.table, reference.columns)
 
 
-def _broken_by_row(
-    store: MemoryStore,
-    rows: dict[str, list[Row]],
-    sound: list[tuple[EntityPlan, Any, Row]],
-    entity: EntityPlan,
-    instance: Any,
-    row: Row,
-) -> Iterator[Seen]:
-    table = entity.table
+def _broken_by_row(store: MemoryStore, table: TablePlan, row: Row, others: list[Row]) -> Iterator[Seen]:
     for column, value in zip(table.columns, row, strict=True):
         if value is None and not column.nullable:
-            yield ("MissingValue", table.name, (column.name,))
+            yield (MissingValue.__name__, table.name, (column.name,))
     for check, holds in store.checks[table.name]:
         if not holds(row):
             yield (CheckFailed.__name__, table.name, check.columns)
-    others = [each for other, owner, each in sound if other.table is table and owner is not instance]
-    # A row of this very object may be among the committed ones.
-    mine = table.key(row) if instance_state(instance).key is not None else None
-    others += [each for each in rows[table.name] if mine is None or table.key(each) != mine]
     if any(table.key(each) == table.key(row) for each in others):
         yield (Duplicate.__name__, table.name, table.key_columns)
     for unique in table.uniques:
         value = unique.values(row)
         if value is not None and any(unique.values(each) == value for each in others):
             yield (Duplicate.__name__, table.name, unique.columns)
-    for reference in table.references:
-        target = reference.values(row)
-        plan = store.tables[reference.target].plan
-        here = [each for other, _, each in sound if other.table is plan]
-        if target is not None and not any(plan.key(each) == target for each in [*rows[plan.name], *here]):
-            yield (ReferenceViolated.__name__, reference.table, reference.columns)

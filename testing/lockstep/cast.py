@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from sqlalchemy import Column
 
-from ...adapters.schema import ChildrenPlan, EntityPlan, Reference, Schema
+from ...adapters.entities import ChildrenPlan, EntityPlan, FieldPlan
+from ...adapters.mapping import Mapping
+from ...adapters.schema import Schema
+from ...adapters.tables import Reference
 from ...service_layer.unit_of_work import UnitOfWork
 from .values import nasty, usual
 
@@ -52,7 +55,7 @@ class Role:
         self.given = cast.make.get(entity.cls)
         parents = {
             name for parent in cast.schema.entities.values() for each in parent.children if each.entity is entity
-            for name in each.reference_columns
+            for name in each.reference.columns
         }
         self.references = [
             reference
@@ -60,12 +63,12 @@ class Role:
             if not parents.issuperset(reference.columns)
         ]
         referring = {name for reference in self.references for name in reference.columns}
-        composed = {column.name for value in entity.values.values() for column in value.columns}
+        composed = {each.column.name for value in entity.values.values() for each in value.fields}
         columns = cast.columns_of(entity)
         self.attributes = [
             self._attribute(attribute, column)
             for attribute, column in columns
-            if not _is_kept_by_store(entity, attribute, column)
+            if not _is_kept_by_store(entity, attribute)
             and column.name not in parents | referring | composed
         ]
         self.attributes += [self._value_object(name) for name in entity.values]
@@ -126,12 +129,12 @@ class Role:
                 for attribute, part in order
             }
 
-        nullable = all(column.nullable for column in self.entity.table.columns if column.name in reference.columns)
+        nullable = all(each.column.nullable for each in self.entity.fields if each.column.name in reference.columns)
         picks = st.one_of(st.integers(0, 5), st.integers(0, 5), st.none()) if nullable else st.integers(0, 5)
         return st.builds(referring, picks, st.tuples(*guesses))
 
     def _attribute(self, name: str, column: Column[Any]) -> Attribute:
-        plan = self.entity.columns[name]
+        plan = self.entity.by_name[name].column
         ordinary = st.sampled_from(usual(column))
         if column.nullable:
             ordinary = st.one_of(ordinary, ordinary, st.none())
@@ -148,7 +151,7 @@ class Role:
         plan = self.entity.values[name]
         columns = dict(self.cast.columns_of(self.entity))
         by_name = {column.name: column for column in columns.values()}
-        mine = [by_name[column.name] for column in plan.columns]
+        mine = [by_name[each.column.name] for each in plan.fields]
         made = st.builds(plan.cls, *[st.sampled_from(usual(column)) for column in mine])
         odd = st.builds(plan.cls, *[st.sampled_from([*usual(column), *nasty(column), None]) for column in mine])
         nullable = all(column.nullable for column in mine)
@@ -165,9 +168,10 @@ class Cast:
     """All classes of a mapping that a unit of work serves. Lives as long as the mapping."""
 
     def __init__(
-        self, unit: type[UnitOfWork], schema: Schema, make: dict[type[Any], SearchStrategy[Values]] | None = None
+        self, unit: type[UnitOfWork], mapping: Mapping, make: dict[type[Any], SearchStrategy[Values]] | None = None
     ) -> None:
-        self.schema = schema
+        self.schema = schema = mapping.schema
+        self.tables = mapping.metadata.tables
         self.make = make or {}
         self.roles: dict[str, Role] = {}
         served = {served.aggregate: name for name, served in _served(unit).items()}
@@ -177,11 +181,11 @@ class Cast:
 
     def columns_of(self, entity: EntityPlan) -> list[tuple[str, Column[Any]]]:
         """(attribute, column) of everything that a class maps."""
-        table: Any = entity.mapper.local_table
         return [
-            (attribute, table.c[column.name])
-            for attribute, column in zip(entity.attributes, entity.table.columns, strict=True)
-            if attribute is not None
+            (each.attribute, self.tables[part.table.name].c[each.column.name])
+            for part in entity.parts
+            for each in entity.fields[part.piece]
+            if each.attribute is not None
         ]
 
 
@@ -191,8 +195,9 @@ def _served(unit: type[UnitOfWork]) -> dict[str, Any]:
     return dict(_serve(unit))
 
 
-def _is_kept_by_store(entity: EntityPlan, attribute: str, column: Column[Any]) -> bool:
-    return entity.columns[attribute].generated or attribute == entity.version
+def _is_kept_by_store(entity: EntityPlan, attribute: str) -> bool:
+    place: FieldPlan = entity.by_name[attribute]
+    return place.column.generated or place in (entity.version, entity.discriminator)
 
 
 def _positions(schema: Schema, entity: EntityPlan) -> set[str]:
@@ -210,7 +215,7 @@ def _positions(schema: Schema, entity: EntityPlan) -> set[str]:
 
 def _reference_order(reference: Reference, role: Role, target: Role) -> list[tuple[str, int]]:
     """(attribute, part of the target's key) for each column of a reference."""
-    table: Any = role.entity.mapper.local_table
+    table = role.cast.tables[reference.table]
     constraint = next(
         each for each in table.foreign_key_constraints if tuple(e.parent.name for e in each.elements) == reference.columns
     )

@@ -13,7 +13,9 @@ from typing import Any
 from sqlalchemy.orm.attributes import instance_dict
 from sqlalchemy.sql.schema import CallableColumnDefault
 
-from ...adapters.schema import ColumnPlan, EntityPlan, Schema
+from ...adapters.mapping import Mapping
+from ...adapters.schema import Schema
+from ...adapters.tables import ColumnPlan
 from ...domain.errors import BadValue, ConstraintViolated
 
 __all__ = ["Eye", "Renaming", "Seen", "error_seen"]
@@ -28,10 +30,11 @@ class Renaming:
     makes (the time, a random token) are compared by their type alone.
     """
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, mapping: Mapping) -> None:
+        schema = mapping.schema
         self.domains: dict[tuple[str, str], str] = {}
         self.opaque: set[tuple[str, str]] = set()
-        for table in schema.metadata.sorted_tables:
+        for table in mapping.metadata.sorted_tables:
             plan = schema.tables[table.name]
             for column in plan.columns:
                 made_up = any(
@@ -55,7 +58,13 @@ class Eye:
         self.schema = schema
         self.renaming = renaming
         self.name_of = name_of
+        self._count = 0
         self._appeared: dict[tuple[str, Any], int] = {}
+        self._committed: set[tuple[str, Any]] = set()
+
+    def forget_uncommitted(self) -> None:
+        """Something was undone: SQLite may give its keys again, others leave a gap, and both are right."""
+        self._appeared = {key: self._appeared[key] for key in self._appeared if key in self._committed}
 
     def result(self, value: Any, path: str) -> Seen:
         """What a call has returned; *path* is the source that leads to it."""
@@ -72,15 +81,16 @@ class Eye:
         name = self.name_of(instance, path)
         entity = self.schema.entities[type(instance)]
         seen: dict[str, Seen] = {
-            attribute: self.value(entity.table.name, column, getattr(instance, attribute))
-            for attribute, column in zip(entity.attributes, entity.table.columns, strict=True)
-            if attribute is not None
+            each.attribute: self.value(part.table.name, each.column, getattr(instance, each.attribute))
+            for part in entity.parts
+            for each in entity.fields[part.piece]
+            if each.attribute is not None
         }
         for attribute in entity.values:
             seen[attribute] = _typed(getattr(instance, attribute))
         seen["note"] = _typed(instance_dict(instance).get("note"))
-        for children in entity.children:
-            seen[children.attribute] = self.members(instance, children.attribute, f"{name}.{children.attribute}")
+        for relation in entity.relations:
+            seen[relation.attribute] = self.members(instance, relation.attribute, f"{name}.{relation.attribute}")
         return (name, entity.name, seen)
 
     def members(self, owner: object, attribute: str, path: str) -> Seen:
@@ -95,6 +105,9 @@ class Eye:
 
     def row(self, table: str, row: dict[str, Any]) -> Seen:
         """A committed row."""
+        self._committed.update(
+            (self.renaming.domains[table, name], value) for name, value in row.items() if (table, name) in self.renaming.domains
+        )
         return {column.name: self.value(table, column, row[column.name]) for column in self.schema.tables[table].columns}
 
     def value(self, table: str, column: ColumnPlan, value: Any) -> Seen:
@@ -107,7 +120,9 @@ class Eye:
         domain = self.renaming.domains.get(where)
         if domain is None:
             return _typed(value)
-        number = self._appeared.setdefault((domain, value), len(self._appeared) + 1)
+        if (number := self._appeared.get((domain, value))) is None:
+            self._count += 1
+            number = self._appeared[domain, value] = self._count
         return f"{type(value).__name__} key {number} of {domain}"
 
 
@@ -136,7 +151,3 @@ def _typed(value: Any) -> Seen:
 def _spelled(value: Any) -> str:
     return f"{type(value).__name__} {value!r}"
 
-
-def attribute_names(entity: EntityPlan) -> list[str]:
-    """The public attributes of a class that are columns."""
-    return [attribute for attribute in entity.attributes if attribute is not None]

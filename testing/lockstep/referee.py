@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from ...adapters.mapping import Mapping
 from ...adapters.memory.store import MemoryStore
-from ...adapters.schema import Schema
 from ...adapters.sql.store import SqlStore
 from ...service_layer.unit_of_work import UnitOfWork
 from .agreement import DIFFERENT, TOLERATED, Agreement
@@ -39,12 +39,13 @@ class Difference(AssertionError):
 class Stage:
     """A database and a class of units of work, where programs are played one after the other."""
 
-    def __init__(self, unit: type[UnitOfWork], store: SqlStore, schema: Schema) -> None:
+    def __init__(self, unit: type[UnitOfWork], store: SqlStore, mapping: Mapping) -> None:
         self.unit = unit
         self.store = store
-        self.schema = schema
-        self.renaming = Renaming(schema)
-        self.tables = schema.metadata.sorted_tables
+        self.mapping = mapping
+        self.schema = mapping.schema
+        self.renaming = Renaming(mapping)
+        self.tables = mapping.metadata.sorted_tables
         self.dialect = "mariadb" if store.engine.dialect.name == "mysql" else store.engine.dialect.name
 
     def clear(self) -> None:
@@ -76,10 +77,10 @@ class Workspace:
 class Referee:
     """One program on the two stores of a stage. `lines` is what was played."""
 
-    def __init__(self, stage: Stage, units: int, mapping: Any) -> None:
+    def __init__(self, stage: Stage, units: int) -> None:
         self.stage = stage
         stage.clear()
-        self.memory = Side("memory", MemoryStore(mapping), stage.unit, units, stage.schema, stage.renaming)
+        self.memory = Side("memory", MemoryStore(stage.mapping), stage.unit, units, stage.schema, stage.renaming)
         self.database = Side(stage.dialect, stage.store, stage.unit, units, stage.schema, stage.renaming)
         self.sides = (self.memory, self.database)
         self.agreement = Agreement(stage.dialect, alone=units == 1)
@@ -156,6 +157,9 @@ class Referee:
             return
         workspace = self.workspaces[number]
         failed = outcome.error is not None
+        if failed:
+            for side in self.sides:
+                side.eye.forget_uncommitted()
         workspace.settled = not failed and ".commit()" in line
         match line.partition("(")[0].partition("_")[0]:
             case "enter" if not failed:
@@ -197,11 +201,13 @@ class Referee:
         entity = self.stage.schema.entities.get(type(instance))
         if entity is None:
             return []
-        members = [self.memory.name_of(member, "") for each in entity.children for member in each.members(instance)]
+        members = [self.memory.name_of(member, "") for each in entity.relations for member in each.members(instance)]
         return [name, *(found for member in members for found in self._family(member))]
 
     def _release(self, workspace: Workspace, depth: int) -> None:
         """What was made in a block that is undone belongs to nobody again."""
+        for side in self.sides:
+            side.eye.forget_uncommitted()
         for name, made in list(workspace.objects.items()):
             if made >= depth:
                 del workspace.objects[name]
@@ -209,6 +215,8 @@ class Referee:
 
     def _end(self, number: int, *, readable: bool) -> None:
         workspace = self.workspaces[number]
+        for side in self.sides:
+            side.eye.forget_uncommitted()
         if not readable:
             self._release(workspace, 0)
         (self.finished if readable else self.stale).update(workspace.objects)

@@ -174,7 +174,7 @@ def vocabulary(schema: Schema) -> dict[str, Any]:
         words[entity.cls.__name__] = entity.cls
         for value in entity.values.values():
             words[value.cls.__name__] = value.cls
-        for column in entity.table.columns:
-            if issubclass(column.guard.type, Enum):
-                words[column.guard.type.__name__] = column.guard.type
+        for each in entity.fields:
+            if issubclass(each.column.guard.type, Enum):
+                words[each.column.guard.type.__name__] = each.column.guard.type
     return words

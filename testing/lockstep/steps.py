@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .cast import KeyOf, Role, Values
+from .cast import Role, Values
 from .source import Expression, call, source
 
 if TYPE_CHECKING:
@@ -403,7 +403,8 @@ class Misuse(Step):
 
     def _assign(self, player: Player) -> None:
         entity = self.role.entity
-        attribute = entity.version if self.how == "version" else entity.key_attributes[0]
+        version = entity.version.attribute if entity.version else None
+        attribute = version if self.how == "version" else entity.key_attributes[0]
         player.entered(self.unit)
         name = player.pick(self.unit, self.role, self.pick)
         if name is not None and attribute is not None:
@@ -439,7 +440,3 @@ class Race(Step):
         name = player.entered(one)
         player.play(f"{player.fresh_list()} = {name}.{self.role.repository}.all()")
 
-
-def resolved_key(value: Any) -> bool:
-    """Is it to be found out when the program is played?"""
-    return isinstance(value, KeyOf)

@@ -47,12 +47,12 @@ def assert_truthful(
 
     Raises AssertionError with the shortest program that Hypothesis could find, as a test to be pasted.
     """
-    cast = Cast(unit, mapping.schema, make)
+    cast = Cast(unit, mapping, make)
     setting = f"{unit.__name__}, mapping, {database!r}, units={units}"
     with staged(unit, mapping, database) as stage:
         search(
             programs(cast, units),
-            lambda steps: play(stage, mapping, cast, steps, units),
+            lambda steps: play(stage, cast, steps, units),
             examples=examples,
             setting=lambda steps: setting,
         )
@@ -65,7 +65,7 @@ def replay(unit: type[UnitOfWork], mapping: Mapping, database: str, program: str
     `new`. An error is no end: it is compared, and the next line follows.
     """
     with staged(unit, mapping, database) as stage:
-        referee = Referee(stage, units, mapping)
+        referee = Referee(stage, units)
         try:
             for line in dedent(program).strip().splitlines():
                 if line.strip() and not line.startswith("#"):
@@ -80,15 +80,15 @@ def staged(unit: type[UnitOfWork], mapping: Mapping, database: str) -> Iterator[
     store = SqlStore(database, mapping, begin="deferred", lock_timeout=0.03)
     store.create_tables()
     try:
-        yield Stage(unit, store, mapping.schema)
+        yield Stage(unit, store, mapping)
     finally:
         store.drop_tables()
         store.dispose()
 
 
-def play(stage: Stage, mapping: Mapping, cast: Cast, steps: list[Step], units: int) -> list[str]:
+def play(stage: Stage, cast: Cast, steps: list[Step], units: int) -> list[str]:
     """Play one program on a stage; gives its lines. Raises Difference."""
-    referee = Referee(stage, units, mapping)
+    referee = Referee(stage, units)
     try:
         Player(referee, cast).perform(steps)
     finally:
