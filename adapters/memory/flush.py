@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm.attributes import get_history, instance_dict
 
-from ...domain.errors import UnitReadOnly
 from ..aggregates import members_touched
 from ..entities import ChildrenPlan, EntityPlan, LinksPlan, Part
 from ..lookover import look_over_changed, look_over_new
@@ -44,8 +43,6 @@ class Flush:
         self.written: dict[int, Row] = {}  # what stands in the tables for a new object, so far
 
     def run(self) -> None:
-        if self.session.reading:
-            raise UnitReadOnly("a unit opened with `reading()` has changes: open it with `with uow:` to store them")
         self._collect()
         self._look_over()
         self._find_raised()
@@ -187,14 +184,14 @@ class Flush:
         if stored is None:
             raise conflict("the row is gone")
         values = instance_dict(instance)
-        row = tuple(
-            [
-                each.column.encoded(values[each.attribute]) if each.attribute in values else old
-                for each, old in zip(entity.fields[part.piece], stored, strict=True)
-            ]
-        )
-        self.transaction.update(self.tables[part.table.name], replaced.key, stored, row)
-        return row
+        row = [
+            each.column.encoded(values[each.attribute]) if each.attribute in values else old
+            for each, old in zip(entity.fields[part.piece], stored, strict=True)
+        ]
+        if entity.version is not None and part is entity.parts[0]:
+            row[entity.version.position] = stored[entity.version.position] + 1
+        self.transaction.update(self.tables[part.table.name], replaced.key, stored, tuple(row))
+        return tuple(row)
 
     def _delete(self, table: TablePlan) -> None:
         here = [(known, part) for known in self.removed.values() for part in known.entity.parts if part.table is table]

@@ -47,7 +47,7 @@ class MemorySession(Usable, Session):
         super().__init__()
         self.store = store
         self.reading = reading
-        self.transaction = Transaction(store)
+        self.transaction = Transaction(store, reading=reading)
         self.changes = Changes()
         self.pending: dict[int, tuple[EntityPlan, Any]] = {}  # new and not flushed, by id, in the order of arrival
         self.removed: dict[int, Known] = {}  # by id of the object

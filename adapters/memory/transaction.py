@@ -25,7 +25,7 @@ from ...domain.errors import (
     Unavailable,
 )
 from ..tables import Key, Reference, Row, TablePlan
-from ..violations import conflict, violation
+from ..violations import conflict, read_only, violation
 from .tables import Index, MemoryTable, Overlay
 
 if TYPE_CHECKING:
@@ -39,8 +39,9 @@ MISSING: Any = object()
 class Transaction:
     """The rows that one unit of work sees and writes. Writing needs the store's lock."""
 
-    def __init__(self, store: MemoryStore) -> None:
+    def __init__(self, store: MemoryStore, *, reading: bool) -> None:
         self.store = store
+        self.reading = reading
         self.snapshot: int | None = None
         self.crashed = False
         self._overlays: dict[str, Overlay] = {}
@@ -100,6 +101,7 @@ class Transaction:
     # Writing
 
     def insert(self, table: MemoryTable, key: Key, row: Row) -> None:
+        self._require_writing()
         self.begin()
         self._check_row(table.plan, row)
         # The lock first: a database waits for whoever has it before it judges.
@@ -112,6 +114,7 @@ class Transaction:
         self._put(table, key, row)
 
     def update(self, table: MemoryTable, key: Key, old: Row, row: Row) -> None:
+        self._require_writing()
         self._check_row(table.plan, row)
         self._claim_row(table, key)
         self._check_uniques(table, key, row, old)
@@ -119,12 +122,17 @@ class Transaction:
         self._put(table, key, row)
 
     def delete(self, table: MemoryTable, key: Key) -> None:
+        self._require_writing()
         self._claim_row(table, key)
         if any(sharer is not self for sharer in table.sharers.get(key, ())):
             raise conflict("a new row refers to the one that is removed")
         for reference in table.plan.referrers:
             self._check_unreferred(reference, key)
         self._put(table, key, None)
+
+    def _require_writing(self) -> None:
+        if self.reading:
+            raise read_only()
 
     def _put(self, table: MemoryTable, key: Key, row: Row | None) -> None:
         overlay = self._overlays.get(table.plan.name)
