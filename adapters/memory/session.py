@@ -12,7 +12,7 @@ from sqlalchemy.orm.state import InstanceState
 from ...domain.repository import Repository
 from ...service_layer.store import Session
 from ..entities import EntityPlan
-from ..instances import blank, fill, identity, set_members
+from ..instances import Given, blank, fill, identity, set_members
 from ..ownership import owner_of, set_owner
 from ..ports import entity_of, repository_class
 from ..tables import Key, Row
@@ -69,17 +69,20 @@ class MemorySession(Usable, Session):
             mark_changed_documents(known)
         if not (self.changes.modified or self.pending or self.removed):
             return
+        given = Given(instance for _, instance in self.pending.values())
         try:
             with self.store.lock:
                 Flush(self).run()
         except Exception as error:
             self.fail()
+            given.take_back()
             own = in_words_of_the_domain(error, self.store.schema.violations)
             if own is not error:
                 raise own from error
             raise
         except BaseException:
             self.fail()
+            given.take_back()
             raise
 
     def commit(self) -> None:

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, Executable, event
 from sqlalchemy.orm import Session as OrmSession
-from sqlalchemy.orm.attributes import instance_dict
+from sqlalchemy.orm.attributes import instance_dict, instance_state
 
 from ...domain.repository import Repository
 from ...service_layer.store import Session
 from ..aggregates import anything_expired
 from ..entities import EntityPlan
+from ..instances import Given
 from ..ownership import set_owner
 from ..ports import entity_of, repository_class
 from ..usable import Usable
@@ -50,8 +51,18 @@ def _loaded(orm: _Orm, instance: object) -> None:
 
 @event.listens_for(_Orm, "pending_to_persistent")
 def _stored(orm: _Orm, instance: object) -> None:
-    orm.unit.hold(orm.unit.store.schema.entities[type(instance)], instance)
+    entity = orm.unit.store.schema.entities[type(instance)]
+    _complete(entity, instance)
+    orm.unit.hold(entity, instance)
     orm.unit.inserted.append(instance)
+
+
+def _complete(entity: EntityPlan, instance: object) -> None:
+    """What was never assigned is NULL now, and None: else the ORM takes an assignment of None for a change."""
+    values, expired = instance_dict(instance), instance_state(instance).expired_attributes
+    for attribute, _ in entity.guarded:
+        if attribute not in values and attribute not in expired:
+            values[attribute] = None
 
 
 @event.listens_for(_Orm, "transient_to_pending")
@@ -67,6 +78,7 @@ def _released(orm: _Orm, instance: object) -> None:
 
 @event.listens_for(_Orm, "before_flush")
 def _before_flush(orm: _Orm, context: Any, instances: Any) -> None:
+    orm.unit.given = Given(orm.new)
     look_over(orm, orm.unit.store.schema, orm.unit.held, context)
 
 
@@ -87,6 +99,7 @@ class SqlSession(Usable, Session):
         self.held: list[object] = []
         self.documents: list[tuple[EntityPlan, object]] = []  # those that have JSON values
         self.inserted: list[object] = []  # since the last commit
+        self.given = Given(())
         self.renewed = False  # a transaction has ended: what was loaded in it may have changed since
         self._lock = lock
         self._locked = False
@@ -108,9 +121,11 @@ class SqlSession(Usable, Session):
             orm.flush()
         except DRIVER_ERRORS as error:
             self.fail()
+            self.given.take_back()
             raised(error, self.store.schema)
         except BaseException:
             self.fail()
+            self.given.take_back()
             raise
 
     def commit(self) -> None:

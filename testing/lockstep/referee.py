@@ -226,7 +226,7 @@ class Referee:
     # Comparing
 
     def _compare_objects(self, number: int | None, line: str, outcome: Outcome) -> None:
-        if outcome.error is not None and ("." in line and number is not None):
+        if outcome.error is not None and number is not None:
             return  # the unit has failed: its objects are about to be undone
         names = {name for name in NAMES.findall(line) if name in self.memory.paths} - self.stale
         if number is not None and any(word in line for word in ("flush", "commit", "nest")):
