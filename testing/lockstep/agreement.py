@@ -92,6 +92,8 @@ def _broken(memory: Side, names: Iterable[str]) -> Iterator[Seen]:
         values: list[Any] = []
         for each in entity.fields:
             held = None if each.attribute is None else instance_dict(instance).get(each.attribute)
+            if held is None and each.column.default is not None:
+                held = each.column.default()
             try:
                 values.append(held if held is None else each.column.encoded(each.column.guard(held)))
             except BadValue as error:
