@@ -41,9 +41,7 @@ def fill(entity: EntityPlan, instance: Any, values: Sequence[Any]) -> None:
     own = instance_dict(instance)
     for name in entity.values:
         own.pop(name, None)  # a value object is made again from its columns
-    for attribute, value in zip(entity.attributes, values, strict=False):
-        if attribute is not None:
-            own[attribute] = value
+    entity.fill(own, values)
 
 
 def set_members(instance: Any, attribute: str, members: Any) -> None:

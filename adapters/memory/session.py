@@ -191,6 +191,8 @@ class MemorySession(Usable, Session):
 
     def find(self, entity: EntityPlan, key: Key, base_row: Row) -> tuple[EntityPlan, Row] | None:
         """(class, row) of an entity, from the row of its base's table; None if it is not of this class."""
+        if entity.discriminator is None:
+            return entity, base_row
         actual = entity.of_row(base_row)
         if not entity.covers(actual):
             return None
@@ -206,7 +208,8 @@ class MemorySession(Usable, Session):
         known = self._known.get(entity.identity_class, {}).get(key)
         if known is None:
             known = self.register(entity, key, row, blank(entity))
-            self._fill(known)
+            fill(entity, known.instance, entity.decoded(row))
+            self._fill_members(known)
         elif known.row is not row and known.row != row:  # an earlier transaction of this unit has loaded it
             known.row = row
             self._fill(known)

@@ -101,7 +101,7 @@ class Transaction:
     # Writing
 
     def insert(self, table: MemoryTable, key: Key, row: Row) -> None:
-        self._require_writing()
+        self.require_writing()
         self.begin()
         self._check_row(table.plan, row)
         # The lock first: a database waits for whoever has it before it judges.
@@ -114,7 +114,7 @@ class Transaction:
         self._put(table, key, row)
 
     def update(self, table: MemoryTable, key: Key, old: Row, row: Row) -> None:
-        self._require_writing()
+        self.require_writing()
         self._check_row(table.plan, row)
         self._claim_row(table, key)
         self._check_uniques(table, key, row, old)
@@ -122,7 +122,7 @@ class Transaction:
         self._put(table, key, row)
 
     def delete(self, table: MemoryTable, key: Key) -> None:
-        self._require_writing()
+        self.require_writing()
         self._claim_row(table, key)
         if any(sharer is not self for sharer in table.sharers.get(key, ())):
             raise conflict("a new row refers to the one that is removed")
@@ -130,7 +130,8 @@ class Transaction:
             self._check_unreferred(reference, key)
         self._put(table, key, None)
 
-    def _require_writing(self) -> None:
+    def require_writing(self) -> None:
+        """Raises UnitReadOnly."""
         if self.reading:
             raise read_only()
 
@@ -157,8 +158,8 @@ class Transaction:
             raise conflict()
 
     def _check_row(self, plan: TablePlan, row: Row) -> None:
-        for column, value in zip(plan.columns, row, strict=True):
-            if value is None and not column.nullable:
+        for column in plan.required:
+            if row[column.position] is None:
                 raise violation(MissingValue, plan.name, (column.name,), None)
         for check, holds in self.store.checks[plan.name]:
             if not holds(row):

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, Executable, event
-from sqlalchemy.orm import Session as OrmSession
+from sqlalchemy.orm import Session as OrmSession, make_transient
 from sqlalchemy.orm.attributes import instance_dict, instance_state
 
 from ...domain.repository import Repository
@@ -248,5 +248,7 @@ class SqlSession(Usable, Session):
         """Take back what the database gave to objects that it does not have any more."""
         for instance in self.inserted[count:]:
             entity = self.store.schema.entities[type(instance)]
+            make_transient(instance)
+            set_owner(instance, None)
             entity.forget_generated(instance_dict(instance))
         del self.inserted[count:]

@@ -138,7 +138,9 @@ class Player:
         others = [
             name for other, each in enumerate(self.referee.workspaces) if other != unit for name in each.objects
         ]
-        return _pick([*sorted(self.referee.finished), *others, *sorted(self.referee.unowned)], number)
+        elsewhere = [*self.referee.finished, *self.referee.unowned, *self.referee.stale]
+        known = [name for name in elsewhere if name in self.referee.memory.namespace]
+        return _pick([*sorted(known), *others], number)
 
     def repository_of(self, name: str) -> str | None:
         return self.cast.roles[self.referee.memory.entity_name(name)].repository
