@@ -60,8 +60,8 @@ def _stored(orm: _Orm, instance: object) -> None:
 def _complete(entity: EntityPlan, instance: object) -> None:
     """What was never assigned is NULL now, and None: else the ORM takes an assignment of None for a change."""
     values, expired = instance_dict(instance), instance_state(instance).expired_attributes
-    for attribute, _ in entity.guarded:
-        if attribute not in values and attribute not in expired:
+    for attribute in entity.attributes:
+        if attribute is not None and attribute not in values and attribute not in expired:
             values[attribute] = None
 
 
