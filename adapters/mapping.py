@@ -161,7 +161,7 @@ class Mapping(registry):
         if "polymorphic_on" in options:
             options = {"with_polymorphic": "*", **options}  # nothing of a subclass is loaded later
         # A row that is gone already is what a removal wants; versioned ones are still checked.
-        options = {"confirm_deleted_rows": False, **options}
+        options = {"confirm_deleted_rows": version is not None, **options}
         return self.map_imperatively(cls, table, properties=dict(properties or {}), **options)
 
 
@@ -198,7 +198,7 @@ def owner(cls: type[object], children: str) -> RelationshipProperty[Any]:
 
 
 def value(cls: type[object], *columns: Column[Any]) -> CompositeProperty[Any]:
-    """A frozen value object over several columns: `"price": value(Money, shows.c.price, shows.c.currency)`.
+    """A frozen value object over several columns: `"price": value(Money, shows.c.amount, shows.c.currency)`.
 
     The columns are in the order of the constructor's parameters. Where all of them are NULL, the
     attribute is None.

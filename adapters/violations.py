@@ -58,4 +58,7 @@ def conflict(cause: str = "") -> Conflict:
 
 def read_only() -> UnitReadOnly:
     """The error of a change in a reading unit."""
-    return UnitReadOnly("a unit opened with `reading()` has changes: open it with `with uow:` to store them")
+    return UnitReadOnly(
+        "the database refuses changes: this unit was opened with `reading()`, where `with uow:` would store"
+        " them, or the database is read-only"
+    )

@@ -81,6 +81,7 @@ MARIADB: dict[int, type[HonestworkError]] = {
     1044: Unavailable,
     1045: Unavailable,
     1049: Unavailable,
+    1698: Unavailable,
     2002: Unavailable,
     2003: Unavailable,
     2006: Unavailable,

@@ -50,6 +50,8 @@ class SqlRepository(Repository[A, K]):
         state = instance_state(aggregate)
         if state.deleted or state.was_deleted:
             already_removed(self._entity, aggregate)
+        if state.key is not None and aggregate not in self._session.orm:
+            foreign(self._entity, aggregate)  # also one of this unit, from a transaction that was undone
         require_own(self._entity, aggregate, self._session)
         if state.key is None and self._session.is_forgetting(self._entity, aggregate):
             self._session.flush()  # the old row goes first, and the new one is a row of its own

@@ -60,9 +60,9 @@ def _stored(orm: _Orm, instance: object) -> None:
 def _complete(entity: EntityPlan, instance: object) -> None:
     """What was never assigned is NULL now, and None: else the ORM takes an assignment of None for a change."""
     values, expired = instance_dict(instance), instance_state(instance).expired_attributes
-    for attribute in entity.attributes:
-        if attribute is not None and attribute not in values and attribute not in expired:
-            values[attribute] = None
+    for each in entity.fields:
+        if each.attribute is not None and each.attribute not in values and each.attribute not in expired:
+            values[each.attribute] = None
 
 
 @event.listens_for(_Orm, "transient_to_pending")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import CodeType
@@ -107,7 +108,7 @@ class Referee:
         number = int(unit[1]) if unit else None
         verdict = self.agreement.judge(self.memory, mine, theirs, self._names(number))
         if verdict == DIFFERENT:
-            self._differ(mine.seen, theirs.seen)
+            self._differ(_explained(mine), _explained(theirs))
         if verdict == TOLERATED:
             self._resynchronize(number, line)
             return mine if mine.error else theirs
@@ -273,6 +274,16 @@ def _compiled(line: str) -> CodeType:
             _code.clear()
         _code[line] = code
     return code
+
+
+def _explained(outcome: Outcome) -> Seen:
+    """What came of a line; of an error that nobody foresaw, also where it comes from."""
+    if outcome.is_foreseen:
+        return outcome.seen
+    error: BaseException | None = outcome.error
+    assert error is not None
+    *_, last = traceback.extract_tb(error.__traceback__)
+    return (*outcome.seen, f"{error}, in {last.name}: {last.line}")
 
 
 def _pruned(mine: Seen, theirs: Seen) -> tuple[Seen, Seen]:
