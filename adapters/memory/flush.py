@@ -66,9 +66,10 @@ class Flush:
             known = session.known(state.obj())
             if known is not None and id(known.instance) not in self.removed:
                 self.changed[id(known.instance)] = known
-        for ident, (entity, instance) in session.pending.items():
-            if entity.is_root or not entity.mapper._is_orphan(session.state_of(instance)):
-                self.new[ident] = (entity, instance)
+        for entity, instance in list(session.pending.values()):
+            if not entity.is_root and entity.mapper._is_orphan(session.state_of(instance)):
+                session.detach(entity, instance)
+        self.new = dict(session.pending)
         for entity, instance in list(self.new.values()):
             self._collect_adopted(entity, instance)
         for known in list(self.changed.values()):

@@ -39,6 +39,8 @@ class MemoryRepository(Repository[A, K]):
         session = self._session
         session.require_usable()
         not_an_aggregate(self._entity, aggregate)
+        if owner_of(aggregate) not in (None, session):
+            foreign(self._entity, aggregate)
         if session.known(aggregate) is not None:
             session.removed.pop(id(aggregate), None)
             return
@@ -55,6 +57,8 @@ class MemoryRepository(Repository[A, K]):
         session = self._session
         session.require_usable()
         not_an_aggregate(self._entity, aggregate)
+        if owner_of(aggregate) not in (None, session):
+            foreign(self._entity, aggregate)
         if (known := session.known(aggregate)) is not None:
             session.removed[id(aggregate)] = known
         elif id(aggregate) in session.pending:

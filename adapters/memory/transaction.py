@@ -106,8 +106,11 @@ class Transaction:
         self._check_row(table.plan, row)
         # The lock first: a database waits for whoever has it before it judges.
         self._require_unlocked(table.locks, key)
-        if self.view(table, key) is not None or (self._newest(table, key) is not None):
+        if self._newest(table, key) is not None:
             raise violation(Duplicate, table.plan.name, table.plan.key_columns, table.plan.key_name)
+        if self.view(table, key) is not None:
+            # PostgreSQL lets it pass, and shows this unit both rows from then on.
+            raise conflict("it has removed the row with this key")
         self._lock(table.locks, key)
         self._check_uniques(table, key, row, None)
         self._check_references(table, row, None)
@@ -117,6 +120,8 @@ class Transaction:
         self.require_writing()
         self._check_row(table.plan, row)
         self._claim_row(table, key)
+        if _is_known_otherwise(table.plan, old, row) and self._is_shared(table, key):
+            raise conflict("a new row refers to this one")
         self._check_uniques(table, key, row, old)
         self._check_references(table, row, old)
         self._put(table, key, row)
@@ -124,7 +129,7 @@ class Transaction:
     def delete(self, table: MemoryTable, key: Key) -> None:
         self.require_writing()
         self._claim_row(table, key)
-        if any(sharer is not self for sharer in table.sharers.get(key, ())):
+        if self._is_shared(table, key):
             raise conflict("a new row refers to the one that is removed")
         for reference in table.plan.referrers:
             self._check_unreferred(reference, key)
@@ -189,13 +194,13 @@ class Transaction:
             targets = self.store.tables[reference.target]
             if targets is table and target == table.plan.key(row):
                 continue  # a row may refer to itself
-            if self.view(targets, target) is None:
+            if (seen := self.view(targets, target)) is None:
                 raise self._broken(reference)
             owner = targets.locks.get(target, self)
-            if owner is not self and owner.view(targets, target) is None:
-                raise conflict("the row that is referred to is being removed")
-            if self._newest(targets, target) is None:
-                raise conflict("the row that is referred to has been removed")
+            if owner is not self and _is_known_otherwise(targets.plan, seen, owner.view(targets, target)):
+                raise conflict("the row that is referred to is being removed, or known by another value")
+            if _is_known_otherwise(targets.plan, seen, self._newest(targets, target)):
+                raise conflict("the row that is referred to has been removed, or is known by another value")
             self._share(targets, target)
 
     def _check_unreferred(self, reference: Reference, key: Key) -> None:
@@ -223,6 +228,9 @@ class Transaction:
         if owner is not self:
             raise conflict("another unit is storing it right now")
         self._held.append((where, which))
+
+    def _is_shared(self, table: MemoryTable, key: Key) -> bool:
+        return any(sharer is not self for sharer in table.sharers.get(key, ()))
 
     def _share(self, table: MemoryTable, key: Key) -> None:
         table.sharers.setdefault(key, set()).add(self)
@@ -303,3 +311,8 @@ class Savepoint:
             del journal[self._writes :]
             transaction._release(self._locks)
         self.release()
+
+
+def _is_known_otherwise(plan: TablePlan, before: Row, after: Row | None) -> bool:
+    """Is a row gone, or has a unique value of it changed? A database locks such a row against new references."""
+    return after is None or any(unique.values(before) != unique.values(after) for unique in plan.uniques)

@@ -75,8 +75,9 @@ def remember_documents(entity: EntityPlan, instance: object) -> None:
 def mark_changed_documents(entity: EntityPlan, instance: object) -> None:
     """Tell the ORM of JSON values that were changed in place."""
     stored = instance_state(instance).info.get(DOCUMENTS)
-    for attribute, encoded in _encoded(entity, instance).items():
-        if stored is not None and stored[attribute] != encoded:
+    values = instance_dict(instance)
+    for attribute, each in entity.documents:
+        if stored is not None and each.column.differs(values.get(attribute), stored[attribute]):
             flag_modified(instance, attribute)
 
 

@@ -47,6 +47,8 @@ class SqlRepository(Repository[A, K]):
     def add(self, aggregate: A) -> None:
         self._session.require_usable()
         not_an_aggregate(self._entity, aggregate)
+        if owner_of(aggregate) not in (None, self._session):
+            foreign(self._entity, aggregate)
         state = instance_state(aggregate)
         if state.deleted or state.was_deleted:
             already_removed(self._entity, aggregate)
@@ -60,6 +62,8 @@ class SqlRepository(Repository[A, K]):
     def remove(self, aggregate: A) -> None:
         self._session.require_usable()
         not_an_aggregate(self._entity, aggregate)
+        if owner_of(aggregate) not in (None, self._session):
+            foreign(self._entity, aggregate)
         orm, state = self._session.orm, instance_state(aggregate)
         if aggregate in orm.new:
             orm.expunge(aggregate)

@@ -76,6 +76,11 @@ def _released(orm: _Orm, instance: object) -> None:
     set_owner(instance, None)
 
 
+@event.listens_for(_Orm, "persistent_to_deleted")
+def _deleted(orm: _Orm, instance: object) -> None:
+    orm.unit.deleted.append(instance)
+
+
 @event.listens_for(_Orm, "before_flush")
 def _before_flush(orm: _Orm, context: Any, instances: Any) -> None:
     orm.unit.given = Given(orm.new)
@@ -99,6 +104,7 @@ class SqlSession(Usable, Session):
         self.held: list[object] = []
         self.documents: list[tuple[EntityPlan, object]] = []  # those that have JSON values
         self.inserted: list[object] = []  # since the last commit
+        self.deleted: list[object] = []  # since the last commit
         self.given = Given(())
         self.renewed = False  # a transaction has ended: what was loaded in it may have changed since
         self._lock = lock
@@ -136,6 +142,7 @@ class SqlSession(Usable, Session):
             self.fail()
             raised(error, self.store.schema, committing=True)
         self.inserted.clear()
+        self.deleted.clear()
         self._end_transaction()
 
     def rollback(self) -> None:
@@ -148,6 +155,7 @@ class SqlSession(Usable, Session):
             raised(error, self.store.schema)
         finally:
             self._forget_since(0)
+            self._bring_back_deleted()
             self.held.clear()
             self.documents.clear()
             self.recover()
@@ -176,6 +184,7 @@ class SqlSession(Usable, Session):
             self.orm.close()
         finally:
             self._forget_since(0)
+            self._bring_back_deleted()
             self.held.clear()
             self.documents.clear()
             self._end_transaction()
@@ -252,3 +261,9 @@ class SqlSession(Usable, Session):
             set_owner(instance, None)
             entity.forget_generated(instance_dict(instance))
         del self.inserted[count:]
+
+    def _bring_back_deleted(self) -> None:
+        """Rows whose deletion is undone are there again; the objects that stood for them do not say otherwise."""
+        for instance in self.deleted:
+            instance_state(instance)._deleted = False
+        self.deleted.clear()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy.orm.attributes import instance_state
+
 from .cast import Cast, KeyOf, Role, Values
 from .referee import Referee
 from .side import Outcome
@@ -148,6 +150,10 @@ class Player:
     def key_of(self, name: str) -> str:
         parts = [f"{name}.{each}" for each in self._role_of(name).entity.key_attributes]
         return parts[0] if len(parts) == 1 else f"({', '.join(parts)})"
+
+    def is_deleted(self, name: str) -> bool:
+        state = instance_state(self.referee.memory.namespace[name])
+        return bool(state.was_deleted)
 
     def _role_of(self, name: str) -> Role:
         return self.cast.roles[self.referee.memory.entity_name(name)]

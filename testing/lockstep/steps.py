@@ -257,7 +257,8 @@ class Collect(Step):
 
     def play(self, player: Player) -> None:
         player.entered(self.unit)
-        if (name := player.pick(self.unit, self.role, self.pick)) is None:
+        name = player.pick(self.unit, self.role, self.pick)
+        if name is None or player.is_deleted(name):  # the ORM lets nobody touch the collections of a deleted object
             return
         here = f"{name}.{self.children}"
         count = player.length(here)
@@ -282,7 +283,8 @@ class Collect(Step):
                 player.play(f"{here}.append({here}[{where}])")
             case "move":
                 other = player.pick(self.unit, self.role, self.other)
-                player.play(f"{other}.{self.children}.append({here}.pop({where}))")
+                if other is not None and not player.is_deleted(other):
+                    player.play(f"{other}.{self.children}.append({here}.pop({where}))")
             case "reverse" | "clear":
                 player.play(f"{here}.{self.how}()")
             case "assign none":

@@ -54,7 +54,7 @@ def assert_truthful(
             programs(cast, units),
             lambda steps: play(stage, cast, steps, units),
             examples=examples,
-            setting=lambda steps: setting,
+            setting=setting,
         )
 
 
@@ -101,18 +101,18 @@ def search(
     play_one: Callable[[Any], object],
     *,
     examples: int,
-    setting: Callable[[Any], str],
+    setting: str,
     seed: int | None = None,
     shrink: bool = True,
 ) -> None:
     """Play so many programs. Raises AssertionError for the shortest one on which the stores differ."""
-    failed: list[tuple[Difference, str]] = []
+    failed: list[Difference] = []
 
     def body(drawn: Any) -> None:
         try:
             play_one(drawn)
         except Difference as difference:
-            failed[:] = [(difference, setting(drawn))]
+            failed[:] = [difference]
             raise
 
     phases = [Phase.generate, Phase.shrink] if shrink else [Phase.generate]
@@ -133,7 +133,7 @@ def search(
     try:
         test()
     except Difference:
-        raise AssertionError(told(*failed[0])) from None
+        raise AssertionError(told(failed[0], setting)) from None
 
 
 def told(difference: Difference, setting: str) -> str:
