@@ -66,4 +66,8 @@ def watch_arrivals(owning: EntityPlan, members: MembersPlan) -> None:
         elif owner_of(member) is not unit:
             foreign(members.entity, member)
 
-    event.listen(getattr(owning.cls, members.attribute), "append" if members.is_collection else "set", arrived)
+    attribute = getattr(owning.cls, members.attribute)
+    heard = "append" if members.is_collection else "set"
+    event.listen(attribute, heard, arrived)
+    # The ORM's own listener puts the object into its session. A stranger has to be refused before that.
+    getattr(attribute.impl.dispatch, heard).listeners.rotate(1)
