@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import CheckConstraint, ColumnElement, Index, Table, UniqueConstraint
 from sqlalchemy.orm import Mapper, RelationshipProperty
-from sqlalchemy.orm.attributes import instance_dict
+from sqlalchemy.orm.attributes import instance_dict, instance_state
 from sqlalchemy.orm.collections import collection_adapter
 from sqlalchemy.orm.interfaces import ONETOMANY
 from sqlalchemy.sql import sqltypes
@@ -197,12 +197,22 @@ class EntityPlan:
         found = tuple([values.get(attribute) for attribute in self.key_attributes])
         return found if len(found) > 1 else found[0]
 
-    def forget_generated(self, values: dict[str, Any]) -> None:
-        """Take back what a store gave to an object that it does not have any more."""
+    def renew(self, instance: object) -> None:
+        """Make a new object of one that was inserted and rolled back, so that it can be added again.
+
+        What the store gave it is taken back, and its members count as new to it: the ORM would take them
+        for stored and leave them out.
+        """
+        values = instance_dict(instance)
         if self.table.generated is not None:
             values.pop(self.key_attributes[0], None)
         if self.version is not None:
             values.pop(self.version, None)
+        for children in self.children:
+            members = values.pop(children.attribute, None)
+            instance_state(instance).committed_state.pop(children.attribute, None)
+            if members is not None:
+                setattr(instance, children.attribute, members)
 
 
 class Schema:

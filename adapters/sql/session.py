@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, Executable, event
 from sqlalchemy.engine import Result
-from sqlalchemy.orm import Session as OrmSession
-from sqlalchemy.orm.attributes import instance_dict
+from sqlalchemy.orm import Session as OrmSession, make_transient
 
 from ...domain.repository import Repository
 from ...service_layer.store import Session
@@ -204,8 +203,9 @@ class SqlSession(Usable, Session):
             raise translated(error, self.store.schema) from error
 
     def _forget_since(self, count: int) -> None:
-        """Take back what the database gave to objects that it does not have any more."""
+        """Make new objects of those that the database does not have any more."""
         for instance in self.inserted[count:]:
-            entity = self.store.schema.entities[type(instance)]
-            entity.forget_generated(instance_dict(instance))
+            make_transient(instance)
+        for instance in self.inserted[count:]:
+            self.store.schema.entities[type(instance)].renew(instance)
         del self.inserted[count:]
