@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.orm.attributes import instance_dict, instance_state
 
 from ..domain.errors import BadValue, KeyChanged, MissingValue
-from .schema import EntityPlan
+from .entities import EntityPlan
 from .violations import violation
 
 __all__ = ["look_over_changed", "look_over_new"]
@@ -42,11 +42,11 @@ def look_over_changed(entity: EntityPlan, instance: object) -> None:
                 f"{entity.name}.{key} was assigned: the key of a stored aggregate never changes;"
                 " remove it and add a new one"
             )
-    version = entity.version
+    version = entity.version.attribute if entity.version else None
     if version is not None and version in before and before[version] != values.get(version):
         raise BadValue(
             f"{entity.name}.{version} was assigned: the store counts the version",
-            attribute=f"{entity.table.name}.{entity.columns[version].name}",
+            attribute=f"{entity.table.name}.{version}",
             value=values.get(version),
         )
     _guard(entity, values)

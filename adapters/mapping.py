@@ -17,10 +17,12 @@ from sqlalchemy.orm import (
     relationship,
 )
 
+from ..domain.errors import MappingRefused
+from .doctor import findings
 from .schema import Schema
 from .types import portable
 
-__all__ = ["Mapping", "children", "value"]
+__all__ = ["Mapping", "children", "owner", "value"]
 
 CONSTRAINT_NAMES = {
     "pk": "pk_%(table_name)s",
@@ -55,11 +57,13 @@ class Mapping(registry):
     def __init__(self, *, metadata: MetaData | None = None) -> None:
         super().__init__(metadata=metadata or MetaData(naming_convention=CONSTRAINT_NAMES))
         self.roots: dict[type[Any], Mapper[Any]] = {}
+        self.violations: dict[str, type[Exception]] = {}
+        self.twins: dict[str, Callable[[dict[str, Any]], bool | None]] = {}
 
     def aggregate(
         self,
         root: type[object],
-        table: FromClause,
+        table: FromClause | None = None,
         *,
         version: Column[int] | None = None,
         properties: Dict[str, Any] | None = None,
@@ -71,40 +75,91 @@ class Mapping(registry):
         units that change different parts of one aggregate cannot both succeed. *properties* are those of
         `map_imperatively`; write `children(Line)` for a collection, `value(Money, amount, currency)` for
         a value object, and `"_name": users.c.name` for a private attribute on a public column. *options*
-        go to `map_imperatively` as they are.
+        go to `map_imperatively` as they are; `inherits=Base, polymorphic_identity="…"` maps a subclass, without
+        a table of its own where it shares that of its base.
         """
         mapper = self._map(root, table, version, properties, options)
         self.roots[root] = mapper
         return mapper
 
     def member(
-        self, cls: type[object], table: FromClause, *, properties: Dict[str, Any] | None = None, **options: Any
+        self,
+        cls: type[object],
+        table: FromClause | None = None,
+        *,
+        properties: Dict[str, Any] | None = None,
+        **options: Any,
     ) -> Mapper[Any]:
         """Map a class that lives inside an aggregate: it is loaded, stored and removed with its root."""
         return self._map(cls, table, None, properties, options)
 
+    def violation(self, constraint: str, error: type[Exception]) -> None:
+        """Raise *error* where the constraint of this name is broken, on every store:
+
+            mapping.violation("uq_users_email", EmailTaken)
+
+        The error is made with a message; its `__cause__` is the `ConstraintViolated` with table and columns.
+        SQLite does not name foreign keys; theirs is found if a table has no other.
+        """
+        self._require_open(constraint)
+        self.violations[constraint] = error
+
+    def check_twin(self, constraint: str, holds: Callable[[dict[str, Any]], bool | None]) -> None:
+        """What a CHECK that is written as text means in Python, for the store in memory:
+
+            mapping.check_twin("ck_users_age", lambda row: row["age"] >= 0)
+
+        *holds* gets a row as a dict of columns, and returns None where SQL's answer is unknown.
+        """
+        self._require_open(constraint)
+        self.twins[constraint] = holds
+
+    def check(self) -> None:
+        """Examine the mapping. Raises MappingRefused, with every finding, if it cannot be served truthfully.
+
+        Making a store does this too; a test that calls it says so earlier.
+        """
+        self._complete()
+        if found := findings(self):
+            raise MappingRefused(found)
+
+    @property
+    def root_tables(self) -> set[str]:
+        """The names of the tables that hold roots of aggregates."""
+        return {table.name for mapper in self.roots.values() for table in mapper.tables if isinstance(table, Table)}
+
     @cached_property
     def schema(self) -> Schema:
         """The plain facts that the stores work from, read once, when the first store is made."""
+        self.check()
+        return Schema(self)
+
+    def _complete(self) -> None:
         for table in self.metadata.tables.values():
             _complete(table)
         self.configure()
-        return Schema(self)
+
+    def _require_open(self, what: str) -> None:
+        if "schema" in self.__dict__:
+            raise TypeError(f"{what} comes after a store was made from this mapping: say it before")
 
     def _map(
         self,
         cls: type[object],
-        table: FromClause,
+        table: FromClause | None,
         version: Column[int] | None,
         properties: Dict[str, Any] | None,
         options: dict[str, Any],
     ) -> Mapper[Any]:
-        if "schema" in self.__dict__:
-            raise TypeError(f"{cls.__name__} is mapped after a store was made from this mapping: map it before")
+        self._require_open(cls.__name__)
+        if "__slots__" in vars(cls) and not hasattr(cls, "__dict__"):
+            raise MappingRefused([f"{cls.__name__} has slots, which leave SQLAlchemy no room for its notes: drop them"])
         if isinstance(table, Table):
             _complete(table)
         if version is not None:
             options = {"version_id_col": version, **options}
+        if "polymorphic_on" in options:
+            options = {"with_polymorphic": "*", **options}  # nothing of a subclass is loaded later
         # A row that is gone already is what a removal wants; versioned ones are still checked.
         options = {"confirm_deleted_rows": False, **options}
         return self.map_imperatively(cls, table, properties=dict(properties or {}), **options)
@@ -131,6 +186,15 @@ def children(
         order_by=lambda: [*given, *class_mapper(cls, configure=False).primary_key],
         **{"cascade": "all, delete-orphan", "lazy": "selectin", **options},
     )
+
+
+def owner(cls: type[object], children: str) -> RelationshipProperty[Any]:
+    """The way back from a member to its owner, loaded with it:
+
+    mapping.member(Line, lines, properties={"order": owner(Order, "lines")})
+    mapping.aggregate(Order, orders, properties={"lines": children(Line, back_populates="order")})
+    """
+    return relationship(cls, back_populates=children, cascade="")
 
 
 def value(cls: type[object], *columns: Column[Any]) -> CompositeProperty[Any]:

@@ -6,7 +6,8 @@ from functools import cache
 from typing import Any
 
 from ..domain.repository import Repository
-from .schema import EntityPlan, Schema
+from .entities import EntityPlan
+from .schema import Schema
 
 __all__ = ["entity_of", "repository_class"]
 

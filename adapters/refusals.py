@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from ..domain.errors import AlreadyRemoved, BadValue, ForeignObject, NotInUnit
-from .schema import EntityPlan
+from .entities import EntityPlan
 
 __all__ = ["already_removed", "foreign", "not_an_aggregate", "not_in_unit"]
 

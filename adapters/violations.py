@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ..domain.errors import CheckFailed, Conflict, ConstraintViolated, Duplicate, MissingValue, ReferenceViolated
 
-__all__ = ["conflict", "violation"]
+__all__ = ["conflict", "in_words_of_the_domain", "violation"]
 
 MEANING: dict[type[ConstraintViolated], str] = {
     Duplicate: "another row has the same value of {where}: look first, or catch Duplicate and tell the user",
@@ -26,6 +28,15 @@ def violation(
         columns=columns,
         constraint=constraint,
     )
+
+
+def in_words_of_the_domain(error: Exception, words: Mapping[str, type[Exception]]) -> Exception:
+    """The user's own error for a broken constraint, where there is one; its cause is the general one."""
+    if isinstance(error, ConstraintViolated) and error.constraint is not None and error.constraint in words:
+        own = words[error.constraint](str(error))
+        own.__cause__ = error
+        return own
+    return error
 
 
 def conflict(cause: str = "") -> Conflict:

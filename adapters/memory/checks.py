@@ -8,7 +8,7 @@ refused when the store is made, so that no check is ever skipped in silence.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement
@@ -16,11 +16,12 @@ from sqlalchemy.sql import elements, operators
 from sqlalchemy.sql.functions import FunctionElement
 
 from ...domain.errors import MappingRefused
-from ..schema import Check, Row, TablePlan
+from ..tables import Check, Row, TablePlan
 
 __all__ = ["predicate"]
 
 Value = Callable[[Row], Any]
+Twin = Callable[[dict[str, Any]], bool | None]
 
 COMPARISONS: dict[Any, Callable[[Any, Any], Any]] = {
     operators.eq: operator.eq,
@@ -35,8 +36,14 @@ COMPARISONS: dict[Any, Callable[[Any, Any], Any]] = {
 }
 
 
-def predicate(table: TablePlan, check: Check) -> Callable[[Row], bool]:
-    """A function that tells whether a row passes. Raises MappingRefused for what it cannot evaluate."""
+def predicate(table: TablePlan, check: Check, twins: Mapping[str, Twin]) -> Callable[[Row], bool]:
+    """A function that tells whether a row passes. Raises MappingRefused for what it cannot evaluate.
+
+    *twins* has the meaning of checks that are written as text.
+    """
+    if (twin := twins.get(check.name or "")) is not None:
+        names = [column.name for column in table.columns]
+        return lambda row: twin(dict(zip(names, row, strict=True))) is not False
     value = _Evaluator(table, check).value(check.expression)
     return lambda row: value(row) is not False
 

@@ -14,11 +14,12 @@ from sqlalchemy.orm.attributes import get_history, instance_dict
 
 from ...domain.errors import UnitReadOnly
 from ..aggregates import members_touched
+from ..entities import ChildrenPlan, EntityPlan, LinksPlan, Part
 from ..lookover import look_over_changed, look_over_new
 from ..refusals import foreign
-from ..schema import ChildrenPlan, EntityPlan, Row, TablePlan
+from ..tables import Row, TablePlan
 from ..violations import conflict
-from .instances import Known, commit_state, mark_deleted, owner_of
+from .instances import Known, commit_state, mark_deleted
 
 if TYPE_CHECKING:
     from .session import MemorySession
@@ -32,22 +33,28 @@ class Flush:
     def __init__(self, session: MemorySession) -> None:
         self.session = session
         self.schema = session.store.schema
+        self.tables = session.store.tables
         self.transaction = session.transaction
-        self.new: dict[int, tuple[EntityPlan, Any]] = {}  # by id, in the order of insertion
+        self.new: dict[int, tuple[EntityPlan, Any]] = {}  # by id, in the order of arrival
         self.changed: dict[int, Known] = {}
         self.removed: dict[int, Known] = {}
-        self.owners: dict[int, tuple[ChildrenPlan, Any]] = {}  # of members that came to an owner, by the member's id
+        self.replaced: dict[int, Known] = {}  # removed rows that a new object takes over, by the new one's id
+        self.raised: set[int] = set()  # ids of the roots that get a new version because a member has changed
+        self.adopted: dict[int, tuple[ChildrenPlan, Any]] = {}  # (relation, owner) of members that came to an owner
+        self.written: dict[int, Row] = {}  # what stands in the tables for a new object, so far
 
     def run(self) -> None:
         if self.session.reading:
             raise UnitReadOnly("a unit opened with `reading()` has changes: open it with `with uow:` to store them")
         self._collect()
         self._look_over()
-        raised = self._roots_to_raise()
+        self._find_raised()
         for table in self.schema.tables.values():
-            self._update(table, raised)
+            self._update(table)
             self._insert(table)
+            self._join(table)
         for table in reversed(self.schema.tables.values()):
+            self._part(table)
             self._delete(table)
         self._settle()
 
@@ -57,36 +64,30 @@ class Flush:
         session = self.session
         for gone in session.removed.values():
             self._collect_removed(gone)
-        modified = [known for state in session.changes.modified if (known := session.known(state.obj())) is not None]
-        for known in sorted(modified, key=_by_class_and_key):
-            if id(known.instance) not in self.removed:
+        for state in session.changes.modified:
+            known = session.known(state.obj())
+            if known is not None and id(known.instance) not in self.removed:
                 self.changed[id(known.instance)] = known
-        for instance in session.new.values():
-            self._collect_new(self.schema.entities[type(instance)], instance)
+        for ident, (entity, instance) in session.pending.items():
+            if entity.is_root or not entity.mapper._is_orphan(session.state_of(instance)):
+                self.new[ident] = (entity, instance)
+        for entity, instance in list(self.new.values()):
+            self._collect_adopted(entity, instance)
         for known in list(self.changed.values()):
-            self._collect_members(known.entity, known.instance)
-        for known in list(self.changed.values()):
+            self._collect_adopted(known.entity, known.instance)
             self._collect_orphans(known)
 
-    def _collect_new(self, entity: EntityPlan, instance: Any) -> None:
-        if id(instance) in self.new:
-            return
-        if owner_of(instance) not in (None, self.session):
-            foreign(entity, instance)
-        self.new[id(instance)] = (entity, instance)
-        self._collect_members(entity, instance)
-
-    def _collect_members(self, entity: EntityPlan, owner: Any) -> None:
+    def _collect_adopted(self, entity: EntityPlan, owner: Any) -> None:
         """Members that came to their owner since it was stored: new ones, and ones that had another owner."""
         for children in entity.children:
             for member in get_history(owner, children.attribute).added or ():
                 if member is None:
                     continue
-                self.owners[id(member)] = (children, owner)
+                self.adopted[id(member)] = (children, owner)
                 if (known := self.session.known(member)) is not None:
                     self.changed[id(member)] = known
-                else:
-                    self._collect_new(self.schema.entities[type(member)], member)
+                elif id(member) not in self.new:
+                    foreign(children.entity, member)
 
     def _collect_orphans(self, known: Known) -> None:
         for children in known.entity.children:
@@ -111,120 +112,151 @@ class Flush:
         for known in self.changed.values():
             look_over_changed(known.entity, known.instance)
 
-    def _roots_to_raise(self) -> set[int]:
-        """The ids of the roots that get a new version because a member has changed."""
+    def _find_raised(self) -> None:
         if not self.schema.has_versioned_members:
-            return set()
+            return
         touched = {
             *self.new,
-            *(ident for ident, known in self.changed.items() if _row(known.entity, known.instance) != known.row),
+            *(ident for ident, known in self.changed.items() if known.entity.row_of(known.instance) != known.row),
         }
-        return {
-            id(known.instance)
-            for known in self.session.all_known()
-            if known.entity.version is not None
-            and id(known.instance) not in self.removed
-            and members_touched(known.entity, known.instance, touched)
-        }
+        for known in self.session.all_known():
+            if (
+                known.entity.version is not None
+                and id(known.instance) not in self.removed
+                and members_touched(known.entity, known.instance, touched)
+            ):
+                self.raised.add(id(known.instance))
+                self.changed[id(known.instance)] = known
 
     # Doing it
 
-    def _update(self, plan: TablePlan, raised: set[int]) -> None:
-        known_here = {
-            ident: known
-            for ident, known in (*self.changed.items(), *((each, self._known(each)) for each in raised))
-            if known.entity.table is plan
-        }
-        for known in sorted(known_here.values(), key=_by_class_and_key):
+    def _update(self, table: TablePlan) -> None:
+        here = [(known, part) for known in self.changed.values() for part in known.entity.parts if part.table is table]
+        for known, part in sorted(here, key=lambda pair: _by_key(pair[0])):
             self._adopt(known.instance)
-            row = _row(known.entity, known.instance)
-            if row != known.row or id(known.instance) in raised:
-                self._update_one(known, row)
+            wanted = _kept(known.entity, known.instance, known.row)
+            if wanted != known.row or id(known.instance) in self.raised:
+                self._update_part(known, part, wanted)
 
-    def _update_one(self, known: Known, wanted: Row) -> None:
-        entity, table = known.entity, self.session.store.tables[known.entity.table.name]
-        stored = self._still_there(known)
+    def _update_part(self, known: Known, part: Part, wanted: Row) -> None:
+        version = known.entity.version if part is known.entity.parts[0] else None
+        if version is None and wanted[part.piece] == known.row[part.piece]:
+            return
+        table = self.tables[part.table.name]
+        stored = self._still_there(known, part)
         if stored is None:
             raise conflict("the row is gone")
         row = list(stored)
-        for column in entity.table.columns:
-            position = column.position
-            if wanted[position] != known.row[position]:
-                row[position] = wanted[position]
+        for column, now, before in zip(part.table.columns, wanted[part.piece], known.row[part.piece], strict=True):
+            if now != before:
+                row[column.position] = now
             elif column.onupdate is not None:
-                row[position] = column.guard(column.onupdate())
-        if entity.version is not None:
-            row[entity.columns[entity.version].position] += 1
+                row[column.position] = column.encoded(column.guard(column.onupdate()))
+        if version is not None:
+            row[version.position] += 1
         self.transaction.update(table, known.key, stored, tuple(row))
-        known.row = tuple(row)
-        _tell(entity, known.instance, known.row)
+        known.row = (*known.row[: part.piece.start], *row, *known.row[part.piece.stop :])
+        if len(known.entity.parts) == 1:
+            known.row = self.transaction.view(table, known.key) or known.row  # the very tuple, to be known again
+        _tell(known.entity, known.instance, part, tuple(row))
 
-    def _insert(self, plan: TablePlan) -> None:
-        for entity, instance in self.new.values():
-            if entity.table is plan:
-                self._adopt(instance)
-                self._insert_one(entity, instance)
+    def _insert(self, table: TablePlan) -> None:
+        for ident, (entity, instance) in self.new.items():
+            for part in entity.parts:
+                if part.table is table:
+                    self._adopt(instance)
+                    self.written[ident] = self.written.get(ident, ()) + self._insert_part(entity, instance, part)
 
-    def _insert_one(self, entity: EntityPlan, instance: Any) -> None:
-        table = self.session.store.tables[entity.table.name]
-        row = self._new_row(entity, instance)
-        key = entity.table.key(row)
-        if (replaced := self._removed_with(entity, key)) is not None:
-            self._replace(entity, instance, replaced)
-            return
-        self.transaction.insert(table, key, row)
-        self._store(entity, key, row, instance)
+    def _insert_part(self, entity: EntityPlan, instance: Any, part: Part) -> Row:
+        table = self.tables[part.table.name]
+        row = self._new_row(entity, instance, part)
+        key = part.table.key(row)
+        if part is entity.parts[0] and (replaced := self._removed_with(entity, key)) is not None:
+            del self.removed[id(replaced.instance)]
+            self.replaced[id(instance)] = replaced
+        if id(instance) in self.replaced:
+            row = self._replace_part(entity, instance, part, self.replaced[id(instance)])
+        else:
+            self.transaction.insert(table, key, row)
+        _tell(entity, instance, part, row)
+        return self.transaction.view(table, key) or row
 
-    def _replace(self, entity: EntityPlan, instance: Any, replaced: Known) -> None:
+    def _replace_part(self, entity: EntityPlan, instance: Any, part: Part, replaced: Known) -> Row:
         """A row that is deleted and inserted in one flush is updated, as the ORM does it."""
-        table = self.session.store.tables[entity.table.name]
-        stored = self._still_there(replaced)
+        stored = self._still_there(replaced, part)
         if stored is None:
             raise conflict("the row is gone")
         values = instance_dict(instance)
         row = tuple(
             [
-                old if attribute is None or attribute not in values else column.encoded(values[attribute])
-                for attribute, column, old in zip(entity.attributes, entity.table.columns, stored, strict=True)
+                each.column.encoded(values[each.attribute]) if each.attribute in values else old
+                for each, old in zip(entity.fields[part.piece], stored, strict=True)
             ]
         )
-        self.transaction.update(table, replaced.key, stored, row)
-        del self.removed[id(replaced.instance)]
-        self.session.forget(replaced)
-        self.session.deleted.append(replaced)
-        self._store(entity, replaced.key, row, instance)
+        self.transaction.update(self.tables[part.table.name], replaced.key, stored, row)
+        return row
 
-    def _store(self, entity: EntityPlan, key: Any, row: Row, instance: Any) -> None:
-        _tell(entity, instance, row)
-        self.session.inserted.append(self.session.register(entity, key, row, instance))
+    def _delete(self, table: TablePlan) -> None:
+        here = [(known, part) for known in self.removed.values() for part in known.entity.parts if part.table is table]
+        for known, part in sorted(here, key=lambda pair: _by_key(pair[0])):
+            if self._still_there(known, part) is not None:
+                self.transaction.delete(self.tables[table.name], known.key)
 
-    def _delete(self, plan: TablePlan) -> None:
-        table = self.session.store.tables[plan.name]
-        here = [known for known in self.removed.values() if known.entity.table is plan]
-        for known in sorted(here, key=_by_class_and_key):
-            if self._still_there(known) is not None:
-                self.transaction.delete(table, known.key)
+    def _join(self, table: TablePlan) -> None:
+        """Write the rows that join members to members, where collections of them have changed."""
+        holders = [*self.new.values(), *((known.entity, known.instance) for known in self.changed.values())]
+        changes = [
+            (links, instance, get_history(instance, links.attribute))
+            for entity, instance in holders
+            for links in entity.links
+            if links.table is table
+        ]
+        for links, instance, history in changes:
+            for member in history.deleted or ():
+                self._unlink(links, instance, member)
+        for links, instance, history in changes:
+            for member in history.added or ():
+                row = links.row(self._key(instance), self._key(member))
+                key = links.table.key(row)
+                if self.transaction.view(self.tables[table.name], key) is None:
+                    self.transaction.insert(self.tables[table.name], key, row)
+
+    def _part(self, table: TablePlan) -> None:
+        """Delete the rows that join what is removed."""
+        for known in self.removed.values():
+            for links in known.entity.links:
+                if links.table is table:
+                    history = get_history(known.instance, links.attribute)
+                    for member in (*(history.unchanged or ()), *(history.deleted or ())):
+                        self._unlink(links, known.instance, member)
+
+    def _unlink(self, links: LinksPlan, holder: Any, member: Any) -> None:
+        key = links.table.key(links.row(self._key(holder), self._key(member)))
+        if self.transaction.view(self.tables[links.table.name], key) is not None:
+            self.transaction.delete(self.tables[links.table.name], key)
 
     def _settle(self) -> None:
         session = self.session
-        for known in self.removed.values():
+        for known in (*self.removed.values(), *self.replaced.values()):
             mark_deleted(known.state, True)
             session.forget(known)
             session.deleted.append(known)
-        for _, instance in self.new.values():
-            commit_state(self._known(id(instance)).state, session.changes)
+        for ident, (entity, instance) in self.new.items():
+            row = self.written[ident]
+            key = entity.table.key(row[entity.parts[0].piece]) if len(entity.parts) > 1 else entity.table.key(row)
+            known = session.register(entity, key, row, instance)
+            session.inserted.append(known)
+            commit_state(known.state, session.changes)
         for known in self.changed.values():
             commit_state(known.state, session.changes)
+        session.release_pending(self.new)
         session.changes.modified.clear()
-        session.new.clear()
         session.removed.clear()
 
     # Rows
 
-    def _known(self, ident: int) -> Known:
-        known = self.session.known_by_id(ident)
-        assert known is not None
-        return known
+    def _key(self, instance: Any) -> Any:
+        return self.schema.entities[type(instance)].key_of(instance)
 
     def _removed_with(self, entity: EntityPlan, key: Any) -> Known | None:
         return next(
@@ -236,36 +268,34 @@ class Flush:
             None,
         )
 
-    def _still_there(self, known: Known) -> Row | None:
+    def _still_there(self, known: Known, part: Part) -> Row | None:
         """The row as it stands now. Raises Conflict if its version is not the one that was loaded."""
-        entity = known.entity
-        row = self.transaction.view(self.session.store.tables[entity.table.name], known.key)
-        if entity.version is not None:
-            position = entity.columns[entity.version].position
-            if row is None or row[position] != known.row[position]:
-                raise conflict("its version has changed")
+        row = self.transaction.view(self.tables[part.table.name], known.key)
+        version = known.entity.version
+        if (
+            version is not None
+            and part is known.entity.parts[0]
+            and (row is None or row[version.position] != known.row[version.position])
+        ):
+            raise conflict("its version has changed")
         return row
 
     def _adopt(self, member: Any) -> None:
         """Give a member the key of its owner, which is known by now."""
-        if id(member) not in self.owners:
-            return
-        children, owner = self.owners[id(member)]
-        owner_entity, entity = self.schema.entities[type(owner)], children.entity
-        owned = instance_dict(member)
-        for name, key_attribute in zip(children.reference_columns, owner_entity.key_attributes, strict=True):
-            attribute = entity.attributes[entity.table.position(name)]
-            assert attribute is not None
-            owned[attribute] = instance_dict(owner).get(key_attribute)
+        if id(member) in self.adopted:
+            children, owner = self.adopted[id(member)]
+            for attribute, source in children.adopted:
+                instance_dict(member)[attribute] = instance_dict(owner).get(source)
 
-    def _new_row(self, entity: EntityPlan, instance: Any) -> Row:
+    def _new_row(self, entity: EntityPlan, instance: Any, part: Part) -> Row:
         values = instance_dict(instance)
         row = []
-        for attribute, column in zip(entity.attributes, entity.table.columns, strict=True):
-            value = None if attribute is None else values.get(attribute)
+        for each in entity.fields[part.piece]:
+            column = each.column
+            value = None if each.attribute is None else values.get(each.attribute)
             if column.generated:
-                value = self.session.store.tables[entity.table.name].next_key()
-            elif attribute is not None and attribute == entity.version:
+                value = self.tables[part.table.name].next_key()
+            elif each is entity.version:
                 value = 1
             elif value is None and column.default is not None:
                 value = column.guard(column.default())
@@ -273,26 +303,23 @@ class Flush:
         return tuple(row)
 
 
-def _row(entity: EntityPlan, instance: Any) -> Row:
-    """The row that an object stands for now. A column without an attribute is not looked at: it never changes."""
-    values = instance_dict(instance)
+def _kept(entity: EntityPlan, instance: Any, before: Row) -> Row:
+    """The row that an object stands for now; what no attribute holds stays as it was."""
     return tuple(
         [
-            None if attribute is None else column.encoded(values.get(attribute))
-            for attribute, column in zip(entity.attributes, entity.table.columns, strict=True)
+            old if each.attribute is None else new
+            for each, new, old in zip(entity.fields, entity.row_of(instance), before, strict=True)
         ]
     )
 
 
-def _tell(entity: EntityPlan, instance: Any, row: Row) -> None:
+def _tell(entity: EntityPlan, instance: Any, part: Part, row: Row) -> None:
     """Give an object what the store has added to its row: keys, defaults, versions."""
     values = instance_dict(instance)
-    for attribute, column, stored in zip(entity.attributes, entity.table.columns, row, strict=True):
-        if attribute is not None and column.guard.encode is None:
-            values[attribute] = stored
-        elif attribute is not None and values.get(attribute) is None:
-            values[attribute] = column.decoded(stored)
+    for each, stored in zip(entity.fields[part.piece], row, strict=True):
+        if each.attribute is not None and (each.column.guard.encode is None or values.get(each.attribute) is None):
+            values[each.attribute] = each.column.decoded(stored)
 
 
-def _by_class_and_key(known: Known) -> Any:
-    return (known.entity.name, known.key)
+def _by_key(known: Known) -> Any:
+    return (known.entity.identity_class.__name__, known.key)

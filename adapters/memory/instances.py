@@ -18,7 +18,9 @@ from typing import Any
 from sqlalchemy.orm.attributes import flag_modified, instance_dict, instance_state, set_committed_value
 from sqlalchemy.orm.state import InstanceState
 
-from ..schema import EntityPlan, Key, Row
+from ..entities import EntityPlan
+from ..ownership import set_owner
+from ..tables import Key, Row
 
 __all__ = [
     "Changes",
@@ -26,13 +28,11 @@ __all__ = [
     "blank",
     "commit_state",
     "fill",
-    "fill_children",
+    "fill_members",
     "identify",
     "make_transient",
     "mark_changed_documents",
     "mark_deleted",
-    "owner_of",
-    "set_owner",
 ]
 
 
@@ -83,13 +83,13 @@ def fill(entity: EntityPlan, instance: Any, row: Row) -> None:
     values = instance_dict(instance)
     for name in entity.values:
         values.pop(name, None)  # a value object is made again from its columns
-    for attribute, column, stored in zip(entity.attributes, entity.table.columns, row, strict=True):
-        if attribute is not None:
-            values[attribute] = column.decoded(stored)
+    for each, stored in zip(entity.fields, row, strict=True):
+        if each.attribute is not None:
+            values[each.attribute] = each.column.decoded(stored)
 
 
-def fill_children(instance: Any, attribute: str, members: Any) -> None:
-    """Give an object its members, as if they had just been loaded."""
+def fill_members(instance: Any, attribute: str, members: Any) -> None:
+    """Give an object its members, or its owner, as if they had just been loaded."""
     set_committed_value(instance, attribute, members)
 
 
@@ -118,20 +118,6 @@ def mark_deleted(state: InstanceState[Any], deleted: bool) -> None:
 
 def mark_changed_documents(known: Known) -> None:
     """Notice JSON values that were changed in place."""
-    for attribute, column in known.entity.documents:
-        value = known.state.dict.get(attribute)
-        if column.encoded(value) != known.row[column.position]:
+    for attribute, each in known.entity.documents:
+        if each.column.encoded(known.state.dict.get(attribute)) != known.row[each.position]:
             flag_modified(known.instance, attribute)
-
-
-def set_owner(instance: object, owner: object) -> None:
-    """Note which unit an object belongs to."""
-    state: Any = instance_state(instance)
-    state.honestwork_owner = owner
-
-
-def owner_of(instance: object) -> object | None:
-    """The unit that has loaded or added an object."""
-    state: Any = instance_state(instance)
-    owner: object | None = getattr(state, "honestwork_owner", None)
-    return owner

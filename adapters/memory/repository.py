@@ -9,9 +9,10 @@ from sqlalchemy.orm.attributes import instance_state
 
 from ...domain.repository import Repository
 from ..conditions import conditions
+from ..entities import EntityPlan
+from ..ownership import owner_of, require_own
 from ..refusals import already_removed, foreign, not_an_aggregate, not_in_unit
-from ..schema import EntityPlan, Key, Row
-from .instances import owner_of, set_owner
+from ..tables import Key, Row
 
 if TYPE_CHECKING:
     from .session import MemorySession
@@ -28,7 +29,7 @@ class MemoryRepository(Repository[A, K]):
     def __init__(self, session: MemorySession, entity: EntityPlan) -> None:
         self._session = session
         self._entity = entity
-        self._table = session.store.tables[entity.table.name]
+        self._table = session.store.table(entity.table.name)
 
     @property
     def aggregate_name(self) -> str:
@@ -41,15 +42,12 @@ class MemoryRepository(Repository[A, K]):
         if session.known(aggregate) is not None:
             session.removed.pop(id(aggregate), None)
             return
-        state = instance_state(aggregate)
-        if state.was_deleted:
+        if instance_state(aggregate).was_deleted:
             already_removed(self._entity, aggregate)
-        if owner_of(aggregate) not in (None, session) or state.key is not None:
-            foreign(self._entity, aggregate)
+        require_own(self._entity, aggregate, session)
         if session.is_forgetting(self._entity, aggregate):
             session.flush()  # the old row goes first, and the new one is a row of its own
-        set_owner(aggregate, session)
-        session.new[id(aggregate)] = aggregate
+        session.attach(self._entity, aggregate)
 
     def remove(self, aggregate: A) -> None:
         session = self._session
@@ -57,8 +55,8 @@ class MemoryRepository(Repository[A, K]):
         not_an_aggregate(self._entity, aggregate)
         if (known := session.known(aggregate)) is not None:
             session.removed[id(aggregate)] = known
-        elif session.new.pop(id(aggregate), None) is not None:
-            set_owner(aggregate, None)
+        elif owner_of(aggregate) is session and not instance_state(aggregate).was_deleted:
+            session.detach(self._entity, aggregate)
         elif instance_state(aggregate).was_deleted:
             return
         elif owner_of(aggregate) is not None:
@@ -71,45 +69,45 @@ class MemoryRepository(Repository[A, K]):
         session = self._session
         session.flush()
         row = session.transaction.view(self._table, key)
-        return None if row is None else session.load(self._entity, key, row)
+        found = None if row is None else session.find(self._entity, key, row)
+        return None if found is None else session.load(found[0], key, found[1])
 
     def __iter__(self) -> Iterator[A]:
         return iter(self.find_by())
 
     def find_by(self, **equal: object) -> list[A]:
-        return [self._session.load(self._entity, key, row) for key, row in self._rows(equal)]
+        return [self._session.load(*found) for found in self._find(equal)]
 
     def first(self, **equal: object) -> A | None:
-        found = self._rows(equal)
-        return self._session.load(self._entity, *found[0]) if found else None
+        found = self._find(equal)
+        return self._session.load(*found[0]) if found else None
 
     def count(self, **equal: object) -> int:
-        return len(self._rows(equal))
+        return len(self._find(equal))
 
     def exists(self, **equal: object) -> bool:
-        return bool(self._rows(equal))
+        return bool(self._find(equal))
 
-    def _rows(self, equal: dict[str, object]) -> list[tuple[Key, Row]]:
-        """The rows that have these values, in the order of their keys."""
+    def _find(self, equal: dict[str, object]) -> list[tuple[EntityPlan, Key, Row]]:
+        """(class, key, row) of those that have these values, in the order of their keys."""
         wanted = conditions(self._entity, equal)
         self._session.flush()
-        found = [
-            (key, row)
-            for key, row in self._candidates(dict(wanted))
-            if all(row[position] == value for position, value in wanted)
-        ]
+        found = []
+        for key, base_row in self._candidates({each.position: value for each, value in wanted}):
+            whole = self._session.find(self._entity, key, base_row)
+            if whole is not None and all(whole[1][each.position] == value for each, value in wanted):
+                found.append((whole[0], key, whole[1]))
         return sorted(found, key=_key)
 
     def _candidates(self, wanted: dict[int, Any]) -> list[tuple[Key, Row]]:
         """Rows that may have these values: from an index if there is one, else all."""
         transaction, table = self._session.transaction, self._table
         for number, unique in enumerate(table.plan.uniques):
-            positions = [table.plan.position(name) for name in unique.columns]
-            values = [wanted.get(position) for position in positions]
+            values = [wanted.get(table.plan.position(name)) for name in unique.columns]
             if None not in values:
                 return transaction.find_unique(table, number, values[0] if len(values) == 1 else tuple(values))
         return transaction.scan(table)
 
 
-def _key(found: tuple[Key, Row]) -> Any:
-    return found[0]
+def _key(found: tuple[EntityPlan, Key, Row]) -> Any:
+    return found[1]

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.orm.attributes import instance_state
+from sqlalchemy.orm.state import InstanceState
+
 from ...domain.repository import Repository
 from ...service_layer.store import Session
+from ..entities import EntityPlan
+from ..ownership import owner_of, set_owner
 from ..ports import entity_of, repository_class
-from ..schema import ChildrenPlan, EntityPlan, Key, Row
+from ..tables import Key, Row
 from ..usable import Usable
+from ..violations import in_words_of_the_domain
 from .flush import Flush
 from .instances import (
     Changes,
@@ -18,12 +24,11 @@ from .instances import (
     blank,
     commit_state,
     fill,
-    fill_children,
+    fill_members,
     identify,
     make_transient,
     mark_changed_documents,
     mark_deleted,
-    set_owner,
 )
 from .repository import MemoryRepository
 from .transaction import Transaction
@@ -47,7 +52,7 @@ class MemorySession(Usable, Session):
         self.reading = reading
         self.transaction = Transaction(store)
         self.changes = Changes()
-        self.new: dict[int, Any] = {}  # roots added and not flushed, by id, in the order of adding
+        self.pending: dict[int, tuple[EntityPlan, Any]] = {}  # new and not flushed, by id, in the order of arrival
         self.removed: dict[int, Known] = {}  # by id of the object
         self.inserted: list[Known] = []  # since the last commit
         self.deleted: list[Known] = []  # since the last commit
@@ -65,11 +70,17 @@ class MemorySession(Usable, Session):
         self.require_usable()
         for known in self.documents:
             mark_changed_documents(known)
-        if not (self.changes.modified or self.new or self.removed):
+        if not (self.changes.modified or self.pending or self.removed):
             return
         try:
             with self.store.lock:
                 Flush(self).run()
+        except Exception as error:
+            self.fail()
+            own = in_words_of_the_domain(error, self.store.schema.violations)
+            if own is not error:
+                raise own from error
+            raise
         except BaseException:
             self.fail()
             raise
@@ -147,42 +158,92 @@ class MemorySession(Usable, Session):
         del self._known[known.entity.identity_class][known.key]
         del self._by_id[id(known.instance)]
 
+    def attach(self, entity: EntityPlan, member: Any) -> None:
+        """A new object belongs to this unit from now on, with its members, and is stored by the next flush."""
+        if self.closed or id(member) in self.pending:
+            return
+        entity = self.store.schema.entities[type(member)]
+        set_owner(member, self)
+        self.pending[id(member)] = (entity, member)
+        for relation in entity.relations:
+            for each in relation.members(member):
+                if owner_of(each) is None:
+                    self.attach(relation.entity, each)
+
+    def detach(self, entity: EntityPlan, member: Any) -> None:
+        """Take back an object that was attached and not flushed, with its members."""
+        if self.pending.pop(id(member), None) is not None:
+            set_owner(member, None)
+            for children in entity.children:
+                for each in children.members(member):
+                    self.detach(children.entity, each)
+
+    def release_pending(self, stored: Collection[int]) -> None:
+        """Nothing is pending any more; what was not stored belongs to nobody."""
+        for ident, (_, instance) in self.pending.items():
+            if ident not in stored:
+                set_owner(instance, None)
+        self.pending.clear()
+
+    def state_of(self, instance: object) -> InstanceState[Any]:
+        """The ORM's notes about an object."""
+        return instance_state(instance)
+
+    def find(self, entity: EntityPlan, key: Key, base_row: Row) -> tuple[EntityPlan, Row] | None:
+        """(class, row) of an entity, from the row of its base's table; None if it is not of this class."""
+        actual = entity.of_row(base_row)
+        if not entity.covers(actual):
+            return None
+        row = base_row
+        for part in actual.parts[1:]:
+            piece = self.transaction.view(self.store.tables[part.table.name], key)
+            assert piece is not None
+            row += piece
+        return actual, row
+
     def load(self, entity: EntityPlan, key: Key, row: Row) -> Any:
         """The object that stands for a row, with its members: the same one each time."""
         known = self._known.get(entity.identity_class, {}).get(key)
         if known is None:
             known = self.register(entity, key, row, blank(entity))
             self._fill(known)
-        elif known.row is not row:  # an earlier transaction of this unit has loaded it
+        elif known.row is not row and known.row != row:  # an earlier transaction of this unit has loaded it
             known.row = row
             self._fill(known)
         elif self.renewed:
-            self._fill_children(known)
+            self._fill_members(known)
         return known.instance
-
-    def children_rows(self, children: ChildrenPlan, owner: Key) -> list[tuple[Key, Row]]:
-        """The rows of an owner's members, in their declared order."""
-        table = self.store.tables[children.entity.table.name]
-        rows = self.transaction.referring(table, children.reference_number, owner)
-        return sorted(rows, key=lambda found: children.order(found[1]))
 
     def _fill(self, known: Known) -> None:
         fill(known.entity, known.instance, known.row)
-        self._fill_children(known)
+        self._fill_members(known)
         commit_state(known.state, self.changes)
 
-    def _fill_children(self, known: Known) -> None:
+    def _fill_members(self, known: Known) -> None:
         for children in known.entity.children:
-            members = [self.load(children.entity, key, row) for key, row in self.children_rows(children, known.key)]
-            fill_children(
-                known.instance, children.attribute, members if children.is_collection else next(iter(members), None)
-            )
+            rows = self.transaction.referring(children.reference, known.key)
+            members = self._load_all(children.entity, rows, children.order)
+            if children.owner_attribute is not None:
+                for member in members:
+                    fill_members(member, children.owner_attribute, known.instance)
+            found: Any = members if children.is_collection else next(iter(members), None)
+            fill_members(known.instance, children.attribute, found)
+        for links in known.entity.links:
+            table = self.store.tables[links.entity.table.name]
+            keys = [links.to_member.values(row) for _, row in self.transaction.referring(links.to_owner, known.key)]
+            rows = [(key, row) for key in keys if (row := self.transaction.view(table, key)) is not None]
+            fill_members(known.instance, links.attribute, self._load_all(links.entity, rows, links.order))
+
+    def _load_all(self, entity: EntityPlan, rows: list[tuple[Key, Row]], order: Any) -> list[Any]:
+        loaded = []
+        for key, base_row in sorted(rows, key=lambda found: order(found[1])):
+            if (found := self.find(entity, key, base_row)) is not None:
+                loaded.append(self.load(found[0], key, found[1]))
+        return loaded
 
     def _return_to(self, inserted: int, deleted: int) -> None:
         """Bring the objects back to what the rows are again, after a rollback to a savepoint."""
-        for instance in self.new.values():
-            set_owner(instance, None)
-        self.new.clear()
+        self.release_pending(())
         self.removed.clear()
         for known in self.deleted[deleted:]:
             mark_deleted(known.state, False)
@@ -195,19 +256,19 @@ class MemorySession(Usable, Session):
             make_transient(known)
         del self.inserted[inserted:]
         for known in list(self._by_id.values()):
-            row = self.transaction.view(self.store.tables[known.entity.table.name], known.key)
-            assert row is not None
-            known.row = row
-            self._fill(known)
+            base_row = self.transaction.view(self.store.tables[known.entity.table.name], known.key)
+            found = None if base_row is None else self.find(known.entity, known.key, base_row)
+            if found is not None:
+                known.row = found[1]
+                self._fill(known)
 
     def _forget_everything(self) -> None:
-        for instance in self.new.values():
-            set_owner(instance, None)
+        self.release_pending(())
         for known in self.inserted:
             make_transient(known)
         for known in self.deleted:
             mark_deleted(known.state, False)
-        for collection in (self.new, self.removed, self.inserted, self.deleted, self._known, self._by_id):
+        for collection in (self.removed, self.inserted, self.deleted, self._known, self._by_id):
             collection.clear()
         self.documents.clear()
         self.changes = Changes()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from ...domain.errors import BackendError
 from ...service_layer.store import Store
 from ..mapping import Mapping
 from .checks import predicate
+from .fidelity import Fidelity, fidelity
 from .session import MemorySession
 from .tables import MemoryTable, Overlay
 
@@ -37,9 +39,11 @@ class MemoryStore(Store):
         self.lock = threading.RLock()
         self.tables: dict[str, MemoryTable] = {}
         self.checks = {
-            plan.name: [(check, predicate(plan, check)) for check in plan.checks]
+            plan.name: [(check, predicate(plan, check, mapping.twins)) for check in plan.checks]
             for plan in self.schema.tables.values()
         }
+        self.time = 0
+        self._open: dict[Transaction, int] = {}
         self.create_tables()
 
     def open(self, *, reading: bool = False) -> MemorySession:
@@ -48,8 +52,6 @@ class MemoryStore(Store):
     def create_tables(self) -> None:
         for plan in self.schema.tables.values():
             self.tables.setdefault(plan.name, MemoryTable(plan))
-        self.time = 0
-        self._open: dict[Transaction, int] = {}
 
     def drop_tables(self) -> None:
         self.tables.clear()
@@ -59,7 +61,7 @@ class MemoryStore(Store):
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """The committed rows of a table, in the order of their keys; for tests that look behind the repository."""
-        found = self.tables[table]
+        found = self.table(table)
         return [
             {
                 column.name: column.decoded(value)
@@ -67,6 +69,25 @@ class MemoryStore(Store):
             }
             for key in sorted(found.rows)
         ]
+
+    def table(self, name: str) -> MemoryTable:
+        """Raises BackendError if the table was dropped."""
+        if name not in self.tables:
+            raise BackendError(f"there is no table {name}: it was dropped; create_tables() makes it again")
+        return self.tables[name]
+
+    def crash(self) -> None:
+        """What a power cut does: every open unit loses its transaction, and what was committed stays.
+
+        The units get Unavailable from then on, until they roll back or end.
+        """
+        with self.lock:
+            for transaction in list(self._open):
+                transaction.crash()
+
+    def fidelity(self) -> Fidelity:
+        """How true this store is to a database, constraint by constraint; print it to read it."""
+        return fidelity(self.schema)
 
     def begin(self, transaction: Transaction) -> int:
         """The snapshot of a new transaction."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..schema import Key, Row, TablePlan
+from ..tables import Key, Row, TablePlan
 
 if TYPE_CHECKING:
     from .transaction import Transaction

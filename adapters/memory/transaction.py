@@ -16,8 +16,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...domain.errors import CheckFailed, ConstraintViolated, Duplicate, MissingValue, ReferenceViolated
-from ..schema import Key, Reference, Row, TablePlan
+from ...domain.errors import (
+    CheckFailed,
+    ConstraintViolated,
+    Duplicate,
+    MissingValue,
+    ReferenceViolated,
+    Unavailable,
+)
+from ..tables import Key, Reference, Row, TablePlan
 from ..violations import conflict, violation
 from .tables import Index, MemoryTable, Overlay
 
@@ -35,6 +42,7 @@ class Transaction:
     def __init__(self, store: MemoryStore) -> None:
         self.store = store
         self.snapshot: int | None = None
+        self.crashed = False
         self._overlays: dict[str, Overlay] = {}
         self._held: list[tuple[dict[Any, Any], Any]] = []  # (where, which) of each lock
         self._journal: list[tuple[Overlay, Key, Any]] | None = None  # (overlay, key, what was there before)
@@ -44,6 +52,8 @@ class Transaction:
     def begin(self) -> int:
         """The snapshot; taken now, if it was not yet."""
         if self.snapshot is None:
+            if self.crashed:
+                raise Unavailable("the store has crashed, and this unit's transaction with it: run the service again")
             self.snapshot = self.store.begin(self)
         return self.snapshot
 
@@ -72,9 +82,10 @@ class Transaction:
         """The row, if any, that has this value of a unique constraint."""
         return self._find(table, table.uniques[number], number, value)
 
-    def referring(self, table: MemoryTable, number: int, target: Key) -> list[tuple[Key, Row]]:
-        """The rows of a table whose reference points to this key, in no order."""
-        return self._find(table, table.references[number], len(table.uniques) + number, target)
+    def referring(self, reference: Reference, target: Key) -> list[tuple[Key, Row]]:
+        """The rows whose reference points to this key, in no order."""
+        table = self.store.tables[reference.table]
+        return self._find(table, table.references[reference.number], len(table.uniques) + reference.number, target)
 
     def _find(self, table: MemoryTable, index: Index, number: int, value: Any) -> list[tuple[Key, Row]]:
         snapshot = self.begin()
@@ -94,7 +105,7 @@ class Transaction:
         # The lock first: a database waits for whoever has it before it judges.
         self._require_unlocked(table.locks, key)
         if self.view(table, key) is not None or (self._newest(table, key) is not None):
-            raise violation(Duplicate, table.plan.name, table.plan.key_columns, None)
+            raise violation(Duplicate, table.plan.name, table.plan.key_columns, table.plan.key_name)
         self._lock(table.locks, key)
         self._check_uniques(table, key, row, None)
         self._check_references(table, row, None)
@@ -180,7 +191,7 @@ class Transaction:
 
     def _check_unreferred(self, reference: Reference, key: Key) -> None:
         table = self.store.tables[reference.table]
-        number = table.plan.references.index(reference)
+        number = reference.number
         overlay = self._overlays.get(table.plan.name)
         if overlay is not None and overlay.indexes[len(table.uniques) + number].find(key):
             raise self._broken(reference)
@@ -233,6 +244,7 @@ class Transaction:
 
     def end(self) -> None:
         """Forget all writes and let go of everything. The next read begins a new transaction."""
+        self.crashed = False
         if self.snapshot is None and not self._held:
             return
         with self.store.lock:
@@ -241,6 +253,11 @@ class Transaction:
         self._overlays = {}
         self._journal = None
         self.snapshot = None
+
+    def crash(self) -> None:
+        """Lose everything that is not committed, and be of no use until the unit rolls back."""
+        self.end()
+        self.crashed = True
 
     def savepoint(self) -> Savepoint:
         """A mark to return to."""

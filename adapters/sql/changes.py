@@ -16,8 +16,9 @@ from sqlalchemy.orm.attributes import flag_modified, instance_dict, instance_sta
 from sqlalchemy.orm.unitofwork import _DeleteAll, _SaveUpdateAll
 
 from ..aggregates import members_touched
+from ..entities import EntityPlan
 from ..lookover import look_over_changed, look_over_new
-from ..schema import EntityPlan, Schema
+from ..schema import Schema
 
 __all__ = ["look_over", "mark_changed_documents", "remember_documents", "watch_documents"]
 
@@ -45,7 +46,8 @@ def _raise_versions(orm: Session, schema: Schema, held: Iterable[object], touche
             continue
         if instance_state(root).persistent and root not in orm.deleted and members_touched(entity, root, touched):
             # An assignment makes the ORM write the row, and check that it still has the version before.
-            setattr(root, entity.version, getattr(root, entity.version) + 1)
+            version = entity.version.attribute or ""
+            setattr(root, version, getattr(root, version) + 1)
 
 
 def _order_tables(schema: Schema, context: Any, flushed: set[type[Any]]) -> None:
@@ -79,4 +81,4 @@ def mark_changed_documents(entity: EntityPlan, instance: object) -> None:
 
 def _encoded(entity: EntityPlan, instance: object) -> dict[str, Any]:
     values = instance_dict(instance)
-    return {attribute: column.encoded(values.get(attribute)) for attribute, column in entity.documents}
+    return {attribute: each.column.encoded(values.get(attribute)) for attribute, each in entity.documents}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
@@ -27,10 +27,11 @@ from ...domain.errors import (
     Unavailable,
     UnitReadOnly,
 )
-from ..schema import Check, Reference, Schema, TablePlan, Unique
-from ..violations import conflict, violation
+from ..schema import Schema
+from ..tables import Check, Reference, TablePlan, Unique
+from ..violations import conflict, in_words_of_the_domain, violation
 
-__all__ = ["DRIVER_ERRORS", "translated"]
+__all__ = ["DRIVER_ERRORS", "raised", "translated"]
 
 DRIVER_ERRORS = (DBAPIError, StaleDataError, PoolTimeout)
 
@@ -87,8 +88,16 @@ MARIADB: dict[int, type[HonestworkError]] = {
 }
 
 
+def raised(error: Exception, schema: Schema, *, committing: bool = False) -> NoReturn:
+    """Raise the domain's error for a driver's, with the driver's as its cause."""
+    translation = translated(error, schema, committing=committing)
+    translation.__cause__ = error
+    own = in_words_of_the_domain(translation, schema.violations)
+    raise own from own.__cause__
+
+
 def translated(error: Exception, schema: Schema, *, committing: bool = False) -> HonestworkError:
-    """The domain's error for a driver's. Raise it `from` the driver's, which stays attached."""
+    """The domain's error for a driver's."""
     if isinstance(error, StaleDataError):
         return conflict()
     if isinstance(error, PoolTimeout):
@@ -137,24 +146,26 @@ def _codes(name: str) -> Iterable[str]:
 Violated = tuple[str, tuple[str, ...], str | None]  # table, columns, constraint
 
 
-def _violated(driver: Any, schema: Schema, target: str) -> Violated:
-    """What is violated, as far as the database tells; *target* is the table that the statement writes."""
+def _violated(driver: Any, schema: Schema, target: tuple[str, str]) -> Violated:
+    """What is violated, as far as the database tells; *target* is the verb and the table of the statement."""
     if hasattr(driver, "sqlite_errorname"):
-        return _violated_on_sqlite(str(driver), schema)
+        return _violated_on_sqlite(str(driver), schema, *target)
     if diagnosis := getattr(driver, "diag", None):
         table = diagnosis.table_name or ""
         if diagnosis.column_name:
             return table, (diagnosis.column_name,), None
         return _by_constraint(schema, diagnosis.constraint_name, table)
-    return _violated_on_mariadb(str(driver.args[-1]), schema, target)
+    return _violated_on_mariadb(str(driver.args[-1]), schema, target[1])
 
 
-def _violated_on_sqlite(words: str, schema: Schema) -> Violated:
+def _violated_on_sqlite(words: str, schema: Schema, verb: str, target: str) -> Violated:
     detail = words.partition(": ")[2]
     if words.startswith("CHECK"):
         return _by_constraint(schema, detail, "")
-    if "." not in detail:  # a foreign key, of which SQLite says nothing, or an index by its name
-        return _by_constraint(schema, detail.removeprefix("index ").strip("'"), "") if detail else ("", (), None)
+    if words.startswith("FOREIGN KEY"):
+        return _only_reference(schema.tables.get(target), deleting=verb == "DELETE FROM")
+    if "." not in detail:  # an index, by its name
+        return _by_constraint(schema, detail.removeprefix("index ").strip("'"), "")
     qualified = [part.split(".") for part in detail.split(", ")]
     table, columns = qualified[0][0], tuple(column for _, column in qualified)
     plan = schema.tables.get(table)
@@ -162,10 +173,20 @@ def _violated_on_sqlite(words: str, schema: Schema) -> Violated:
     return table, columns, name
 
 
+def _only_reference(plan: TablePlan | None, *, deleting: bool) -> Violated:
+    """SQLite says nothing of which foreign key is broken; it is known where there is only one."""
+    candidates = [] if plan is None else plan.referrers if deleting else list(plan.references)
+    if len(candidates) != 1:
+        return "", (), None
+    (reference,) = candidates
+    return reference.table, reference.columns, reference.name
+
+
 def _violated_on_mariadb(words: str, schema: Schema, target: str) -> Violated:
     if match := re.search(r"for key '(?:\w+\.)?([^']+)'", words):
         if match[1] == "PRIMARY":
-            return target, schema.tables[target].key_columns if target in schema.tables else (), None
+            plan = schema.tables.get(target)
+            return (target, plan.key_columns, plan.key_name) if plan is not None else (target, (), None)
         return _by_constraint(schema, match[1], target)
     if match := re.search(r"`(\w+)`, CONSTRAINT `(\w+)`", words):
         return _by_constraint(schema, match[2], match[1])
@@ -184,17 +205,19 @@ def _by_constraint(schema: Schema, name: str | None, table: str) -> Violated:
         for constraint in constraints:
             if constraint.name == name:
                 return plan.name, constraint.columns, name
-        if name in (f"{plan.name}_pkey", f"pk_{plan.name}"):
-            return plan.name, plan.key_columns, None
+        if name in (f"{plan.name}_pkey", plan.key_name):
+            return plan.name, plan.key_columns, plan.key_name
     return table, (), name
 
 
-def _target(statement: str | None) -> str:
-    match = re.match(r"(?:INSERT INTO|UPDATE|DELETE FROM) [`\"]?(\w+)", statement or "")
-    return match[1] if match else ""
+def _target(statement: str | None) -> tuple[str, str]:
+    match = re.match(r"(INSERT INTO|UPDATE|DELETE FROM) [`\"]?(\w+)", statement or "")
+    return (match[1], match[2]) if match else ("", "")
 
 
 def _unique_name(plan: TablePlan, columns: tuple[str, ...]) -> str | None:
+    if columns == plan.key_columns:
+        return plan.key_name
     return next((unique.name for unique in plan.uniques if unique.columns == columns), None)
 
 

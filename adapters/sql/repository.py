@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import ColumnElement
-from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy import ColumnElement, Select
 from sqlalchemy.orm import Session as OrmSession
 from sqlalchemy.orm.attributes import instance_state
 
 from ...domain.repository import Repository
+from ..aggregates import point_back
 from ..conditions import conditions
+from ..entities import EntityPlan
+from ..ownership import owner_of, require_own
 from ..refusals import already_removed, foreign, not_an_aggregate, not_in_unit
-from ..schema import EntityPlan
 
 if TYPE_CHECKING:
     from .session import SqlSession
@@ -46,21 +47,13 @@ class SqlRepository(Repository[A, K]):
     def add(self, aggregate: A) -> None:
         self._session.require_usable()
         not_an_aggregate(self._entity, aggregate)
-        orm, state = self._session.orm, instance_state(aggregate)
-        if state.key is None and self._session.is_forgetting(self._entity, aggregate):
-            self._session.flush()  # the old row goes first, and the new one is a row of its own
+        state = instance_state(aggregate)
         if state.deleted or state.was_deleted:
             already_removed(self._entity, aggregate)
-        if state.key is not None and aggregate not in orm:
-            foreign(self._entity, aggregate)
-        try:
-            orm.add(aggregate)
-        except InvalidRequestError:
-            foreign(self._entity, aggregate)
-
-    def add_many(self, aggregates: Iterable[A]) -> None:
-        for aggregate in list(aggregates):
-            self.add(aggregate)
+        require_own(self._entity, aggregate, self._session)
+        if state.key is None and self._session.is_forgetting(self._entity, aggregate):
+            self._session.flush()  # the old row goes first, and the new one is a row of its own
+        self._session.orm.add(aggregate)
 
     def remove(self, aggregate: A) -> None:
         self._session.require_usable()
@@ -72,7 +65,7 @@ class SqlRepository(Repository[A, K]):
             orm.delete(aggregate)
         elif state.deleted or state.was_deleted:
             return
-        elif state.key is not None or state.session_id is not None:
+        elif owner_of(aggregate) is not None:
             foreign(self._entity, aggregate)
         else:
             not_in_unit(self._entity, aggregate)
@@ -87,8 +80,8 @@ class SqlRepository(Repository[A, K]):
             if known is not None:
                 return known if isinstance(known, self._entity.cls) else None
         parameters = {f"key_{number}": part for number, part in enumerate(parts)}
-        found: A | None = session.execute(self._statements.by_key, parameters).scalars().one_or_none()
-        return found
+        found = self._load(self._statements.by_key, parameters)
+        return found[0] if found else None
 
     def __iter__(self) -> Iterator[A]:
         return iter(self.find_by())
@@ -108,15 +101,16 @@ class SqlRepository(Repository[A, K]):
         return self.first(**equal) is not None
 
     def _find(self, wanted: list[ColumnElement[bool]], limit: int | None = None) -> list[A]:
-        statement = self._statements.find(wanted).limit(limit)
-        return list(self._session.execute(statement).scalars().all())
+        return self._load(self._statements.find(wanted).limit(limit))
+
+    def _load(self, statement: Select[Any], parameters: dict[str, Any] | None = None) -> list[A]:
+        found = list(self._session.execute(statement, parameters).scalars().all())
+        if self._entity.has_ways_back:
+            for aggregate in found:
+                point_back(self._entity, aggregate)
+        return found
 
     def _conditions(self, equal: dict[str, object]) -> list[ColumnElement[bool]]:
-        table = self._entity.table
-        columns = self._entity.mapper.local_table.c
-        return [
-            columns[table.columns[position].name].is_(None)
-            if value is None
-            else columns[table.columns[position].name] == value
-            for position, value in conditions(self._entity, equal)
-        ]
+        wanted = conditions(self._entity, equal)
+        columns = [(getattr(self._entity.cls, each.attribute or ""), value) for each, value in wanted]
+        return [column.is_(None) if value is None else column == value for column, value in columns]

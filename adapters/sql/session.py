@@ -21,12 +21,14 @@ from sqlalchemy.orm import Session as OrmSession, make_transient
 
 from ...domain.repository import Repository
 from ...service_layer.store import Session
+from ..aggregates import point_back
+from ..entities import EntityPlan
+from ..ownership import set_owner
 from ..ports import entity_of, repository_class
-from ..schema import EntityPlan
 from ..usable import Usable
 from .changes import look_over, mark_changed_documents, remember_documents
 from .engines import WriteLock
-from .errors import DRIVER_ERRORS, translated
+from .errors import DRIVER_ERRORS, raised
 from .repository import SqlRepository
 
 if TYPE_CHECKING:
@@ -50,6 +52,17 @@ def _loaded(orm: _Orm, instance: object) -> None:
 def _stored(orm: _Orm, instance: object) -> None:
     orm.unit.hold(instance)
     orm.unit.inserted.append(instance)
+
+
+@event.listens_for(_Orm, "transient_to_pending")
+def _attached(orm: _Orm, instance: object) -> None:
+    set_owner(instance, orm.unit)
+
+
+@event.listens_for(_Orm, "pending_to_transient")
+@event.listens_for(_Orm, "persistent_to_transient")
+def _released(orm: _Orm, instance: object) -> None:
+    set_owner(instance, None)
 
 
 @event.listens_for(_Orm, "before_flush")
@@ -95,7 +108,7 @@ class SqlSession(Usable, Session):
             orm.flush()
         except DRIVER_ERRORS as error:
             self.fail()
-            raise translated(error, self.store.schema) from error
+            raised(error, self.store.schema)
         except BaseException:
             self.fail()
             raise
@@ -106,7 +119,7 @@ class SqlSession(Usable, Session):
             self.orm.commit()
         except DRIVER_ERRORS as error:
             self.fail()
-            raise translated(error, self.store.schema, committing=True) from error
+            raised(error, self.store.schema, committing=True)
         self.inserted.clear()
         self._end_transaction()
 
@@ -117,7 +130,7 @@ class SqlSession(Usable, Session):
             self.orm.rollback()
             self.orm.expunge_all()
         except DRIVER_ERRORS as error:
-            raise translated(error, self.store.schema) from error
+            raised(error, self.store.schema)
         finally:
             self._forget_since(0)
             self.held.clear()
@@ -161,15 +174,19 @@ class SqlSession(Usable, Session):
             return self.orm.execute(statement, parameters, execution_options=options)
         except DRIVER_ERRORS as error:
             self.fail()
-            raise translated(error, self.store.schema) from error
+            raised(error, self.store.schema)
 
     def hold(self, instance: object) -> None:
         """Keep an object as long as the unit lives."""
         self.held.append(instance)
+        set_owner(instance, self)
         entity = self.store.schema.entities[type(instance)]
         if entity.documents:
             remember_documents(entity, instance)
             self.documents.append((entity, instance))
+
+    def attach(self, entity: EntityPlan, member: Any) -> None:
+        """The ORM does it by itself, by its cascades."""
 
     def is_forgetting(self, entity: EntityPlan, aggregate: object) -> bool:
         """Is an aggregate with the same key removed, and not yet flushed?"""
@@ -198,9 +215,13 @@ class SqlSession(Usable, Session):
             for state in list(self.orm.identity_map.all_states()):
                 if state.expired_attributes:
                     self.orm.refresh(state.obj())
+            for instance in self.held:
+                entity = self.store.schema.entities[type(instance)]
+                if entity.is_root and entity.has_ways_back and instance in self.orm:
+                    point_back(entity, instance)
         except DRIVER_ERRORS as error:
             self.fail()
-            raise translated(error, self.store.schema) from error
+            raised(error, self.store.schema)
 
     def _forget_since(self, count: int) -> None:
         """Make new objects of those that the database does not have any more."""

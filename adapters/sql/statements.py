@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, bindparam, func, select
 
-from ..schema import EntityPlan
+from ..entities import EntityPlan
 
 __all__ = ["Statements"]
 

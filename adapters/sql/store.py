@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import Engine
 
 from ...service_layer.store import Store
+from ..entities import EntityPlan
 from ..mapping import Mapping
-from ..schema import EntityPlan
 from .engines import configured, reading, write_lock
-from .errors import DRIVER_ERRORS, translated
+from .errors import DRIVER_ERRORS, raised
 from .session import SqlSession
 from .statements import Statements
 
@@ -57,13 +57,13 @@ class SqlStore(Store):
         try:
             self._metadata.create_all(self.engine)
         except DRIVER_ERRORS as error:
-            raise translated(error, self.schema) from error
+            raised(error, self.schema)
 
     def drop_tables(self) -> None:
         try:
             self._metadata.drop_all(self.engine)
         except DRIVER_ERRORS as error:
-            raise translated(error, self.schema) from error
+            raised(error, self.schema)
 
     def dispose(self) -> None:
         self.engine.dispose()

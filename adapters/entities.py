@@ -1,0 +1,317 @@
+"""What the mapper knows of each class: which attribute is which column, and what belongs to an aggregate.
+
+An entity's row is the row of its table. Where a class inherits over several tables (joined inheritance), it
+is the rows of them all, one after the other, the base's first; `parts` says which piece is whose. So the
+row of a subclass begins with that of its base, and positions found for the base are right for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy.orm import Mapper, RelationshipProperty
+from sqlalchemy.orm.attributes import instance_dict, instance_state
+from sqlalchemy.orm.collections import collection_adapter
+from sqlalchemy.sql.elements import UnaryExpression
+from sqlalchemy.sql.operators import desc_op
+
+from ..domain.errors import BadValue
+from .tables import ColumnPlan, Key, Reference, Row, TablePlan
+
+__all__ = [
+    "ChildrenPlan",
+    "EntityPlan",
+    "FieldPlan",
+    "LinksPlan",
+    "MembersPlan",
+    "Part",
+    "ValuePlan",
+    "entity_plan",
+    "sort_key",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class FieldPlan:
+    """One place in an entity's row, and the attribute that holds it; None if the class has none for it."""
+
+    attribute: str | None
+    column: ColumnPlan
+    position: int
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The piece of an entity's row that stands in one table."""
+
+    table: TablePlan
+    piece: slice
+
+
+@dataclass(frozen=True, eq=False)
+class ValuePlan:
+    """A value object over several columns."""
+
+    cls: type[Any]
+    fields: tuple[FieldPlan, ...]
+
+    def parts(self, value: Any) -> list[tuple[FieldPlan, Any]]:
+        """The fields with their guarded values; a value of None is NULL in all of them. Raises BadValue."""
+        if value is None:
+            return [(each, None) for each in self.fields]
+        if not isinstance(value, self.cls):
+            raise BadValue(f"{value!r} is no {self.cls.__name__}", value=value)
+        own = getattr(value, "__composite_values__", None)
+        parts = own() if own else [getattr(value, each.name) for each in fields(value)]
+        return [
+            (each, None if part is None else each.column.guard(part))
+            for each, part in zip(self.fields, parts, strict=True)
+        ]
+
+
+@dataclass(frozen=True, eq=False)
+class MembersPlan:
+    """An attribute that holds members of the same aggregate: a collection of them, or one or none."""
+
+    attribute: str
+    entity: EntityPlan
+    is_collection: bool
+    order: Callable[[Row], Any]  # the sort key of a member's row
+
+    def members(self, owner: object) -> list[Any]:
+        """Those that the owner has in memory now."""
+        found = instance_dict(owner).get(self.attribute)
+        if found is None:
+            return []
+        return list(collection_adapter(found)) if self.is_collection else [found]
+
+
+@dataclass(frozen=True, eq=False)
+class ChildrenPlan(MembersPlan):
+    """One-to-many: rows that refer to their owner, and go with it."""
+
+    owner_attribute: str | None  # the child's attribute that points back
+    reference: Reference
+    adopted: tuple[tuple[str, str], ...]  # (the child's attribute, the owner's attribute that it repeats)
+
+
+@dataclass(frozen=True, eq=False)
+class LinksPlan(MembersPlan):
+    """Many-to-many: rows of a table of their own join two members."""
+
+    table: TablePlan
+    to_owner: Reference
+    to_member: Reference
+    owner_positions: tuple[int, ...]  # in the joining row, in the order of the owner's key
+    member_positions: tuple[int, ...]
+
+    def row(self, owner: Key, member: Key) -> Row:
+        """The joining row of these two."""
+        values: list[Any] = [None] * len(self.table.columns)
+        for positions, key in ((self.owner_positions, owner), (self.member_positions, member)):
+            for position, part in zip(positions, key if len(positions) > 1 else (key,), strict=True):
+                values[position] = part
+        return tuple(values)
+
+
+@dataclass(eq=False)
+class EntityPlan:
+    """One mapped class. `table` is that of the base class, which has the key and the version."""
+
+    cls: type[Any]
+    mapper: Mapper[Any]
+    parts: tuple[Part, ...]
+    fields: tuple[FieldPlan, ...]
+    key_attributes: tuple[str, ...]
+    version: FieldPlan | None
+    discriminator: FieldPlan | None
+    is_root: bool
+    children: list[ChildrenPlan] = field(default_factory=list)
+    links: list[LinksPlan] = field(default_factory=list)
+    subclasses: dict[Any, EntityPlan] = field(default_factory=dict)  # itself among them, by the discriminator's value
+
+    def __post_init__(self) -> None:
+        self.table = self.parts[0].table
+        self.name = self.cls.__name__
+        self.identity_class = self.mapper.base_mapper.class_
+        mapped = [(each.attribute, each) for each in self.fields if each.attribute is not None]
+        self.by_name = (
+            {each.column.name: each for each in reversed(self.fields) if each.attribute is not None}
+            | dict(reversed(mapped))
+        )  # fmt: skip
+        self.values = {
+            name: ValuePlan(composite.composite_class, tuple(self.by_name[prop.key] for prop in composite.props))  # type: ignore[arg-type]
+            for name, composite in self.mapper.composites.items()
+        }
+        self.searchable = sorted(attribute for attribute, each in mapped if each.column.guard.encode is None)
+        self.guarded = [(attribute, each.column) for attribute, each in mapped if each is not self.version]
+        self.documents = [(attribute, each) for attribute, each in mapped if each.column.guard.encode is not None]
+        self.given_keys = self._given_keys()
+
+    @cached_property
+    def has_ways_back(self) -> bool:
+        """Does any member point back to its owner?"""
+        return any(each.owner_attribute or each.entity.has_ways_back for each in self.children)
+
+    def _given_keys(self) -> list[tuple[str, str]]:
+        """(attribute, column) of the parts of the key that nobody but the program can give."""
+        referring = {name for reference in self.table.references for name in reference.columns}
+        return [
+            (attribute, name)
+            for attribute, name in zip(self.key_attributes, self.table.key_columns, strict=True)
+            if not (
+                (column := self.by_name[attribute].column).generated or column.default or name in referring
+            )
+        ]  # fmt: skip
+
+    @property
+    def relations(self) -> list[MembersPlan]:
+        """All attributes that hold members."""
+        return [*self.children, *self.links]
+
+    def covers(self, other: EntityPlan) -> bool:
+        """Is the other class this one, or a subclass of it?"""
+        return issubclass(other.cls, self.cls)
+
+    def of_row(self, base_row: Row) -> EntityPlan:
+        """The class that a row of the base's table stands for."""
+        if self.discriminator is None:
+            return self
+        return self.subclasses[base_row[self.discriminator.position]]
+
+    def key_of(self, instance: object) -> Key:
+        """The key as the object has it now; None, or with None in it, where it is not complete."""
+        values = instance_dict(instance)
+        found = tuple([values.get(attribute) for attribute in self.key_attributes])
+        return found if len(found) > 1 else found[0]
+
+    def row_of(self, instance: object) -> Row:
+        """The row that an object stands for now. What no attribute holds is None: it never changes."""
+        values = instance_dict(instance)
+        return tuple(
+            [
+                None if each.attribute is None else each.column.encoded(values.get(each.attribute))
+                for each in self.fields
+            ]
+        )
+
+    def renew(self, instance: object) -> None:
+        """Make a new object of one that was inserted and rolled back, so that it can be added again.
+
+        What the store gave it is taken back, and its members count as new to it: the ORM would take them
+        for stored and leave them out.
+        """
+        values = instance_dict(instance)
+        if self.table.generated is not None:
+            values.pop(self.key_attributes[0], None)
+        if self.version is not None and self.version.attribute is not None:
+            values.pop(self.version.attribute, None)
+        for relation in self.relations:
+            members = values.pop(relation.attribute, None)
+            instance_state(instance).committed_state.pop(relation.attribute, None)
+            if members is not None:
+                setattr(instance, relation.attribute, members)
+
+
+def entity_plan(mapper: Mapper[Any], tables: dict[str, TablePlan], *, is_root: bool) -> EntityPlan:
+    """The facts of a class that the doctor has found healthy; without its relations, which need all classes."""
+    parts: list[Part] = []
+    places: list[FieldPlan] = []
+    for table in dict.fromkeys(each.local_table for each in reversed(list(mapper.iterate_to_root()))):
+        plan = tables[table.name]
+        start = len(places)
+        for column in plan.columns:
+            mapped = mapper._columntoproperty.get(table.c[column.name])
+            places.append(FieldPlan(mapped.key if mapped else None, column, start + column.position))
+        parts.append(Part(plan, slice(start, len(places))))
+
+    def place(name: str) -> FieldPlan:
+        return next(each for each in places if each.column.name == name)
+
+    base = parts[0].table
+    return EntityPlan(
+        cls=mapper.class_,
+        mapper=mapper,
+        parts=tuple(parts),
+        fields=tuple(places),
+        key_attributes=tuple(place(name).attribute or "" for name in base.key_columns),
+        version=None if mapper.version_id_col is None else place(mapper.version_id_col.name),
+        discriminator=None if mapper.polymorphic_on is None else place(mapper.polymorphic_on.name),
+        is_root=is_root,
+    )
+
+
+def sort_key(table: TablePlan, order_by: Any) -> Callable[[Row], Any]:
+    """The sort key that gives the order of a relationship's `order_by`; NULLs never stand in such columns."""
+    steps = []
+    for element in order_by:
+        descending = isinstance(element, UnaryExpression) and element.modifier is desc_op
+        column: Any = element.element if isinstance(element, UnaryExpression) else element
+        steps.append((table.position(column.name), descending))
+    if not any(descending for _, descending in steps):
+        positions = [position for position, _ in steps]
+        return lambda row: tuple([row[position] for position in positions])
+    return lambda row: tuple([_Reversed(row[position]) if down else row[position] for position, down in steps])
+
+
+class _Reversed:
+    """Sorts the other way round."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __lt__(self, other: _Reversed) -> bool:
+        return bool(other.value < self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Reversed) and bool(other.value == self.value)
+
+
+def children_plan(relation: RelationshipProperty[Any], entities: dict[type[Any], EntityPlan]) -> ChildrenPlan:
+    """The facts of a one-to-many relationship inside an aggregate."""
+    owner, child = entities[relation.parent.class_], entities[relation.mapper.class_]
+    columns = {remote.name: local.name for local, remote in relation.local_remote_pairs or ()}
+    reference = next(each for each in child.table.references if set(each.columns) == set(columns))
+    return ChildrenPlan(
+        attribute=relation.key,
+        entity=child,
+        is_collection=bool(relation.uselist),
+        owner_attribute=next((each.key for each in relation._reverse_property), None),
+        reference=reference,
+        adopted=tuple(
+            (child.by_name[remote].attribute or "", owner.by_name[local].attribute or "")
+            for remote, local in columns.items()
+        ),
+        order=sort_key(child.table, relation.order_by or ()),
+    )
+
+
+def links_plan(
+    relation: RelationshipProperty[Any], entities: dict[type[Any], EntityPlan], tables: dict[str, TablePlan]
+) -> LinksPlan:
+    """The facts of a many-to-many relationship inside an aggregate."""
+    owner, member = entities[relation.parent.class_], entities[relation.mapper.class_]
+    assert relation.secondary is not None
+    table = tables[relation.secondary.name]  # type: ignore[attr-defined]
+    to_owner = {local.name: joining.name for local, joining in relation.synchronize_pairs}
+    to_member = {remote.name: joining.name for remote, joining in relation.secondary_synchronize_pairs or ()}
+
+    def reference(joining: dict[str, str]) -> Reference:
+        return next(each for each in table.references if set(each.columns) == set(joining.values()))
+
+    return LinksPlan(
+        attribute=relation.key,
+        entity=member,
+        is_collection=True,
+        table=table,
+        to_owner=reference(to_owner),
+        to_member=reference(to_member),
+        owner_positions=tuple(table.position(to_owner[name]) for name in owner.table.key_columns),
+        member_positions=tuple(table.position(to_member[name]) for name in member.table.key_columns),
+        order=sort_key(member.table, relation.order_by or ()),
+    )

@@ -1,0 +1,59 @@
+"""Which unit of work an object belongs to. The same bookkeeping on every store.
+
+An object belongs to the unit that has loaded or added it, also after that unit has ended; one that was
+just made, or whose adding was rolled back, belongs to none. The note stands beside the ORM's own, on the
+object's `InstanceState`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, cast
+
+from sqlalchemy import event
+from sqlalchemy.orm.attributes import instance_state
+
+from .entities import EntityPlan, MembersPlan
+from .refusals import foreign
+
+__all__ = ["Unit", "owner_of", "require_own", "set_owner", "watch_arrivals"]
+
+
+class Unit(Protocol):
+    """What a session does for its objects."""
+
+    def attach(self, entity: EntityPlan, member: Any) -> None:
+        """A new object has come to an aggregate of this unit."""
+
+
+def owner_of(instance: object) -> Unit | None:
+    """The unit that an object belongs to."""
+    return cast("Unit | None", getattr(instance_state(instance), "honestwork_owner", None))
+
+
+def set_owner(instance: object, owner: Unit | None) -> None:
+    """Note which unit an object belongs to."""
+    cast("Any", instance_state(instance)).honestwork_owner = owner
+
+
+def require_own(entity: EntityPlan, aggregate: object, unit: Unit) -> None:
+    """Raises ForeignObject if the object or any of its members belongs to another unit."""
+    if owner_of(aggregate) not in (None, unit):
+        foreign(entity, aggregate)
+    for children in entity.children:
+        for member in children.members(aggregate):
+            require_own(children.entity, member, unit)
+
+
+def watch_arrivals(owning: EntityPlan, members: MembersPlan) -> None:
+    """From now on tell the owner's unit of each object that comes to this attribute."""
+
+    def arrived(owner: object, member: Any, *_: Any) -> None:
+        unit = owner_of(owner)
+        if unit is None or member is None:
+            return
+        if owner_of(member) is None:
+            unit.attach(members.entity, member)
+        elif owner_of(member) is not unit:
+            foreign(members.entity, member)
+
+    event.listen(getattr(owning.cls, members.attribute), "append" if members.is_collection else "set", arrived)
