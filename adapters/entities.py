@@ -19,6 +19,7 @@ from sqlalchemy.sql.elements import UnaryExpression
 from sqlalchemy.sql.operators import desc_op
 
 from ..domain.errors import BadValue
+from .generated import filler, guarder, row_reader
 from .tables import ColumnPlan, Key, Reference, Row, TablePlan
 
 __all__ = [
@@ -147,14 +148,12 @@ class EntityPlan:
             for name, composite in self.mapper.composites.items()
         }
         self.searchable = sorted(attribute for attribute, each in mapped if each.column.guard.encode is None)
-        self.guarded = [(attribute, each.column) for attribute, each in mapped if each is not self.version]
+        self.guard = guarder([each for _, each in mapped if each is not self.version])
+        self.fill = filler(self.fields)
+        self._row_of = row_reader(self.fields)
+        self._nothing = (None,) * len(self.fields)
         self.documents = [(attribute, each) for attribute, each in mapped if each.column.guard.encode is not None]
         self.given_keys = self._given_keys()
-
-    @cached_property
-    def has_ways_back(self) -> bool:
-        """Does any member point back to its owner?"""
-        return any(each.owner_attribute or each.entity.has_ways_back for each in self.children)
 
     def _given_keys(self) -> list[tuple[str, str]]:
         """(attribute, column) of the parts of the key that nobody but the program can give."""
@@ -166,6 +165,11 @@ class EntityPlan:
                 (column := self.by_name[attribute].column).generated or column.default or name in referring
             )
         ]  # fmt: skip
+
+    @cached_property
+    def written_tables(self) -> list[TablePlan]:
+        """The tables that a change of an object of this class may write to."""
+        return [*(part.table for part in self.parts), *(links.table for links in self.links)]
 
     @property
     def relations(self) -> list[MembersPlan]:
@@ -188,15 +192,15 @@ class EntityPlan:
         found = tuple([values.get(attribute) for attribute in self.key_attributes])
         return found if len(found) > 1 else found[0]
 
-    def row_of(self, instance: object) -> Row:
-        """The row that an object stands for now. What no attribute holds is None: it never changes."""
-        values = instance_dict(instance)
-        return tuple(
-            [
-                None if each.attribute is None else each.column.encoded(values.get(each.attribute))
-                for each in self.fields
-            ]
-        )
+    def row_of(self, instance: object, before: Row | None = None) -> Row:
+        """The row that an object stands for now; what no attribute holds stays as it was *before*."""
+        return self._row_of(instance_dict(instance), before or self._nothing)
+
+    def decoded(self, row: Row) -> Row:
+        """Fresh values from a row."""
+        if not self.documents:
+            return row
+        return tuple([each.column.decoded(stored) for each, stored in zip(self.fields, row, strict=True)])
 
     def renew(self, instance: object) -> None:
         """Make a new object of one that was inserted and rolled back, so that it can be added again.

@@ -152,7 +152,7 @@ class Mapping(registry):
         options: dict[str, Any],
     ) -> Mapper[Any]:
         self._require_open(cls.__name__)
-        if "__slots__" in vars(cls) and not hasattr(cls, "__dict__"):
+        if not any("__dict__" in vars(base) for base in cls.__mro__):
             raise MappingRefused([f"{cls.__name__} has slots, which leave SQLAlchemy no room for its notes: drop them"])
         if isinstance(table, Table):
             _complete(table)

@@ -27,6 +27,7 @@ class Schema:
     def __init__(self, mapping: Mapping) -> None:
         self.violations = mapping.violations
         self.tables = {table.name: table_plan(table) for table in mapping.metadata.sorted_tables}
+        self.order = {name: number for number, name in enumerate(self.tables)}
         for table in self.tables.values():
             for reference in table.references:
                 self.tables[reference.target].referrers.append(reference)

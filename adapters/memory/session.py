@@ -12,6 +12,7 @@ from sqlalchemy.orm.state import InstanceState
 from ...domain.repository import Repository
 from ...service_layer.store import Session
 from ..entities import EntityPlan
+from ..instances import blank, fill, identity, set_members
 from ..ownership import owner_of, set_owner
 from ..ports import entity_of, repository_class
 from ..tables import Key, Row
@@ -21,11 +22,7 @@ from .flush import Flush
 from .instances import (
     Changes,
     Known,
-    blank,
     commit_state,
-    fill,
-    fill_members,
-    identify,
     make_transient,
     mark_changed_documents,
     mark_deleted,
@@ -144,7 +141,7 @@ class MemorySession(Usable, Session):
         known = Known(entity, key, row, instance)
         self._known.setdefault(entity.identity_class, {})[key] = known
         self._by_id[id(instance)] = known
-        identify(entity, known.state, key)
+        known.state.key = identity(entity, key)
         set_owner(instance, self)
         self.changes.watch(known.state)
         if entity.documents:
@@ -191,6 +188,8 @@ class MemorySession(Usable, Session):
 
     def find(self, entity: EntityPlan, key: Key, base_row: Row) -> tuple[EntityPlan, Row] | None:
         """(class, row) of an entity, from the row of its base's table; None if it is not of this class."""
+        if entity.discriminator is None:
+            return entity, base_row
         actual = entity.of_row(base_row)
         if not entity.covers(actual):
             return None
@@ -206,7 +205,8 @@ class MemorySession(Usable, Session):
         known = self._known.get(entity.identity_class, {}).get(key)
         if known is None:
             known = self.register(entity, key, row, blank(entity))
-            self._fill(known)
+            fill(entity, known.instance, entity.decoded(row))
+            self._fill_members(known)
         elif known.row is not row and known.row != row:  # an earlier transaction of this unit has loaded it
             known.row = row
             self._fill(known)
@@ -215,7 +215,7 @@ class MemorySession(Usable, Session):
         return known.instance
 
     def _fill(self, known: Known) -> None:
-        fill(known.entity, known.instance, known.row)
+        fill(known.entity, known.instance, known.entity.decoded(known.row))
         self._fill_members(known)
         commit_state(known.state, self.changes)
 
@@ -225,14 +225,14 @@ class MemorySession(Usable, Session):
             members = self._load_all(children.entity, rows, children.order)
             if children.owner_attribute is not None:
                 for member in members:
-                    fill_members(member, children.owner_attribute, known.instance)
+                    set_members(member, children.owner_attribute, known.instance)
             found: Any = members if children.is_collection else next(iter(members), None)
-            fill_members(known.instance, children.attribute, found)
+            set_members(known.instance, children.attribute, found)
         for links in known.entity.links:
             table = self.store.tables[links.entity.table.name]
             keys = [links.to_member.values(row) for _, row in self.transaction.referring(links.to_owner, known.key)]
             rows = [(key, row) for key in keys if (row := self.transaction.view(table, key)) is not None]
-            fill_members(known.instance, links.attribute, self._load_all(links.entity, rows, links.order))
+            set_members(known.instance, links.attribute, self._load_all(links.entity, rows, links.order))
 
     def _load_all(self, entity: EntityPlan, rows: list[tuple[Key, Row]], order: Any) -> list[Any]:
         loaded = []

@@ -149,8 +149,8 @@ class Transaction:
             raise conflict()
 
     def _check_row(self, plan: TablePlan, row: Row) -> None:
-        for column, value in zip(plan.columns, row, strict=True):
-            if value is None and not column.nullable:
+        for column in plan.required:
+            if row[column.position] is None:
                 raise violation(MissingValue, plan.name, (column.name,), None)
         for check, holds in self.store.checks[plan.name]:
             if not holds(row):

@@ -68,7 +68,8 @@ def _url(database: str) -> URL:
 
 
 def _engine(url: URL, lock_timeout: float) -> Engine:
-    options: dict[str, Any] = {}
+    # A session ends its transaction before it gives the connection back: the pool need not do it again.
+    options: dict[str, Any] = {"pool_reset_on_return": None}
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
     if url.get_backend_name() == "sqlite":
@@ -112,6 +113,7 @@ def _configure_sqlite(engine: Engine, begin: str, lock_timeout: float) -> None:
         # Straight to the driver: a begin through SQLAlchemy costs as much again as a whole read.
         driver: Any = connection.connection.dbapi_connection
         if connection.get_execution_options().get(READING):
+            connection.info[READING] = True
             driver.execute("PRAGMA query_only=ON")
             driver.execute("BEGIN DEFERRED")
         else:
@@ -119,7 +121,7 @@ def _configure_sqlite(engine: Engine, begin: str, lock_timeout: float) -> None:
 
     @event.listens_for(engine, "reset")
     def reset(connection: Any, entry: ConnectionPoolEntry, state: Any) -> None:
-        if not state.terminate_only:
+        if entry.info.pop(READING, False) and not state.terminate_only:
             connection.execute("PRAGMA query_only=OFF")
 
 

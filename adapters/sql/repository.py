@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session as OrmSession
 from sqlalchemy.orm.attributes import instance_state
 
 from ...domain.repository import Repository
-from ..aggregates import point_back
 from ..conditions import conditions
 from ..entities import EntityPlan
+from ..instances import identity
 from ..ownership import owner_of, require_own
 from ..refusals import already_removed, foreign, not_an_aggregate, not_in_unit
 
@@ -31,7 +31,7 @@ class SqlRepository(Repository[A, K]):
     def __init__(self, session: SqlSession, entity: EntityPlan) -> None:
         self._session = session
         self._entity = entity
-        self._statements = session.store.statements(entity)
+        self._loader = session.store.loader(entity)
 
     @property
     def aggregate_name(self) -> str:
@@ -72,15 +72,13 @@ class SqlRepository(Repository[A, K]):
 
     def get(self, key: K) -> A | None:
         key = self._entity.table.key_guard(key)
-        parts = key if isinstance(key, tuple) else (key,)
         session = self._session
         session.flush()
         if not session.renewed:
-            known: A | None = session.orm.identity_map.get((self._entity.identity_class, parts, None))
+            known: A | None = session.orm.identity_map.get(identity(self._entity, key))
             if known is not None:
                 return known if isinstance(known, self._entity.cls) else None
-        parameters = {f"key_{number}": part for number, part in enumerate(parts)}
-        found = self._load(self._statements.by_key, parameters)
+        found = self._load(self._loader.by_key, self._loader.key_parameters(key))
         return found[0] if found else None
 
     def __iter__(self) -> Iterator[A]:
@@ -94,23 +92,22 @@ class SqlRepository(Repository[A, K]):
         return found[0] if found else None
 
     def count(self, **equal: object) -> int:
-        statement = self._statements.count(self._conditions(equal))
-        return int(self._session.execute(statement).scalar_one())
+        wanted = self._conditions(equal)
+        self._session.flush()
+        return int(self._session.rows(self._loader.count.where(*wanted))[0][0])
 
     def exists(self, **equal: object) -> bool:
-        return self.first(**equal) is not None
+        wanted = self._conditions(equal)
+        self._session.flush()
+        return bool(self._session.rows(self._loader.select.where(*wanted).limit(1)))
 
     def _find(self, wanted: list[ColumnElement[bool]], limit: int | None = None) -> list[A]:
-        return self._load(self._statements.find(wanted).limit(limit))
+        self._session.flush()
+        return self._load(self._loader.all.where(*wanted).limit(limit))
 
     def _load(self, statement: Select[Any], parameters: dict[str, Any] | None = None) -> list[A]:
-        found = list(self._session.execute(statement, parameters).scalars().all())
-        if self._entity.has_ways_back:
-            for aggregate in found:
-                point_back(self._entity, aggregate)
-        return found
+        return self._loader.load(self._session, self._session.rows(statement, parameters))
 
     def _conditions(self, equal: dict[str, object]) -> list[ColumnElement[bool]]:
-        wanted = conditions(self._entity, equal)
-        columns = [(getattr(self._entity.cls, each.attribute or ""), value) for each, value in wanted]
+        columns = [(self._loader.columns[each.position], value) for each, value in conditions(self._entity, equal)]
         return [column.is_(None) if value is None else column == value for column, value in columns]
