@@ -198,7 +198,7 @@ def owner(cls: type[object], children: str) -> RelationshipProperty[Any]:
 
 
 def value(cls: type[object], *columns: Column[Any]) -> CompositeProperty[Any]:
-    """A frozen value object over several columns: `"price": value(Money, shows.c.price, shows.c.currency)`.
+    """A frozen value object over several columns: `"price": value(Money, shows.c.amount, shows.c.currency)`.
 
     The columns are in the order of the constructor's parameters. Where all of them are NULL, the
     attribute is None.

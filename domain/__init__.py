@@ -19,6 +19,7 @@ from .errors import (
     NotFound as NotFound,
     NotInUnit as NotInUnit,
     ReferenceViolated as ReferenceViolated,
+    RuleRefused as RuleRefused,
     Unavailable as Unavailable,
     UnitClosed as UnitClosed,
     UnitFailed as UnitFailed,
@@ -27,3 +28,14 @@ from .errors import (
     WrongThread as WrongThread,
 )
 from .repository import Repository as Repository
+from .rules import (
+    Rule as Rule,
+    all_of as all_of,
+    any_of as any_of,
+    asc as asc,
+    desc as desc,
+    negate as negate,
+    nulls_first as nulls_first,
+    nulls_last as nulls_last,
+    rule as rule,
+)
