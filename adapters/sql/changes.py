@@ -74,8 +74,11 @@ def remember_documents(entity: EntityPlan, instance: object) -> None:
 def mark_changed_documents(entity: EntityPlan, instance: object) -> None:
     """Tell the ORM of JSON values that were changed in place."""
     stored = instance_state(instance).info.get(DOCUMENTS)
-    for attribute, encoded in _encoded(entity, instance).items():
-        if stored is not None and stored[attribute] != encoded:
+    if stored is None:
+        return
+    values = instance_dict(instance)
+    for attribute, each in entity.documents:
+        if each.column.differs(values.get(attribute), stored[attribute]):
             flag_modified(instance, attribute)
 
 
