@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from ...domain.errors import BadValue, Conflict, Unavailable, UnitNested
+from .rules import register_functions
 
 __all__ = ["READING", "WriteLock", "configured", "reading", "write_lock"]
 
@@ -115,6 +116,7 @@ def _configure_sqlite(engine: Engine, begin: str, lock_timeout: float) -> None:
     @event.listens_for(engine, "connect")
     def connect(connection: Any, entry: ConnectionPoolEntry) -> None:
         connection.isolation_level = None  # the driver begins nothing by itself
+        register_functions(connection)
         for pragma in (
             "foreign_keys=ON",
             "journal_mode=WAL",
