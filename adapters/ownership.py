@@ -66,4 +66,8 @@ def watch_arrivals(owning: EntityPlan, members: MembersPlan) -> None:
         elif owner_of(member) is not unit:
             foreign(members.entity, member)
 
-    event.listen(getattr(owning.cls, members.attribute), "append" if members.is_collection else "set", arrived)
+    watched = getattr(owning.cls, members.attribute)
+    kind = "append" if members.is_collection else "set"
+    event.listen(watched, kind, arrived)
+    # From the end to the front: the ORM's own listener would attach a foreign object, and complain in its own words.
+    getattr(watched.impl.dispatch, kind).listeners.rotate(1)

@@ -65,9 +65,9 @@ def portable(declared: TypeEngine[Any]) -> TypeEngine[Any]:
     match declared:
         case Enum():
             return declared
-        case Uuid():
+        case Uuid(as_uuid=True):
             # MariaDB's own type sorts by time stamps and refuses what RFC 4122 does not know.
-            return declared.with_variant(Uuid(as_uuid=declared.as_uuid, native_uuid=False), *MARIADB)
+            return declared.with_variant(Uuid(native_uuid=False), *MARIADB)
         case LargeBinary():
             return declared.with_variant(mysql.LONGBLOB(), *MARIADB)
         case Interval():

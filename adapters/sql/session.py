@@ -25,6 +25,7 @@ from ..entities import EntityPlan
 from ..ownership import set_owner
 from ..ports import entity_of, repository_class
 from ..streams import Streaming
+from ..tables import Key
 from ..usable import Usable
 from .changes import look_over, mark_changed_documents, remember_documents
 from .engines import WriteLock
@@ -67,7 +68,7 @@ def _released(orm: _Orm, instance: object) -> None:
 
 @event.listens_for(_Orm, "before_flush")
 def _before_flush(orm: _Orm, context: Any, instances: Any) -> None:
-    look_over(orm, orm.unit.store.schema, orm.unit.held, context)
+    look_over(orm, orm.unit.store.schema, orm.unit, context)
 
 
 @event.listens_for(_Orm, "after_flush")
@@ -173,6 +174,11 @@ class SqlSession(Streaming, Usable, Session):
         except DRIVER_ERRORS as error:
             self.fail()
             raised(error, self.store.schema)
+
+    def has_row(self, entity: EntityPlan, key: Key) -> bool:
+        """Is there a row with this key, as this unit's transaction sees it?"""
+        loader = self.store.loader(entity)
+        return bool(self.rows(loader.by_key, loader.key_parameters(key)))
 
     def hold(self, entity: EntityPlan, instance: object) -> None:
         """Keep an object as long as the unit lives."""
