@@ -39,8 +39,8 @@ def fail(uow: Shop) -> None:
         lambda uow: uow.nested().__enter__(),
     ],
     ids=[
-        "get", "item", "in", "all", "find_by", "first", "count", "exists", "add", "add_many", "remove", "another", "flush",
-        "commit", "nested",
+        "get", "item", "in", "all", "find_by", "first", "count", "exists",
+        "add", "add_many", "remove", "another", "flush", "commit", "nested",
     ],
 )  # fmt: skip
 def test_after_an_error_a_unit_refuses_all(store: Store, uow: Shop, use: Callable[[Shop], Any]) -> None:

@@ -51,6 +51,34 @@ def test_two_new_aggregates_cannot_have_the_same_key(store: Store) -> None:
     assert facts(error) == (Duplicate, "products", ("code",), "pk_products")
 
 
+def test_the_key_of_a_loaded_aggregate_cannot_be_stored_twice(store: Store, uow: Shop) -> None:
+    stored(store, Product("LAMP"))
+    with uow:
+        uow.products["LAMP"].quantity = 1
+        uow.products.add(Product("LAMP"))
+
+        with pytest.raises(Duplicate) as caught:
+            uow.commit()
+
+    assert facts(caught.value) == (Duplicate, "products", ("code",), "pk_products")
+
+
+def test_the_key_of_an_aggregate_that_others_have_removed_is_free_after_a_commit(store: Store, uow: Shop) -> None:
+    stored(store, Product("LAMP", quantity=1))
+    with uow:
+        uow.products["LAMP"]
+        uow.commit()
+        with Shop(store) as other:
+            other.products.remove(other.products["LAMP"])
+            other.commit()
+        lamp = Product("LAMP", quantity=2)
+        uow.products.add(lamp)
+        uow.commit()
+
+        assert uow.products["LAMP"] is lamp
+    assert [row["quantity"] for row in rows(store, products)] == [2]
+
+
 def test_a_compound_key_cannot_be_stored_twice(store: Store) -> None:
     stored(store, Seat("A", 1, guest="John"))
 
