@@ -180,7 +180,7 @@ def _annotations(mapper: Mapper[Any]) -> Iterator[str]:
     except (NameError, TypeError, AttributeError):
         return  # names that exist for type checkers only say nothing here
     for name, hint in hints.items():
-        if name not in mapper.column_attrs:
+        if name not in mapper.column_attrs or hint in (Any, object):
             continue
         column = mapper.column_attrs[name].columns[0]
         if not isinstance(column, Column) or column.primary_key or _inherited_by_siblings(mapper, column):

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from sqlalchemy.orm import Mapper, RelationshipProperty
-from sqlalchemy.orm.attributes import instance_dict
+from sqlalchemy.orm.attributes import instance_dict, instance_state
 from sqlalchemy.orm.collections import collection_adapter
 from sqlalchemy.sql.elements import UnaryExpression
 from sqlalchemy.sql.operators import desc_op
@@ -217,14 +217,24 @@ class EntityPlan:
             return row
         return tuple([each.column.decoded(stored) for each, stored in zip(self.fields, row, strict=True)])
 
-    def forget_generated(self, values: dict[str, Any]) -> None:
-        """Take back what a store gave to an object that it does not have any more."""
+    def renew(self, instance: object) -> None:
+        """Make a new object of one that was inserted and rolled back, so that it can be added again.
+
+        What the store gave it is taken back, and its members count as new to it: the ORM would take them
+        for stored and leave them out.
+        """
+        values = instance_dict(instance)
         if self.table.generated is not None:
             values.pop(self.key_attributes[0], None)
         if self.version is not None and self.version.attribute is not None:
             values.pop(self.version.attribute, None)
         for attribute in self.adopted:
             values.pop(attribute, None)
+        for relation in self.relations:
+            members = values.pop(relation.attribute, None)
+            instance_state(instance).committed_state.pop(relation.attribute, None)
+            if members is not None:
+                setattr(instance, relation.attribute, members)
 
 
 def entity_plan(mapper: Mapper[Any], tables: dict[str, TablePlan], *, is_root: bool) -> EntityPlan:

@@ -51,6 +51,8 @@ Check = Callable[[Any], Any]
 
 INTEGERS = {SmallInteger: 2**15, BigInteger: 2**63, Integer: 2**31}
 EXACT = "v.__class__ is {type}"
+MICROSECONDS = INTEGERS[BigInteger]  # SQLite and MariaDB count those of a timedelta
+JSON_LEVELS = 31  # MariaDB refuses what is nested more deeply
 EXACT_DIGITS = 15  # SQLite keeps decimals as binary floats, which hold no more
 
 
@@ -138,7 +140,7 @@ def guard_for(table: str, column: Column[Any]) -> Guard:
         case String():
             return Guard(attribute, str, _text(declared.length), sure=_surely_text(declared.length))
         case LargeBinary():
-            return Guard(attribute, bytes, _exactly(bytes, "bytes"), sure=EXACT)
+            return Guard(attribute, bytes, _bytes(declared.length), sure="" if declared.length else EXACT)
         case DateTime():
             return Guard(attribute, dt.datetime, _naive_datetime)
         case Date():
@@ -227,16 +229,27 @@ def _utc(value: Any) -> Any:
     if value.utcoffset() is None:
         raise _Refused("an aware datetime is allowed: say in which time zone it is")
     try:
-        return value.astimezone(dt.UTC)
+        return value.astimezone(dt.UTC).replace(fold=0)
     except OverflowError:
         raise _Refused("a datetime that UTC can express is allowed") from None
+
+
+def _bytes(length: int | None) -> Check:
+    def check(value: Any) -> Any:
+        if type(value) is not bytes:
+            _refuse_type(value, "bytes")
+        if length is not None and len(value) > length:
+            raise _Refused(f"{len(value)} bytes are given and {length} are allowed")
+        return value
+
+    return check
 
 
 def _duration(value: Any) -> Any:
     if type(value) is not dt.timedelta:
         _refuse_type(value, "a timedelta")
-    if not -(2**63) <= value // dt.timedelta(microseconds=1) < 2**63:
-        raise _Refused("a timedelta whose microseconds fit into 64 bits is allowed")
+    if not -MICROSECONDS <= value // dt.timedelta(microseconds=1) < MICROSECONDS:
+        raise _Refused("a timedelta whose microseconds a BIGINT can count is allowed, which is 292,000 years")
     return value
 
 
@@ -280,7 +293,10 @@ def _json(value: Any) -> Any:
     except (TypeError, ValueError, RecursionError):
         same = False
     if not same:
-        raise _Refused("what survives json.dumps and json.loads is allowed: dicts with text keys, lists, text, numbers")
+        raise _Refused(
+            "what survives json.dumps and json.loads is allowed: dicts with text keys, lists, text, numbers,"
+            f" nested {JSON_LEVELS} levels deep at most"
+        )
     return value
 
 
@@ -288,14 +304,22 @@ def _dumped(value: Any) -> str:
     return json.dumps(value, allow_nan=False, sort_keys=True)
 
 
-def _same(one: Any, other: Any) -> bool:
+def _same(one: Any, other: Any, levels: int = JSON_LEVELS) -> bool:
     """Equal, and of equal types all the way down: json makes lists of tuples and text of int keys."""
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):
-        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+        return (
+            levels > 0
+            and one.keys() == other.keys()
+            and all(_same(key, key) and _same(one[key], other[key], levels - 1) for key in one)
+        )
     if isinstance(one, list):
-        return len(one) == len(other) and all(map(_same, one, other))
+        return (
+            levels > 0
+            and len(one) == len(other)
+            and all(_same(ours, theirs, levels - 1) for ours, theirs in zip(one, other, strict=True))
+        )
     if isinstance(one, str):
         return "\0" not in one and _encodable(one) and one == other
     # SQLite's JSON makes 1 of 1.0, and a number beyond a double is not the same everywhere.

@@ -40,11 +40,11 @@ class ColumnPlan:
         return value if value is None or encode is None else encode(value)
 
     def differs(self, value: Any, stored: Any) -> bool:
-        """Has a mutable value been changed since it was stored? One that cannot be encoded has."""
+        """Is the value not the one that a row holds? It is whatever it was changed to in place, good or bad."""
         try:
             return bool(self.encoded(value) != stored)
-        except (TypeError, ValueError, RecursionError):
-            return True
+        except (TypeError, ValueError, AttributeError, LookupError, RecursionError):
+            return True  # no row can hold it; the guard will say so
 
     def decoded(self, stored: Any) -> Any:
         """A fresh value from what a row holds."""

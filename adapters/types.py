@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, Double, Enum, Float, Interval, String, Time
+from sqlalchemy import JSON, BigInteger, DateTime, Double, Enum, Float, Interval, LargeBinary, String, Time, Uuid
 from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -60,11 +60,18 @@ class Duration(TypeDecorator[dt.timedelta]):
 
 def portable(declared: TypeEngine[Any]) -> TypeEngine[Any]:
     """The type that keeps, on every database, what was declared."""
+    if MARIADB[0] in declared._variant_mapping:
+        return declared  # a foreign key has the type of its target, which may be complete already
     match declared:
         case Enum():
             return declared
         case _ if declared._variant_mapping:
             return declared  # it is portable already, or somebody has taken care of it
+        case Uuid(as_uuid=True):
+            # MariaDB's own type sorts by time stamps and refuses what RFC 4122 does not know.
+            return declared.with_variant(Uuid(native_uuid=False), *MARIADB)
+        case LargeBinary():
+            return declared.with_variant(mysql.LONGBLOB(), *MARIADB)
         case Interval():
             return Duration()
         case String(collation=None, length=None):

@@ -332,6 +332,8 @@ def _merged(part: Part, stored: Row, wanted: Row, before: Row) -> Row:
 def _tell(entity: EntityPlan, instance: Any, part: Part, row: Row) -> None:
     """Give an object what the store has added to its row: keys, defaults, versions."""
     values = instance_dict(instance)
+    for name in entity.values:
+        values.pop(name, None)  # a value object is made again from its columns
     for each, stored in zip(entity.fields[part.piece], row, strict=True):
         if each.attribute is not None and (each.column.guard.encode is None or values.get(each.attribute) is None):
             values[each.attribute] = each.column.decoded(stored)

@@ -70,10 +70,11 @@ def commit_state(state: InstanceState[Any], changes: Changes) -> None:
 
 
 def make_transient(known: Known) -> None:
-    """This object was never stored; what the store gave it is taken back."""
+    """This object was never stored: it is as new again."""
     known.state.key = None
+    known.state.__dict__.pop("_instance_dict", None)  # reports to this unit no more
     set_owner(known.instance, None)
-    known.entity.forget_generated(known.state.dict)
+    known.entity.renew(known.instance)
 
 
 def mark_deleted(state: InstanceState[Any], deleted: bool) -> None:

@@ -8,28 +8,37 @@ place, roots whose members have changed, and tables that refer to one another wi
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import flag_modified, instance_dict, instance_state
 from sqlalchemy.orm.unitofwork import _DeleteAll, _SaveUpdateAll
 
+from ...domain.errors import Duplicate
 from ..aggregates import members_touched
 from ..entities import EntityPlan
+from ..instances import identity
 from ..lookover import look_over_changed, look_over_new
 from ..schema import Schema
+from ..violations import violation
+
+if TYPE_CHECKING:
+    from .session import SqlSession
 
 __all__ = ["look_over", "mark_changed_documents", "remember_documents", "watch_documents"]
 
 DOCUMENTS = "honestwork: the JSON values as they are stored"
 
 
-def look_over(orm: Session, schema: Schema, held: Iterable[object], context: Any) -> None:
-    """Called by the ORM before each flush. Raises BadValue, KeyChanged and MissingValue."""
+def look_over(orm: Session, schema: Schema, unit: SqlSession, context: Any) -> None:
+    """Called by the ORM before each flush. Raises BadValue, KeyChanged, MissingValue and Duplicate."""
+    held = unit.held
     new, assigned = list(orm.new), list(orm.dirty)
     for instance in new:
-        look_over_new(schema.entities[type(instance)], instance)
+        entity = schema.entities[type(instance)]
+        look_over_new(entity, instance)
+        _look_over_key(orm, unit, entity, instance)
     for instance in assigned:  # also an equal value is kept as it will be loaded: Decimal("1") as Decimal("1.00")
         look_over_changed(schema.entities[type(instance)], instance)
     dirty = [each for each in assigned if orm.is_modified(each)]
@@ -38,6 +47,19 @@ def look_over(orm: Session, schema: Schema, held: Iterable[object], context: Any
         _raise_versions(orm, schema, held, touched)
     if schema.references_between:
         _order_tables(schema, context, {type(each) for each in (*new, *dirty, *orm.deleted)})
+
+
+def _look_over_key(orm: Session, unit: SqlSession, entity: EntityPlan, instance: object) -> None:
+    """The ORM would warn, and put the new object in the place of the loaded one, before the database refuses it."""
+    key = entity.key_of(instance)
+    loaded = orm.identity_map.get(identity(entity, key))
+    if loaded is None or loaded in orm.deleted:
+        return
+    if unit.renewed and not unit.has_row(entity, key):
+        orm.expunge(loaded)  # another unit has removed it since this one has committed
+        return
+    table = entity.table
+    raise violation(Duplicate, table.name, table.key_columns, table.key_name)
 
 
 def _raise_versions(orm: Session, schema: Schema, held: Iterable[object], touched: set[int]) -> None:
@@ -75,9 +97,11 @@ def remember_documents(entity: EntityPlan, instance: object) -> None:
 def mark_changed_documents(entity: EntityPlan, instance: object) -> None:
     """Tell the ORM of JSON values that were changed in place."""
     stored = instance_state(instance).info.get(DOCUMENTS)
+    if stored is None:
+        return
     values = instance_dict(instance)
     for attribute, each in entity.documents:
-        if stored is not None and each.column.differs(values.get(attribute), stored[attribute]):
+        if each.column.differs(values.get(attribute), stored[attribute]):
             flag_modified(instance, attribute)
 
 

@@ -27,6 +27,7 @@ from ..instances import Given
 from ..ownership import set_owner
 from ..ports import entity_of, repository_class
 from ..streams import Streaming
+from ..tables import Key
 from ..usable import Usable
 from .changes import look_over, mark_changed_documents, remember_documents
 from .engines import WriteLock
@@ -85,7 +86,7 @@ def _deleted(orm: _Orm, instance: object) -> None:
 @event.listens_for(_Orm, "before_flush")
 def _before_flush(orm: _Orm, context: Any, instances: Any) -> None:
     orm.unit.given = Given(orm.new)
-    look_over(orm, orm.unit.store.schema, orm.unit.held, context)
+    look_over(orm, orm.unit.store.schema, orm.unit, context)
 
 
 @event.listens_for(_Orm, "after_flush")
@@ -199,6 +200,11 @@ class SqlSession(Streaming, Usable, Session):
             self.fail()
             raised(error, self.store.schema)
 
+    def has_row(self, entity: EntityPlan, key: Key) -> bool:
+        """Is there a row with this key, as this unit's transaction sees it?"""
+        loader = self.store.loader(entity)
+        return bool(self.rows(loader.by_key, loader.key_parameters(key)))
+
     def hold(self, entity: EntityPlan, instance: object) -> None:
         """Keep an object as long as the unit lives."""
         self.held.append(instance)
@@ -256,12 +262,12 @@ class SqlSession(Streaming, Usable, Session):
         self.renewed = renewed
 
     def _forget_since(self, count: int) -> None:
-        """Take back what the database gave to objects that it does not have any more."""
+        """Make new objects of those that the database does not have any more."""
         for instance in self.inserted[count:]:
-            entity = self.store.schema.entities[type(instance)]
             make_transient(instance)
             set_owner(instance, None)
-            entity.forget_generated(instance_dict(instance))
+        for instance in self.inserted[count:]:
+            self.store.schema.entities[type(instance)].renew(instance)
         del self.inserted[count:]
 
     def _bring_back_deleted(self) -> None:

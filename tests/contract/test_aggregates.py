@@ -1,0 +1,433 @@
+"""An aggregate is stored, loaded, changed and removed whole."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from honestwork.domain import ForeignObject
+from honestwork.service_layer import Store, UnitOfWork
+from tests.contract.shop import (
+    Address,
+    Customer,
+    Discount,
+    Line,
+    Money,
+    Order,
+    Parcel,
+    Repository,
+    Shop,
+    Stop,
+    addresses,
+    discounts,
+    lines,
+    orders,
+    parcels,
+    rows,
+    stops,
+    stored,
+    two_units,
+)
+
+
+def products_of(store: Store, order: Order) -> list[tuple[str, int]]:
+    with Shop(store) as uow:
+        return [(line.product, line.quantity) for line in uow.orders[order.id].lines]
+
+
+def places_of(store: Store, order: Order) -> list[str]:
+    with Shop(store) as uow:
+        return [stop.place for stop in uow.orders[order.id].stops]
+
+
+def full_order() -> Order:
+    return Order(
+        lines=[Line("LAMP", discounts=[Discount(5), Discount(10)]), Line("DESK")],
+        stops=[Stop("Rome"), Stop("Oslo")],
+        parcel=Parcel(3),
+        price=Money(Decimal("9.90"), "EUR"),
+    )
+
+
+def test_an_aggregate_comes_back_whole(store: Store, uow: Shop) -> None:
+    order = full_order()
+    stored(store, order)
+
+    with uow:
+        found = uow.orders[order.id]
+        assert [line.product for line in found.lines] == ["DESK", "LAMP"]
+        assert [discount.percent for discount in found.lines[1].discounts] == [5, 10]
+        assert [stop.place for stop in found.stops] == ["Rome", "Oslo"]
+        assert found.parcel is not None
+        assert found.parcel.weight == 3
+        assert found.price == Money(Decimal("9.90"), "EUR")
+
+
+def test_many_aggregates_come_back_whole(store: Store, uow: Shop) -> None:
+    stored(store, *(Order(lines=[Line(f"{number}", discounts=[Discount(number)])]) for number in range(5)))
+
+    with uow:
+        found = uow.orders.all()
+
+    assert sorted(int(order.lines[0].product) for order in found) == [0, 1, 2, 3, 4]
+    assert all(order.lines[0].discounts[0].percent == int(order.lines[0].product) for order in found)
+
+
+def test_an_aggregate_without_members_comes_back_without_them(store: Store, uow: Shop) -> None:
+    order = Order()
+    stored(store, order)
+
+    with uow:
+        found = uow.orders[order.id]
+        assert (found.lines, found.stops, found.parcel, found.price) == ([], [], None, None)
+
+
+def test_an_aggregate_is_removed_with_all_its_members(store: Store, uow: Shop) -> None:
+    order, other = full_order(), full_order()
+    stored(store, order, other)
+    with uow:
+        uow.orders.remove(uow.orders[order.id])
+        uow.commit()
+
+    assert [len(rows(store, table)) for table in (orders, lines, discounts, stops, parcels)] == [1, 2, 2, 2, 1]
+
+
+def test_members_come_in_their_declared_order_whatever_the_list_was(store: Store, uow: Shop) -> None:
+    order = Order(lines=[Line("C"), Line("A"), Line("B")])
+    stored(store, order)
+    with uow:
+        uow.orders[order.id].lines.reverse()
+        uow.commit()
+
+    assert [product for product, _ in products_of(store, order)] == ["A", "B", "C"]
+
+
+def test_members_that_are_equal_in_order_come_by_their_keys(store: Store) -> None:
+    order = Order(lines=[Line("A", 3), Line("A", 1), Line("A", 2)])
+
+    stored(store, order)
+
+    assert products_of(store, order) == [("A", 3), ("A", 1), ("A", 2)]
+
+
+def test_a_member_that_is_taken_out_is_deleted(store: Store, uow: Shop) -> None:
+    order = full_order()
+    stored(store, order)
+    with uow:
+        found = uow.orders[order.id]
+        found.lines.remove(found.lines[1])
+        uow.commit()
+
+    assert products_of(store, order) == [("DESK", 1)]
+    assert rows(store, discounts) == []
+
+
+def test_a_member_that_is_put_in_is_stored(store: Store, uow: Shop) -> None:
+    order = Order(lines=[Line("LAMP")])
+    stored(store, order)
+    with uow:
+        uow.orders[order.id].lines.append(Line("DESK", discounts=[Discount(5)]))
+        uow.commit()
+
+    assert [product for product, _ in products_of(store, order)] == ["DESK", "LAMP"]
+    assert len(rows(store, discounts)) == 1
+
+
+def test_a_member_that_is_put_in_and_taken_out_is_not_stored(store: Store, uow: Shop) -> None:
+    order = Order()
+    stored(store, order)
+    with uow:
+        line = Line("LAMP")
+        uow.orders[order.id].lines.append(line)
+        uow.orders[order.id].lines.remove(line)
+        uow.commit()
+
+    assert rows(store, lines) == []
+
+
+def test_a_member_that_is_taken_out_and_put_back_stays(store: Store, uow: Shop) -> None:
+    order = Order(lines=[Line("LAMP", discounts=[Discount(5)])])
+    stored(store, order)
+    before = rows(store, lines), rows(store, discounts)
+    with uow:
+        found = uow.orders[order.id]
+        line = found.lines.pop()
+        found.lines.append(line)
+        uow.commit()
+
+    assert (rows(store, lines), rows(store, discounts)) == before
+
+
+def test_a_member_changes_with_its_aggregate(store: Store, uow: Shop) -> None:
+    order = full_order()
+    stored(store, order)
+    with uow:
+        found = uow.orders[order.id]
+        found.lines[0].quantity = 7
+        found.lines[1].discounts[0].percent = 50
+        assert found.parcel is not None
+        found.parcel.weight = 4
+        uow.commit()
+
+    assert products_of(store, order) == [("DESK", 7), ("LAMP", 1)]
+    assert [row["percent"] for row in rows(store, discounts)] == [50, 10]
+    assert [row["weight"] for row in rows(store, parcels)] == [4]
+
+
+def test_the_whole_list_can_be_replaced(store: Store, uow: Shop) -> None:
+    order = Order(lines=[Line("LAMP"), Line("DESK")])
+    stored(store, order)
+    with uow:
+        uow.orders[order.id].lines = [Line("SOFA")]
+        uow.commit()
+
+    assert products_of(store, order) == [("SOFA", 1)]
+
+
+def test_a_list_that_is_replaced_keeps_the_members_that_stay(store: Store, uow: Shop) -> None:
+    order = Order(lines=[Line("DESK"), Line("LAMP")])
+    stored(store, order)
+    kept = rows(store, lines)[1]
+    with uow:
+        found = uow.orders[order.id]
+        found.lines = [Line("SOFA"), *found.lines[1:]]
+        uow.commit()
+
+    assert products_of(store, order) == [("LAMP", 1), ("SOFA", 1)]
+    assert kept in rows(store, lines)
+
+
+def test_a_list_can_be_emptied(store: Store, uow: Shop) -> None:
+    order = full_order()
+    stored(store, order)
+    with uow:
+        uow.orders[order.id].lines.clear()
+        uow.commit()
+
+    assert (products_of(store, order), rows(store, discounts)) == ([], [])
+
+
+@pytest.mark.parametrize("wrong", [None, 7, "LAMP"])
+def test_a_list_cannot_become_something_else(store: Store, uow: Shop, wrong: Any) -> None:
+    order = Order()
+    stored(store, order)
+    with uow:
+        found = uow.orders[order.id]
+
+        with pytest.raises((TypeError, AttributeError)):
+            found.lines = wrong
+
+
+def test_the_list_that_was_assigned_is_not_the_one_that_is_kept(store: Store, uow: Shop) -> None:
+    ours = [Line("LAMP")]
+    order = Order(lines=ours)
+    stored(store, order)
+
+    ours.append(Line("DESK"))
+
+    assert len(order.lines) == 1
+
+
+def test_a_member_that_is_put_in_twice_is_stored_once(store: Store, uow: Shop) -> None:
+    order = Order()
+    line = Line("LAMP")
+    with uow:
+        uow.orders.add(order)
+        order.lines.append(line)
+        order.lines.append(line)
+        uow.commit()
+
+    assert products_of(store, order) == [("LAMP", 1)]
+
+
+def test_a_member_can_move_to_another_aggregate(store: Store, uow: Shop) -> None:
+    one, two = Order(lines=[Line("LAMP", discounts=[Discount(5)])]), Order()
+    stored(store, one, two)
+    (before,) = rows(store, lines)
+    with uow:
+        giver, taker = uow.orders[one.id], uow.orders[two.id]
+        line = giver.lines[0]
+        giver.lines.remove(line)
+        taker.lines.append(line)
+        uow.commit()
+
+    assert rows(store, lines) == [before | {"order_id": two.id}]
+    assert (products_of(store, one), products_of(store, two)) == ([], [("LAMP", 1)])
+    assert len(rows(store, discounts)) == 1
+
+
+def test_a_member_can_move_to_a_new_aggregate(store: Store, uow: Shop) -> None:
+    one, two = Order(lines=[Line("LAMP")]), Order()
+    stored(store, one)
+    with uow:
+        giver = uow.orders[one.id]
+        line = giver.lines[0]
+        giver.lines.remove(line)
+        two.lines.append(line)
+        uow.orders.add(two)
+        uow.commit()
+
+    assert (products_of(store, one), products_of(store, two)) == ([], [("LAMP", 1)])
+
+
+def test_both_versions_rise_when_a_member_moves(store: Store, uow: Shop) -> None:
+    one, two = Order(lines=[Line("LAMP")]), Order()
+    stored(store, one, two)
+    with uow:
+        giver, taker = uow.orders[one.id], uow.orders[two.id]
+        before = giver.version, taker.version
+        taker.lines.append(giver.lines.pop())
+        uow.commit()
+
+        assert giver.version > before[0]
+        assert taker.version > before[1]
+
+
+def test_a_member_of_another_units_aggregate_cannot_be_put_in(store: Store) -> None:
+    one, two = Order(lines=[Line("LAMP")]), Order()
+    stored(store, one, two)
+    with two_units(store) as (ours, theirs):
+        line = ours.orders[one.id].lines[0]
+        taker = theirs.orders[two.id]
+
+        with pytest.raises(ForeignObject):
+            taker.lines.append(line)
+            theirs.flush()
+
+
+def test_a_list_with_positions_keeps_its_order(store: Store, uow: Shop) -> None:
+    order = Order(stops=[Stop("Rome"), Stop("Oslo"), Stop("Bonn")])
+    stored(store, order)
+    assert places_of(store, order) == ["Rome", "Oslo", "Bonn"]
+    with uow:
+        found = uow.orders[order.id]
+        found.stops.insert(0, found.stops.pop())
+        uow.commit()
+    assert places_of(store, order) == ["Bonn", "Rome", "Oslo"]
+
+    with uow:
+        found = uow.orders[order.id]
+        found.stops.pop(1)
+        found.stops.insert(1, Stop("Nice"))
+        uow.commit()
+    assert places_of(store, order) == ["Bonn", "Nice", "Oslo"]
+    assert sorted(row["position"] for row in rows(store, stops)) == [0, 1, 2]
+
+
+def test_a_single_member_can_be_replaced_and_taken_away(store: Store, uow: Shop) -> None:
+    order = Order(parcel=Parcel(1))
+    stored(store, order)
+    with uow:
+        uow.orders[order.id].parcel = Parcel(2)
+        uow.commit()
+    assert [row["weight"] for row in rows(store, parcels)] == [2]
+
+    with uow:
+        uow.orders[order.id].parcel = None
+        uow.commit()
+    assert rows(store, parcels) == []
+
+
+def test_a_set_of_members_is_stored(store: Store, uow: Shop) -> None:
+    customer = Customer("john@example.org")
+    customer.addresses = {Address("Rome"), Address("Oslo")}
+    stored(store, customer)
+    with uow:
+        found = uow.customers[customer.id]
+        assert isinstance(found.addresses, set)
+        assert {address.city for address in found.addresses} == {"Rome", "Oslo"}
+        found.addresses = {address for address in found.addresses if address.city == "Rome"} | {Address("Bonn")}
+        uow.commit()
+
+    assert sorted(row["city"] for row in rows(store, addresses)) == ["Bonn", "Rome"]
+
+
+def test_a_value_object_is_stored_changed_and_taken_away(store: Store, uow: Shop) -> None:
+    order = Order(price=Money(Decimal("1.50"), "EUR"))
+    stored(store, order)
+    with uow:
+        assert uow.orders[order.id].price == Money(Decimal("1.50"), "EUR")
+        uow.orders[order.id].price = Money(Decimal("2.50"), "USD")
+        uow.commit()
+    with uow:
+        assert uow.orders[order.id].price == Money(Decimal("2.50"), "USD")
+        uow.orders[order.id].price = None
+        uow.commit()
+    with uow:
+        assert uow.orders[order.id].price is None
+
+
+def test_an_equal_value_object_is_no_change(store: Store, uow: Shop) -> None:
+    order = Order(price=Money(Decimal("1.50"), "EUR"))
+    stored(store, order)
+    before = rows(store, orders)
+    with uow:
+        uow.orders[order.id].price = Money(Decimal("1.50"), "EUR")
+        uow.commit()
+
+    assert rows(store, orders) == before
+
+
+def test_a_value_object_is_found_by_its_value(store: Store, uow: Shop) -> None:
+    one, two = Order(price=Money(Decimal("1.50"), "EUR")), Order()
+    stored(store, one, two)
+
+    with uow:
+        assert [order.id for order in uow.orders.find_by(price=Money(Decimal("1.50"), "EUR"))] == [one.id]
+        assert uow.orders.find_by(price=Money(Decimal("1.50"), "USD")) == []
+        assert [order.id for order in uow.orders.find_by(price=None)] == [two.id]
+
+
+def test_a_value_object_is_written_as_its_columns_keep_it_from_the_flush_on(store: Store) -> None:
+    order = Order(price=Money(Decimal("1.5"), "EUR"))
+
+    stored(store, order)
+
+    assert repr(order.price) == repr(Money(Decimal("1.50"), "EUR"))
+
+
+def test_a_private_attribute_is_stored_under_its_public_column(store: Store, uow: Shop) -> None:
+    customer = Customer("john@example.org")
+    customer.lend(5)
+    stored(store, customer)
+    with uow:
+        uow.customers[customer.id].lend(7)
+        uow.commit()
+
+    with uow:
+        assert uow.customers[customer.id].credit == 12
+
+
+def test_an_aggregate_may_refer_to_one_that_is_new_in_the_same_unit(store: Store, uow: Shop) -> None:
+    customer = Customer("john@example.org")
+    with uow:
+        uow.customers.add(customer)
+        uow.flush()
+        uow.orders.add(Order(customer_id=customer.id))
+        uow.commit()
+
+    assert [row["customer_id"] for row in rows(store, orders)] == [customer.id]
+
+
+def test_a_member_has_no_repository(store: Store) -> None:
+    class Lines(UnitOfWork):
+        lines: Repository[Line, int]
+
+    with Lines(store) as uow, pytest.raises(TypeError, match="Line lives inside of an aggregate"):
+        uow.lines.all()
+
+
+def test_changes_in_many_aggregates_are_stored_together(store: Store, uow: Shop) -> None:
+    kept = [Order(lines=[Line(f"{number}")]) for number in range(4)]
+    stored(store, *kept)
+    with uow:
+        found = uow.orders.all()
+        for order in found:
+            order.lines[0].quantity = 9
+        uow.orders.remove(found[0])
+        uow.orders.add(Order(lines=[Line("new", 9)]))
+        uow.commit()
+
+    assert [row["quantity"] for row in rows(store, lines)] == [9] * 4
