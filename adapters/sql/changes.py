@@ -28,8 +28,7 @@ DOCUMENTS = "honestwork: the JSON values as they are stored"
 def look_over(orm: Session, schema: Schema, held: Iterable[object], context: Any) -> None:
     """Called by the ORM before each flush. Raises BadValue, KeyChanged and MissingValue."""
     new, assigned = list(orm.new), list(orm.dirty)
-    for instance in new:
-        look_over_new(schema.entities[type(instance)], instance)
+    look_over_new((schema.entities[type(instance)], instance) for instance in new)
     for instance in assigned:  # also an equal value is kept as it will be loaded: Decimal("1") as Decimal("1.00")
         look_over_changed(schema.entities[type(instance)], instance)
     dirty = [each for each in assigned if orm.is_modified(each)]

@@ -82,7 +82,7 @@ LIES = [
     # What is stored
     Lie("changes inside of JSON values are lost", "alone", INSTANCES,
         "        if each.column.differs(known.state.dict.get(attribute), known.row[each.position]):\n", "        if False:\n"),
-    Lie("values of new objects are not guarded", "alone", FLUSH, "            look_over_new(entity, instance)\n", "            pass\n"),
+    Lie("values of new objects are not guarded", "alone", FLUSH, "        look_over_new(self.new.values())\n", ""),
     Lie("values of changed objects are not guarded", "alone", FLUSH,
         "            look_over_changed(known.entity, known.instance)\n", "            pass\n"),
     Lie("None is stored where there is a default", "alone", FLUSH,
@@ -110,8 +110,6 @@ LIES = [
     Lie("a child that moves keeps its owner", "alone", FLUSH,
         "            for attribute, source in children.adopted:\n",
         "            for attribute, source in children.adopted if self.session.known(member) is None else ():\n"),
-    Lie("a child of a removed owner is stored", "alone", FLUSH,
-        "                self.session.detach(children.entity, member)  #", "                pass  #"),
     Lie("removing a new object does nothing", "alone", REPOSITORY,
         "            session.detach(self._entity, aggregate)\n", "            pass\n"),
     Lie("adding a removed object does not take the removal back", "alone", REPOSITORY,
