@@ -54,13 +54,14 @@ class Role:
         self.documents = [attribute for attribute, _ in entity.documents]
         self.given = cast.make.get(entity.cls)
         parents = {
-            name for parent in cast.schema.entities.values() for each in parent.children if each.entity is entity
+            name
+            for parent in cast.schema.entities.values()
+            for each in parent.children
+            if each.entity is entity
             for name in each.reference.columns
         }
         self.references = [
-            reference
-            for reference in entity.table.references
-            if not parents.issuperset(reference.columns)
+            reference for reference in entity.table.references if not parents.issuperset(reference.columns)
         ]
         referring = {name for reference in self.references for name in reference.columns}
         composed = {each.column.name for value in entity.values.values() for each in value.fields}
@@ -68,8 +69,7 @@ class Role:
         self.attributes = [
             self._attribute(attribute, column)
             for attribute, column in columns
-            if not _is_kept_by_store(entity, attribute)
-            and column.name not in parents | referring | composed
+            if not _is_kept_by_store(entity, attribute) and column.name not in parents | referring | composed
         ]
         self.attributes += [self._value_object(name) for name in entity.values]
         self.sorted_by_store = _positions(cast.schema, entity)
@@ -102,7 +102,11 @@ class Role:
         for children in self.children:
             member = self.cast.roles[children.entity.cls.__name__]
             count = 2 if self.repository else 1
-            parts.append(st.lists(st.deferred(lambda role=member: role.new), max_size=count).map(lambda found, name=children.attribute: {name: found}))
+            parts.append(
+                st.lists(st.deferred(lambda role=member: role.new), max_size=count).map(
+                    lambda found, name=children.attribute: {name: found}
+                )
+            )
         spoiled = self.spoiled()
         return st.tuples(st.tuples(*parts), _seldom(spoiled, {})).map(
             lambda found: {name: value for part in (*found[0], found[1]) for name, value in part.items()}
@@ -217,7 +221,9 @@ def _reference_order(reference: Reference, role: Role, target: Role) -> list[tup
     """(attribute, part of the target's key) for each column of a reference."""
     table = role.cast.tables[reference.table]
     constraint = next(
-        each for each in table.foreign_key_constraints if tuple(e.parent.name for e in each.elements) == reference.columns
+        each
+        for each in table.foreign_key_constraints
+        if tuple(e.parent.name for e in each.elements) == reference.columns
     )
     attributes = {column.name: attribute for attribute, column in role.cast.columns_of(role.entity)}
     return [

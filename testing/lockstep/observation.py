@@ -106,9 +106,13 @@ class Eye:
     def row(self, table: str, row: dict[str, Any]) -> Seen:
         """A committed row."""
         self._committed.update(
-            (self.renaming.domains[table, name], value) for name, value in row.items() if (table, name) in self.renaming.domains
+            (self.renaming.domains[table, name], value)
+            for name, value in row.items()
+            if (table, name) in self.renaming.domains
         )
-        return {column.name: self.value(table, column, row[column.name]) for column in self.schema.tables[table].columns}
+        return {
+            column.name: self.value(table, column, row[column.name]) for column in self.schema.tables[table].columns
+        }
 
     def value(self, table: str, column: ColumnPlan, value: Any) -> Seen:
         """One value of one column."""
@@ -150,4 +154,3 @@ def _typed(value: Any) -> Seen:
 
 def _spelled(value: Any) -> str:
     return f"{type(value).__name__} {value!r}"
-

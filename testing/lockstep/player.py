@@ -1,4 +1,4 @@
-"""Turns steps into lines: finds the objects that they speak of, and cleans up after errors as a careful caller would."""
+"""Turns steps into lines: finds the objects that they speak of, and cleans up after errors as a caller would."""
 
 from __future__ import annotations
 
@@ -46,15 +46,14 @@ class Player:
         """Flush, commit or roll back a unit; what stands around it is ended first."""
         while how != "flush" and self.depth(number):
             self.play(f"unnest(u{number})")
-        if how == "commit" and not self.referee.agreement.alone and self.referee.agreement.dialect != "postgresql":
-            # Where stores may differ in a race, they do so before anything is committed.
-            if not self.is_open(number) or not self.play(f"u{number}.flush()"):
-                return False
+        # Where stores may differ in a race, they do so before anything is committed.
+        if how == "commit" and not self.referee.agreement.alone and not self.settle(number, "flush"):
+            return False
         return self.is_open(number) and self.play(f"u{number}.{how}()")
 
     def _clean_up(self, line: str) -> None:
         number = next((number for number in range(len(self.referee.workspaces)) if f"u{number}" in line), None)
-        if number is None or not self.is_open(number) or line.startswith("enter"):
+        if number is None or not self.is_open(number) or line.startswith("enter") or self.referee.is_over:
             return
         if self._ends_well(f"u{number}.flush()"):
             return
@@ -137,9 +136,7 @@ class Player:
         return _pick(sorted(self.referee.finished), number)
 
     def pick_foreign(self, unit: int, number: int) -> str | None:
-        others = [
-            name for other, each in enumerate(self.referee.workspaces) if other != unit for name in each.objects
-        ]
+        others = [name for other, each in enumerate(self.referee.workspaces) if other != unit for name in each.objects]
         elsewhere = [*self.referee.finished, *self.referee.unowned, *self.referee.stale]
         known = [name for name in elsewhere if name in self.referee.memory.namespace]
         return _pick([*sorted(known), *others], number)
@@ -168,7 +165,7 @@ class Player:
     # Values, as the fake has them
 
     def value_of(self, path: str) -> Any:
-        return eval(path, self.referee.memory.namespace)  # noqa: S307  # our own words
+        return eval(path, self.referee.memory.namespace)  # our own words
 
     def length(self, path: str) -> int:
         found = self.value_of(path)

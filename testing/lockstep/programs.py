@@ -72,9 +72,7 @@ def _beginnings(cast: Cast, units: int) -> SearchStrategy[list[Step]]:
 def _steps(cast: Cast, unit: SearchStrategy[int], units: int) -> SearchStrategy[Step]:
     choices: list[SearchStrategy[Any]] = []
     for role in cast.roots:
-        look = st.builds(
-            Look, unit, st.just(role), st.sampled_from(LOOKS), role.key, _equal(role), PICKS
-        )
+        look = st.builds(Look, unit, st.just(role), st.sampled_from(LOOKS), role.key, _equal(role), PICKS)
         choices += [_add(role, unit), _add(role, unit), look, look, look]
         choices.append(st.builds(Replace, unit, st.just(role), PICKS, role.new, st.booleans()))
         choices.append(
@@ -121,9 +119,7 @@ def _races(cast: Cast, role: Role, units: int) -> SearchStrategy[Step]:
     return st.integers(0, units - 1).flatmap(pair)
 
 
-def _mutations(
-    role: Role, unit: SearchStrategy[int], *, flush: bool = True
-) -> list[SearchStrategy[Any]]:
+def _mutations(role: Role, unit: SearchStrategy[int], *, flush: bool = True) -> list[SearchStrategy[Any]]:
     flushing = st.booleans() if flush else st.just(False)
     found: list[SearchStrategy[Any]] = [
         _add(role, unit),

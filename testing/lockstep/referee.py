@@ -187,7 +187,7 @@ class Referee:
         return bool(earlier) and ".commit()" in earlier[-1]
 
     def _own(self, workspace: Workspace, names: list[str], *, made: bool) -> None:
-        for name in dict.fromkeys(found for name in names for found in self._family(name)):
+        for name in dict.fromkeys(member for each in names for member in self._family(each)):
             if any(name in each.objects for each in self.workspaces):
                 continue
             if name in self.finished or name in self.stale:
@@ -291,7 +291,12 @@ def _pruned(mine: Seen, theirs: Seen) -> tuple[Seen, Seen]:
     if isinstance(mine, dict) and isinstance(theirs, dict) and mine.keys() == theirs.keys():
         differing = {key: _pruned(mine[key], theirs[key]) for key in mine if mine[key] != theirs[key]}
         return {key: each[0] for key, each in differing.items()}, {key: each[1] for key, each in differing.items()}
-    if isinstance(mine, tuple) and isinstance(theirs, tuple) and len(mine) == len(theirs) == 3 and mine[:2] == theirs[:2]:
+    if (
+        isinstance(mine, tuple)
+        and isinstance(theirs, tuple)
+        and len(mine) == len(theirs) == 3
+        and mine[:2] == theirs[:2]
+    ):
         inner = _pruned(mine[2], theirs[2])
         return (*mine[:2], inner[0]), (*theirs[:2], inner[1])
     if isinstance(mine, list) and isinstance(theirs, list) and len(mine) == len(theirs):

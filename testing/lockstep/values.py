@@ -83,7 +83,18 @@ def nasty(column: Column[Any]) -> list[Any]:
         case TypeDecorator():
             return []
         case JSON():
-            return [(1,), {1: 2}, float("nan"), Decimal(1), {"a": {"b": "\0"}}, {"a": 1.0}, "x", 2**60, True, {"ä": "é"}]
+            return [
+                (1,),
+                {1: 2},
+                float("nan"),
+                Decimal(1),
+                {"a": {"b": "\0"}},
+                {"a": 1.0},
+                "x",
+                2**60,
+                True,
+                {"ä": "é"},
+            ]
         case Boolean():
             return [1, 0, "y"]
         case Enum():

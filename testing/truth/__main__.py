@@ -135,7 +135,9 @@ def _judge(task: Task, process: subprocess.CompletedProcess[str], tally: Tally) 
     tally.lines += found["lines"]
     if task.lie is None:
         tally.programs += found["programs"]
-        print(f"{task.database}: {found['programs']} programs of {task.units} units in {found['seconds']} s", flush=True)
+        print(
+            f"{task.database}: {found['programs']} programs of {task.units} units in {found['seconds']} s", flush=True
+        )
         if found["difference"]:
             tally.wrong.append(found["difference"])
         return
