@@ -7,8 +7,9 @@ row of a subclass begins with that of its base, and positions found for the base
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +20,8 @@ from sqlalchemy.sql.elements import UnaryExpression
 from sqlalchemy.sql.operators import desc_op
 
 from ..domain.errors import BadValue
+from ..domain.rules.formula import attr
+from ..domain.rules.order import OrderKey
 from .generated import filler, guarder, row_reader
 from .tables import ColumnPlan, Key, Reference, Row, TablePlan
 
@@ -59,6 +62,13 @@ class ValuePlan:
     cls: type[Any]
     fields: tuple[FieldPlan, ...]
 
+    @cached_property
+    def names(self) -> list[str]:
+        """The attributes of the value object, in the order of its fields."""
+        if is_dataclass(self.cls):
+            return [each.name for each in fields(self.cls) if each.init]
+        return list(inspect.signature(self.cls).parameters)
+
     def parts(self, value: Any) -> list[tuple[FieldPlan, Any]]:
         """The fields with their guarded values; a value of None is NULL in all of them. Raises BadValue."""
         if value is None:
@@ -66,7 +76,7 @@ class ValuePlan:
         if not isinstance(value, self.cls):
             raise BadValue(f"{value!r} is no {self.cls.__name__}", value=value)
         own = getattr(value, "__composite_values__", None)
-        parts = own() if own else [getattr(value, each.name) for each in fields(value)]
+        parts = own() if own else [getattr(value, name) for name in self.names]
         return [
             (each, None if part is None else each.column.guard(part))
             for each, part in zip(self.fields, parts, strict=True)
@@ -149,12 +159,16 @@ class EntityPlan:
             for name, composite in self.mapper.composites.items()
         }
         self.searchable = sorted(attribute for attribute, each in mapped if each.column.guard.encode is None)
+        self.is_plain = len(self.parts) == 1 and self.discriminator is None
         self.guard = guarder([each for _, each in mapped if each is not self.version])
         self.fill = filler(self.fields)
         self._row_of = row_reader(self.fields)
         self._nothing = (None,) * len(self.fields)
         self.documents = [(attribute, each) for attribute, each in mapped if each.column.guard.encode is not None]
         self.given_keys = self._given_keys()
+        self.key_order = tuple(
+            OrderKey(attr(0, (name,), self.by_name[name].column.guard.type)) for name in self.key_attributes
+        )
 
     def _given_keys(self) -> list[tuple[str, str]]:
         """(attribute, column) of the parts of the key that nobody but the program can give."""

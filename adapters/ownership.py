@@ -15,7 +15,7 @@ from sqlalchemy.orm.attributes import instance_state
 from .entities import EntityPlan, MembersPlan
 from .refusals import foreign
 
-__all__ = ["Unit", "owner_of", "require_own", "set_owner", "watch_arrivals"]
+__all__ = ["NOBODY", "Unit", "owner_of", "require_own", "set_owner", "watch_arrivals"]
 
 
 class Unit(Protocol):
@@ -23,6 +23,16 @@ class Unit(Protocol):
 
     def attach(self, entity: EntityPlan, member: Any) -> None:
         """A new object has come to an aggregate of this unit."""
+
+
+class _Nobody:
+    """The owner of what was read from a stream: no unit stores it."""
+
+    def attach(self, entity: EntityPlan, member: Any) -> None:
+        """What comes to such an object is not stored either."""
+
+
+NOBODY = _Nobody()
 
 
 def owner_of(instance: object) -> Unit | None:
@@ -56,4 +66,8 @@ def watch_arrivals(owning: EntityPlan, members: MembersPlan) -> None:
         elif owner_of(member) is not unit:
             foreign(members.entity, member)
 
-    event.listen(getattr(owning.cls, members.attribute), "append" if members.is_collection else "set", arrived)
+    attribute = getattr(owning.cls, members.attribute)
+    heard = "append" if members.is_collection else "set"
+    event.listen(attribute, heard, arrived)
+    # The ORM's own listener puts the object into its session. A stranger has to be refused before that.
+    getattr(attribute.impl.dispatch, heard).listeners.rotate(1)

@@ -27,6 +27,7 @@ from .errors import (
     UnitReadOnly as UnitReadOnly,
     WrongThread as WrongThread,
 )
+from .page import Page as Page
 from .repository import Repository as Repository
 from .rules import (
     Rule as Rule,

@@ -1,4 +1,4 @@
-"""The fake and the databases cannot be told apart by random programs; where they could be once, they cannot any more."""
+"""Random programs cannot tell the fake from the databases; and those that once could, cannot any more."""
 
 from __future__ import annotations
 

@@ -53,8 +53,7 @@ class Transaction:
     def begin(self) -> int:
         """The snapshot; taken now, if it was not yet."""
         if self.snapshot is None:
-            if self.crashed:
-                raise Unavailable("the store has crashed, and this unit's transaction with it: run the service again")
+            self.require_alive()
             self.snapshot = self.store.begin(self)
         return self.snapshot
 
@@ -78,6 +77,13 @@ class Transaction:
             *((key, row) for key, row in rows if key not in overlay.rows),
             *((key, row) for key, row in overlay.rows.items() if row is not None),
         ]
+
+    def rows(self, table: MemoryTable) -> list[Row]:
+        """The same, without their keys."""
+        if table.plan.name in self._overlays or table.changed > self.begin():
+            return [row for _, row in self.scan(table)]
+        with self.store.lock:
+            return list(table.rows.values()) if table.changed <= self.begin() else [row for _, row in self.scan(table)]
 
     def find_unique(self, table: MemoryTable, number: int, value: Any) -> list[tuple[Key, Row]]:
         """The row, if any, that has this value of a unique constraint."""
@@ -253,7 +259,8 @@ class Transaction:
     # Ending
 
     def commit(self) -> None:
-        """Make all writes visible to the snapshots taken from now on. Nothing can fail any more."""
+        """Make all writes visible to the snapshots taken from now on. Raises Unavailable after a crash."""
+        self.require_alive()
         if self._overlays:
             with self.store.lock:
                 self.store.publish(self, self._overlays)
@@ -270,6 +277,11 @@ class Transaction:
         self._overlays = {}
         self._journal = None
         self.snapshot = None
+
+    def require_alive(self) -> None:
+        """Raises Unavailable after a crash."""
+        if self.crashed:
+            raise Unavailable("the store has crashed, and this unit's transaction with it: run the service again")
 
     def crash(self) -> None:
         """Lose everything that is not committed, and be of no use until the unit rolls back."""

@@ -8,6 +8,7 @@ MariaDB's snapshot isolation is switched on (`innodb_snapshot_isolation`, from 1
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import threading
 from typing import Any
@@ -19,6 +20,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from ...domain.errors import BadValue, Conflict, Unavailable, UnitNested
+from .rules import register_functions
 
 __all__ = ["READING", "WriteLock", "configured", "reading", "write_lock"]
 
@@ -74,9 +76,10 @@ def _url(database: str) -> URL:
 
 
 def _no_url(database: str) -> BadValue:
+    shown = re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", database)  # a password is nobody's business
     return BadValue(
-        f"{database!r} is no database URL: write one like sqlite:///file.db or postgresql+psycopg://host/name",
-        value=database,
+        f"{shown!r} is no database URL: write one like sqlite:///file.db or postgresql+psycopg://host/name",
+        value=shown,
     )
 
 
@@ -115,6 +118,7 @@ def _configure_sqlite(engine: Engine, begin: str, lock_timeout: float) -> None:
     @event.listens_for(engine, "connect")
     def connect(connection: Any, entry: ConnectionPoolEntry) -> None:
         connection.isolation_level = None  # the driver begins nothing by itself
+        register_functions(connection)
         for pragma in (
             "foreign_keys=ON",
             "journal_mode=WAL",

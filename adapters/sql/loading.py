@@ -18,6 +18,7 @@ from sqlalchemy.orm.attributes import instance_dict, instance_state
 
 from ..entities import ChildrenPlan, EntityPlan, LinksPlan, MembersPlan, Part
 from ..instances import blank, fill, identity, set_members
+from ..ownership import NOBODY, set_owner
 from ..tables import Key, Row
 
 if TYPE_CHECKING:
@@ -43,12 +44,12 @@ class Loader:
         self.columns: list[Column[Any]] = []
         self.joined = self._join()
         self.keys = [self.column(entity.table.name, name) for name in entity.table.key_columns]
-        self.select: Select[Any] = select(*self.columns).select_from(self.joined).where(*self._of_this_class())
-        self.all: Select[Any] = self.select.order_by(*self.keys)
+        self.of_this_class = self._of_this_class()
+        self.select: Select[Any] = select(*self.columns).select_from(self.joined).where(*self.of_this_class)
         self.by_key: Select[Any] = self.select.where(
             *(column == bindparam(f"key_{number}") for number, column in enumerate(self.keys))
         )
-        self.count: Select[Any] = select(func.count()).select_from(self.joined).where(*self._of_this_class())
+        self.count: Select[Any] = select(func.count()).select_from(self.joined).where(*self.of_this_class)
         self._pieces: dict[type[Any], Callable[[Row], Row]] = {}
 
     def column(self, table: str, name: str) -> Column[Any]:
@@ -108,8 +109,13 @@ class Loader:
 
     # Objects
 
-    def load(self, session: SqlSession, rows: Iterable[Row]) -> list[Any]:
-        """The objects that stand for these rows, whole."""
+    def load(self, session: SqlSession, rows: Iterable[Row], *, apart: dict[Any, Any] | None = None) -> list[Any]:
+        """The objects that stand for these rows, whole.
+
+        They belong to the session; or to nobody, if they are to be kept *apart*, by their identities.
+        """
+        if apart is not None:
+            return self._load_apart(session, rows, apart)
         known, unit_key = session.orm.identity_map, session.orm.hash_key
         loaded: list[Any] = []
         fresh: dict[type[Any], list[Any]] = {}
@@ -135,6 +141,24 @@ class Loader:
         for cls, instances in fresh.items():
             for members in self.store.loader(self.store.schema.entities[cls]).members:
                 members.load(session, instances)
+        return loaded
+
+    def _load_apart(self, session: SqlSession, rows: Iterable[Row], apart: dict[Any, Any]) -> list[Any]:
+        loaded: list[Any] = []
+        fresh: dict[type[Any], list[Any]] = {}
+        for row in rows:
+            entity, values = self._actual(row)
+            name = identity(entity, entity.table.key(values))
+            if name not in apart:
+                apart[name] = instance = blank(entity)
+                instance_state(instance).key = name
+                fill(entity, instance, values)
+                set_owner(instance, NOBODY)
+                fresh.setdefault(entity.cls, []).append(instance)
+            loaded.append(apart[name])
+        for cls, instances in fresh.items():
+            for members in self.store.loader(self.store.schema.entities[cls]).members:
+                members.load(session, instances, apart=apart)
         return loaded
 
     def _actual(self, row: Row) -> tuple[EntityPlan, Row]:
@@ -181,13 +205,13 @@ class _Members:
             self.of_one = None
             self.of_many = ordered.where(tuple_(*columns).in_(bindparam("owners", expanding=True)))
 
-    def load(self, session: SqlSession, owners: list[Any]) -> None:
+    def load(self, session: SqlSession, owners: list[Any], *, apart: dict[Any, Any] | None = None) -> None:
         """Give each of the owners its members."""
         keys = [self.owner.key_of(owner) for owner in owners]
         found: dict[Any, list[Row]] = defaultdict(list)
         for row in self._rows(session, keys):
             found[self.owner_key(row)].append(row)
-        members = iter(self.loader.load(session, [row for key in keys for row in found.get(key, ())]))
+        members = iter(self.loader.load(session, [row for key in keys for row in found.get(key, ())], apart=apart))
         for owner, key in zip(owners, keys, strict=True):
             self._give(owner, list(islice(members, len(found.get(key, ())))))
 

@@ -26,6 +26,7 @@ from ..entities import EntityPlan
 from ..instances import Given
 from ..ownership import set_owner
 from ..ports import entity_of, repository_class
+from ..streams import Streaming
 from ..usable import Usable
 from .changes import look_over, mark_changed_documents, remember_documents
 from .engines import WriteLock
@@ -93,7 +94,7 @@ def _after_flush(orm: _Orm, context: Any) -> None:
         remember_documents(entity, instance)
 
 
-class SqlSession(Usable, Session):
+class SqlSession(Streaming, Usable, Session):
     """The workspace of one unit of work on a database. Lives as long as the unit's `with` block."""
 
     def __init__(self, store: SqlStore, engine: Engine, lock: WriteLock | None) -> None:
@@ -227,6 +228,7 @@ class SqlSession(Usable, Session):
 
     def _end_transaction(self) -> None:
         self.renewed = True
+        self.end_streams()
         if self._locked:
             assert self._lock is not None
             self._locked = False

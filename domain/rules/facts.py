@@ -33,10 +33,14 @@ SCALARS = (str, int, float, Decimal, date, datetime, time, timedelta, bytes, UUI
 
 @dataclasses.dataclass(frozen=True)
 class Scalar:
-    """One column: a single value, of one of `SCALARS` if a rule is to do more with it than ask whether it is None."""
+    """One column: a single value, of one of `SCALARS` if a rule is to do more with it than ask whether it is None.
+
+    *aware* says whether its datetimes have a time zone; None where nobody knows, as from an annotation.
+    """
 
     type: type
     nullable: bool = False
+    aware: bool | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,7 @@ What is computed from a missing value is missing: `user.nickname.lower()` sorts 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import Enum
@@ -25,7 +25,7 @@ from .formula import FALSE, Expr, and_, attr, const, isnull, notnull, or_
 from .standins import Symbol, Thing, shown
 from .trace import Tracer
 
-__all__ = ["OrderKey", "after", "asc", "desc", "nulls_first", "nulls_last", "trace_order"]
+__all__ = ["OrderKey", "after", "asc", "desc", "in_order", "nulls_first", "nulls_last", "trace_order"]
 
 A = TypeVar("A")
 
@@ -61,6 +61,25 @@ def nulls_last(key: object) -> object:
 
 def _directed(key: object) -> _Directed:
     return key if type(key) is _Directed else _Directed(key)
+
+
+def in_order(aggregates: Iterable[A], order_by: Callable[[A], object] | None) -> list[A]:
+    """Objects at hand, in this order; those on a level stay as they come. What the stores have to agree with."""
+    found = list(aggregates)
+    if order_by is None or not found:
+        return found
+    places = {id(each): _places(order_by(each)) for each in found}
+    for number in reversed(range(len(places[id(found[0])]))):  # sorting is stable: the last key comes first
+        key = places[id(found[0])][number]
+        present = [each for each in found if places[id(each)][number].value is not None]
+        missing = [each for each in found if places[id(each)][number].value is None]
+        present.sort(key=lambda each: places[id(each)][number].value, reverse=key.descending)
+        found = missing + present if key.nulls_first else present + missing
+    return found
+
+
+def _places(keys: object) -> list[_Directed]:
+    return [_directed(each) for each in (keys if isinstance(keys, tuple) else (keys,))]
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,11 @@ def lift(t: Tracer, value: Any, like: Expr) -> Expr:
             raise t.refuse(f"uses {value!r}, which not every database can store; compare with a finite number")
         if isinstance(value, str) and "\0" in value:
             raise t.refuse(f"uses {value!r}: a NUL character is in no text that a database stores")
+        if isinstance(value, datetime) and t.aware.get(like, aware := value.tzinfo is not None) != aware:
+            raise t.refuse(
+                f"compares {like} with {value!r}: one has a time zone and the other has none, so there is no telling"
+                f" which comes first; give the constant {'none' if aware else 'one'}"
+            )
         other = const(_stored_as(value, like.type))
     else:
         raise t.refuse(

@@ -118,6 +118,7 @@ class Tracer:
         self.straight = straight  # an order key or a column: one expression, no branches, None allowed
         self.construct: Callable[[type], Any] | None = None  # see projection
         self.refusal: RuleRefused | None = None
+        self.aware: dict[Expr, bool] = {}  # of the datetimes that were read: have they a time zone?
         self._paths = 0
         self._scopes: list[Scope] = []
         self._attributes: dict[type, Mapping[str, Attribute]] = {}
@@ -229,6 +230,8 @@ class Tracer:
 
     def read(self, fact: Scalar, e: Expr) -> Any:
         """The value of an attribute: the real one where there are few, else a stand-in."""
+        if fact.aware is not None:
+            self.aware[e] = fact.aware
         if self.straight:
             return Symbol(self, e)
         if fact.nullable and self.decide(isnull(e)):

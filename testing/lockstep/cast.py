@@ -194,9 +194,9 @@ class Cast:
 
 
 def _served(unit: type[UnitOfWork]) -> dict[str, Any]:
-    from ...service_layer.unit_of_work import _serve
+    from ...service_layer.unit_of_work import _served_by
 
-    return dict(_serve(unit))
+    return dict(_served_by(unit))
 
 
 def _is_kept_by_store(entity: EntityPlan, attribute: str) -> bool:

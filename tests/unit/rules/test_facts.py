@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, NewType, Optional
@@ -133,3 +134,15 @@ def test_what_no_column_holds_can_be_asked_for_none_alone() -> None:
 def test_arithmetic_of_value_objects_is_refused_in_words_that_help() -> None:
     with pytest.raises(RuleRefused, match="needs its value, which only the database knows"):
         trace(lambda e: (e.price + e.price).amount > 3, Everything)
+
+
+def test_a_datetime_with_a_time_zone_is_not_compared_with_one_without() -> None:
+    class Event:
+        at: Any
+
+    facts: dict[type, dict[str, Attribute]] = {Event: {"at": Scalar(dt.datetime, aware=True)}}
+    noon = dt.datetime(2020, 1, 1, 12)
+
+    assert trace(lambda e: e.at < noon.replace(tzinfo=dt.UTC), Event, facts=facts.__getitem__)
+    with pytest.raises(RuleRefused, match="one has a time zone and the other has none"):
+        trace(lambda e: e.at < noon, Event, facts=facts.__getitem__)
