@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm.attributes import instance_state
 
+from ...adapters.ownership import owner_of
 from .cast import Cast, KeyOf, Role, Values
 from .referee import Referee
 from .side import Outcome
@@ -149,8 +150,9 @@ class Player:
         return parts[0] if len(parts) == 1 else f"({', '.join(parts)})"
 
     def is_deleted(self, name: str) -> bool:
-        state = instance_state(self.referee.memory.namespace[name])
-        return bool(state.was_deleted)
+        """Has its row been deleted, or has it been removed before it had one?"""
+        instance = self.referee.memory.namespace[name]
+        return bool(instance_state(instance).was_deleted) or owner_of(instance) is None
 
     def _role_of(self, name: str) -> Role:
         return self.cast.roles[self.referee.memory.entity_name(name)]
