@@ -102,16 +102,11 @@ class Role:
         for children in self.children:
             member = self.cast.roles[children.entity.cls.__name__]
             count = 2 if self.repository else 1
-            members: SearchStrategy[Any] = st.deferred(member.make_new)
-            parts.append(named(children.attribute, st.lists(members, max_size=count)))
+            parts.append(named(children.attribute, st.lists(member.new, max_size=count)))
         spoiled = self.spoiled()
         return st.tuples(st.tuples(*parts), _seldom(spoiled, {})).map(
             lambda found: {name: value for part in (*found[0], found[1]) for name, value in part.items()}
         )
-
-    def make_new(self) -> SearchStrategy[Values]:
-        """The same, for those who have to put it off."""
-        return self.new
 
     def spoiled(self) -> SearchStrategy[Values]:
         """One attribute with a value that it may not like."""
