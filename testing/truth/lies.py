@@ -47,7 +47,7 @@ LIES = [
     Lie("a savepoint does not take objects back", "alone", SESSION,
         "            self._return_to(inserted, deleted)\n", ""),
     Lie("a generated key stays on an object that was undone", "alone", INSTANCES,
-        "    known.entity.forget_generated(known.state.dict)\n", ""),
+        "    known.entity.renew(known.instance)\n", ""),
     Lie("what a failing flush has given stays", "alone", SESSION,
         "            given.take_back()\n            own", "            own"),
     # What a unit sees
