@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import pytest
 from hypothesis import strategies as st
@@ -32,6 +33,7 @@ class Shop(UnitOfWork):
     orders: Repository[Order, str]
 
 
+@cache
 def shop() -> Mapping:
     mapping = Mapping()
     lines = Table(

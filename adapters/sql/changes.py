@@ -15,10 +15,13 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import flag_modified, instance_dict, instance_state
 from sqlalchemy.orm.unitofwork import _DeleteAll, _SaveUpdateAll
 
+from ...domain.errors import Duplicate
 from ..aggregates import members_touched
 from ..entities import EntityPlan
+from ..instances import identity
 from ..lookover import look_over_changed, look_over_new
 from ..schema import Schema
+from ..violations import violation
 
 __all__ = ["look_over", "mark_changed_documents", "remember_documents", "watch_documents"]
 
@@ -29,6 +32,8 @@ def look_over(orm: Session, schema: Schema, held: Iterable[object], context: Any
     """Called by the ORM before each flush. Raises BadValue, KeyChanged and MissingValue."""
     new, assigned = list(orm.new), list(orm.dirty)
     look_over_new((schema.entities[type(instance)], instance) for instance in new)
+    for instance in new:
+        _refuse_known_key(orm, schema.entities[type(instance)], instance)
     for instance in assigned:  # also an equal value is kept as it will be loaded: Decimal("1") as Decimal("1.00")
         look_over_changed(schema.entities[type(instance)], instance)
     dirty = [each for each in assigned if orm.is_modified(each)]
@@ -37,6 +42,13 @@ def look_over(orm: Session, schema: Schema, held: Iterable[object], context: Any
         _raise_versions(orm, schema, held, touched)
     if schema.references_between:
         _order_tables(schema, context, {type(each) for each in (*new, *dirty, *orm.deleted)})
+
+
+def _refuse_known_key(orm: Session, entity: EntityPlan, instance: object) -> None:
+    """A key that an object of this unit has already is a Duplicate; the ORM would warn of it first."""
+    known = orm.identity_map.get(identity(entity, entity.key_of(instance)))
+    if known is not None and known not in orm.deleted:
+        raise violation(Duplicate, entity.table.name, entity.table.key_columns, entity.table.key_name)
 
 
 def _raise_versions(orm: Session, schema: Schema, held: Iterable[object], touched: set[int]) -> None:
