@@ -60,8 +60,9 @@ class Timings:
 
     def calibrated_difference(self, case: str, to: str) -> float:
         """Seconds on the reference machine by which a case takes longer than the other."""
-        speed = REFERENCE / statistics.median(self.cpu["calibration"])
-        return paired_difference(self.cpu[case], self.cpu[to]) * speed
+        loops = self.cpu["calibration"]
+        these, those = ([each / loop for each, loop in zip(self.cpu[name], loops, strict=True)] for name in (case, to))
+        return paired_difference(these, those) * REFERENCE
 
 
 def paired_ratio(these: Sequence[float], those: Sequence[float]) -> float:
