@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy.orm.attributes import get_history, instance_dict, set_committed_value
+from sqlalchemy.orm.attributes import get_history, instance_state
 
 from .entities import EntityPlan
 
-__all__ = ["members_touched", "point_back"]
+__all__ = ["anything_expired", "members_touched"]
 
 
-def point_back(entity: EntityPlan, owner: object) -> None:
-    """Give each member the way back to its owner, where its class has one, as if it had been loaded with it."""
-    for children in entity.children:
-        for member in children.members(owner):
-            if children.owner_attribute is not None and children.owner_attribute not in instance_dict(member):
-                set_committed_value(member, children.owner_attribute, owner)
-            point_back(children.entity, member)
+def anything_expired(entity: EntityPlan, owner: object) -> bool:
+    """Has the ORM forgotten any attribute of this object, or of a member of it?"""
+    return bool(instance_state(owner).expired_attributes) or any(
+        anything_expired(children.entity, member) for children in entity.children for member in children.members(owner)
+    )
 
 
 def members_touched(entity: EntityPlan, owner: object, touched: Collection[int]) -> bool:

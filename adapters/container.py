@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from dependency_injector import containers, providers
 
 from ..service_layer.store import Store
-from ..service_layer.unit_of_work import UnitOfWork
 from .mapping import Mapping
 from .sql.store import SqlStore
 
@@ -29,4 +30,5 @@ class Container(containers.DeclarativeContainer):
     mapping = providers.Dependency(instance_of=Mapping)
     unit = providers.Dependency(instance_of=type)
     store: providers.Provider[Store] = providers.Singleton(SqlStore, config.database, mapping)
-    uow: providers.Provider[UnitOfWork] = providers.Factory(lambda unit, store: unit(store), unit, store)
+    # Any, for no type can say that it makes what `unit` is: write `uow: Directory = container.uow()`.
+    uow: providers.Provider[Any] = providers.Factory(lambda unit, store: unit(store), unit, store)

@@ -7,8 +7,9 @@ row of a subclass begins with that of its base, and positions found for the base
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +20,9 @@ from sqlalchemy.sql.elements import UnaryExpression
 from sqlalchemy.sql.operators import desc_op
 
 from ..domain.errors import BadValue
+from ..domain.rules.formula import attr
+from ..domain.rules.order import OrderKey
+from .generated import filler, guarder, row_reader
 from .tables import ColumnPlan, Key, Reference, Row, TablePlan
 
 __all__ = [
@@ -58,6 +62,13 @@ class ValuePlan:
     cls: type[Any]
     fields: tuple[FieldPlan, ...]
 
+    @cached_property
+    def names(self) -> list[str]:
+        """The attributes of the value object, in the order of its fields."""
+        if is_dataclass(self.cls):
+            return [each.name for each in fields(self.cls) if each.init]
+        return list(inspect.signature(self.cls).parameters)
+
     def parts(self, value: Any) -> list[tuple[FieldPlan, Any]]:
         """The fields with their guarded values; a value of None is NULL in all of them. Raises BadValue."""
         if value is None:
@@ -65,7 +76,7 @@ class ValuePlan:
         if not isinstance(value, self.cls):
             raise BadValue(f"{value!r} is no {self.cls.__name__}", value=value)
         own = getattr(value, "__composite_values__", None)
-        parts = own() if own else [getattr(value, each.name) for each in fields(value)]
+        parts = own() if own else [getattr(value, name) for name in self.names]
         return [
             (each, None if part is None else each.column.guard(part))
             for each, part in zip(self.fields, parts, strict=True)
@@ -147,14 +158,16 @@ class EntityPlan:
             for name, composite in self.mapper.composites.items()
         }
         self.searchable = sorted(attribute for attribute, each in mapped if each.column.guard.encode is None)
-        self.guarded = [(attribute, each.column) for attribute, each in mapped if each is not self.version]
+        self.is_plain = len(self.parts) == 1 and self.discriminator is None
+        self.guard = guarder([each for _, each in mapped if each is not self.version])
+        self.fill = filler(self.fields)
+        self._row_of = row_reader(self.fields)
+        self._nothing = (None,) * len(self.fields)
         self.documents = [(attribute, each) for attribute, each in mapped if each.column.guard.encode is not None]
         self.given_keys = self._given_keys()
-
-    @cached_property
-    def has_ways_back(self) -> bool:
-        """Does any member point back to its owner?"""
-        return any(each.owner_attribute or each.entity.has_ways_back for each in self.children)
+        self.key_order = tuple(
+            OrderKey(attr(0, (name,), self.by_name[name].column.guard.type)) for name in self.key_attributes
+        )
 
     def _given_keys(self) -> list[tuple[str, str]]:
         """(attribute, column) of the parts of the key that nobody but the program can give."""
@@ -166,6 +179,11 @@ class EntityPlan:
                 (column := self.by_name[attribute].column).generated or column.default or name in referring
             )
         ]  # fmt: skip
+
+    @cached_property
+    def written_tables(self) -> list[TablePlan]:
+        """The tables that a change of an object of this class may write to."""
+        return [*(part.table for part in self.parts), *(links.table for links in self.links)]
 
     @property
     def relations(self) -> list[MembersPlan]:
@@ -188,15 +206,15 @@ class EntityPlan:
         found = tuple([values.get(attribute) for attribute in self.key_attributes])
         return found if len(found) > 1 else found[0]
 
-    def row_of(self, instance: object) -> Row:
-        """The row that an object stands for now. What no attribute holds is None: it never changes."""
-        values = instance_dict(instance)
-        return tuple(
-            [
-                None if each.attribute is None else each.column.encoded(values.get(each.attribute))
-                for each in self.fields
-            ]
-        )
+    def row_of(self, instance: object, before: Row | None = None) -> Row:
+        """The row that an object stands for now; what no attribute holds stays as it was *before*."""
+        return self._row_of(instance_dict(instance), before or self._nothing)
+
+    def decoded(self, row: Row) -> Row:
+        """Fresh values from a row."""
+        if not self.documents:
+            return row
+        return tuple([each.column.decoded(stored) for each, stored in zip(self.fields, row, strict=True)])
 
     def forget_generated(self, values: dict[str, Any]) -> None:
         """Take back what a store gave to an object that it does not have any more."""

@@ -33,6 +33,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Numeric,
+    PickleType,
     SmallInteger,
     String,
     Time,
@@ -49,6 +50,7 @@ __all__ = ["Guard", "guard_for"]
 Check = Callable[[Any], Any]
 
 INTEGERS = {SmallInteger: 2**15, BigInteger: 2**63, Integer: 2**31}
+EXACT = "v.__class__ is {type}"
 EXACT_DIGITS = 15  # SQLite keeps decimals as binary floats, which hold no more
 
 
@@ -57,9 +59,11 @@ class Guard:
 
     `attribute` is the column as error messages name it, "users.name". Where a value is mutable, `encode`
     makes the immutable form that a row holds and `decode` a fresh value from it; both are None elsewhere.
+    `sure` is an expression over a value `v` and its `{type}`: where it is true, the guard has nothing to say
+    (see `generated.py`).
     """
 
-    __slots__ = ("attribute", "check", "decode", "encode", "type")
+    __slots__ = ("attribute", "check", "decode", "encode", "sure", "type")
 
     def __init__(
         self,
@@ -69,12 +73,14 @@ class Guard:
         *,
         encode: Check | None = None,
         decode: Check | None = None,
+        sure: str = "",
     ) -> None:
         self.attribute = attribute
         self.type = type_
         self.check = check
         self.encode = encode
         self.decode = decode
+        self.sure = sure
 
     def __call__(self, value: Any) -> Any:
         """The value as it will be loaded. Raises BadValue."""
@@ -107,18 +113,18 @@ def guard_for(table: str, column: Column[Any]) -> Guard:
         case UTCDateTime():
             return Guard(attribute, dt.datetime, _utc)
         case Duration():
-            return Guard(attribute, dt.timedelta, _exactly(dt.timedelta, "a timedelta"))
-        case TypeDecorator():
+            return Guard(attribute, dt.timedelta, _exactly(dt.timedelta, "a timedelta"), sure=EXACT)
+        case TypeDecorator() if not isinstance(declared, PickleType):
             return _decorated(attribute, table, column)
         case JSON():
             return Guard(attribute, object, _json, encode=_dumped, decode=json.loads)
         case Boolean():
-            return Guard(attribute, bool, _exactly(bool, "True or False"))
+            return Guard(attribute, bool, _exactly(bool, "True or False"), sure=EXACT)
         case Enum(enum_class=None):
             return Guard(attribute, str, _one_of(declared.enums))
         case Enum():
             assert declared.enum_class is not None
-            return Guard(attribute, declared.enum_class, _member(declared.enum_class))
+            return Guard(attribute, declared.enum_class, _member(declared.enum_class), sure=EXACT)
         case Integer():
             return Guard(
                 attribute, int, _integer(next(n for kind, n in INTEGERS.items() if isinstance(declared, kind)))
@@ -128,17 +134,17 @@ def guard_for(table: str, column: Column[Any]) -> Guard:
         case Numeric(asdecimal=True) if declared.precision is not None and declared.scale is not None:
             return Guard(attribute, Decimal, _decimal(declared.precision, declared.scale))
         case String():
-            return Guard(attribute, str, _text(declared.length))
+            return Guard(attribute, str, _text(declared.length), sure=_surely_text(declared.length))
         case LargeBinary():
-            return Guard(attribute, bytes, _exactly(bytes, "bytes"))
+            return Guard(attribute, bytes, _exactly(bytes, "bytes"), sure=EXACT)
         case DateTime():
             return Guard(attribute, dt.datetime, _naive_datetime)
         case Date():
-            return Guard(attribute, dt.date, _exactly(dt.date, "a date"))
+            return Guard(attribute, dt.date, _exactly(dt.date, "a date"), sure=EXACT)
         case Time():
             return Guard(attribute, dt.time, _naive_time)
         case Uuid(as_uuid=True):
-            return Guard(attribute, UUID, _exactly(UUID, "a UUID"))
+            return Guard(attribute, UUID, _exactly(UUID, "a UUID"), sure=EXACT)
     raise MappingRefused([f"{attribute} is of the type {declared!r}, whose values are not kept alike everywhere"])
 
 
@@ -196,6 +202,11 @@ def _text(length: int | None) -> Check:
         return value
 
     return check
+
+
+def _surely_text(length: int | None) -> str:
+    short = "" if length is None else f" and len(v) <= {length}"
+    return f"{EXACT} and v.isascii() and '\\0' not in v{short}"
 
 
 def _encodable(text: str) -> bool:

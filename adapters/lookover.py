@@ -29,7 +29,7 @@ def look_over_new(entity: EntityPlan, instance: object) -> None:
     for attribute, column in entity.given_keys:
         if values.get(attribute) is None:
             raise violation(MissingValue, table.name, (column,), None)
-    _guard(entity, values)
+    entity.guard(values)
 
 
 def look_over_changed(entity: EntityPlan, instance: object) -> None:
@@ -49,11 +49,4 @@ def look_over_changed(entity: EntityPlan, instance: object) -> None:
             attribute=f"{entity.table.name}.{version}",
             value=values.get(version),
         )
-    _guard(entity, values)
-
-
-def _guard(entity: EntityPlan, values: dict[str, Any]) -> None:
-    for attribute, column in entity.guarded:
-        value = values.get(attribute)
-        if value is not None and (kept := column.guard(value)) is not value:
-            values[attribute] = kept  # as it will be loaded
+    entity.guard(values)

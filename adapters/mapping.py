@@ -152,7 +152,7 @@ class Mapping(registry):
         options: dict[str, Any],
     ) -> Mapper[Any]:
         self._require_open(cls.__name__)
-        if "__slots__" in vars(cls) and not hasattr(cls, "__dict__"):
+        if not any("__dict__" in vars(base) for base in cls.__mro__):
             raise MappingRefused([f"{cls.__name__} has slots, which leave SQLAlchemy no room for its notes: drop them"])
         if isinstance(table, Table):
             _complete(table)
@@ -198,7 +198,7 @@ def owner(cls: type[object], children: str) -> RelationshipProperty[Any]:
 
 
 def value(cls: type[object], *columns: Column[Any]) -> CompositeProperty[Any]:
-    """A frozen value object over several columns: `"price": value(Money, shows.c.price, shows.c.currency)`.
+    """A frozen value object over several columns: `"price": value(Money, shows.c.amount, shows.c.currency)`.
 
     The columns are in the order of the constructor's parameters. Where all of them are NULL, the
     attribute is None.

@@ -15,7 +15,7 @@ from sqlalchemy.orm.attributes import instance_state
 from .entities import EntityPlan, MembersPlan
 from .refusals import foreign
 
-__all__ = ["Unit", "owner_of", "require_own", "set_owner", "watch_arrivals"]
+__all__ = ["NOBODY", "Unit", "owner_of", "require_own", "set_owner", "watch_arrivals"]
 
 
 class Unit(Protocol):
@@ -23,6 +23,16 @@ class Unit(Protocol):
 
     def attach(self, entity: EntityPlan, member: Any) -> None:
         """A new object has come to an aggregate of this unit."""
+
+
+class _Nobody:
+    """The owner of what was read from a stream: no unit stores it."""
+
+    def attach(self, entity: EntityPlan, member: Any) -> None:
+        """What comes to such an object is not stored either."""
+
+
+NOBODY = _Nobody()
 
 
 def owner_of(instance: object) -> Unit | None:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapper
 from sqlalchemy.orm.interfaces import MANYTOMANY, ONETOMANY
 
 from .entities import EntityPlan, children_plan, entity_plan, links_plan
+from .facts import facts_of
 from .ownership import watch_arrivals
 from .tables import table_plan
 
@@ -27,6 +28,7 @@ class Schema:
     def __init__(self, mapping: Mapping) -> None:
         self.violations = mapping.violations
         self.tables = {table.name: table_plan(table) for table in mapping.metadata.sorted_tables}
+        self.order = {name: number for number, name in enumerate(self.tables)}
         for table in self.tables.values():
             for reference in table.references:
                 self.tables[reference.target].referrers.append(reference)
@@ -36,6 +38,7 @@ class Schema:
         }
         for entity in self.entities.values():
             self._relate(entity)
+        self.facts = {entity.cls: facts_of(entity) for entity in self.entities.values()}
         self.has_versioned_members = any(entity.version and entity.children for entity in self.entities.values())
         self.references_between = self._references_between()
 

@@ -75,7 +75,7 @@ class Check:
     expression: ColumnElement[Any]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class TablePlan:
     """What the database knows of one table."""
 
@@ -90,6 +90,10 @@ class TablePlan:
     references: tuple[Reference, ...]
     checks: tuple[Check, ...]
     referrers: list[Reference] = field(default_factory=list)  # the references of other tables to this one
+
+    def __post_init__(self) -> None:
+        self.required = [column for column in self.columns if not column.nullable]
+        self.has_onupdate = any(column.onupdate is not None for column in self.columns)
 
     def position(self, column: str) -> int:
         return next(each.position for each in self.columns if each.name == column)

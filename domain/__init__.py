@@ -19,6 +19,7 @@ from .errors import (
     NotFound as NotFound,
     NotInUnit as NotInUnit,
     ReferenceViolated as ReferenceViolated,
+    RuleRefused as RuleRefused,
     Unavailable as Unavailable,
     UnitClosed as UnitClosed,
     UnitFailed as UnitFailed,
@@ -26,4 +27,16 @@ from .errors import (
     UnitReadOnly as UnitReadOnly,
     WrongThread as WrongThread,
 )
+from .page import Page as Page
 from .repository import Repository as Repository
+from .rules import (
+    Rule as Rule,
+    all_of as all_of,
+    any_of as any_of,
+    asc as asc,
+    desc as desc,
+    negate as negate,
+    nulls_first as nulls_first,
+    nulls_last as nulls_last,
+    rule as rule,
+)

@@ -14,6 +14,7 @@
     │   └── CommitOutcomeUnknown             it went away during a commit, which may have been done or not
     ├── BackendError                     a database error that nobody foresaw; the cause is attached
     ├── MappingRefused                   the mapping cannot be served faithfully; lists every finding
+    ├── RuleRefused (ValueError)         a rule, an order or a cursor that no query can answer exactly
     └── Misuse (RuntimeError)            the program is wrong, not the data
         ├── UnitClosed                       used outside of its `with` block
         ├── UnitNested                       entered twice, or ended from inside a nested block
@@ -50,6 +51,7 @@ __all__ = [
     "NotFound",
     "NotInUnit",
     "ReferenceViolated",
+    "RuleRefused",
     "Unavailable",
     "UnitClosed",
     "UnitFailed",
@@ -140,6 +142,14 @@ class MappingRefused(HonestworkError):
         lines = "\n".join(f"  {number}. {finding}" for number, finding in enumerate(findings, 1))
         super().__init__(f"the mapping is refused, for {len(findings)} reason(s):\n{lines}")
         self.findings = findings
+
+
+class RuleRefused(HonestworkError, ValueError):
+    """A rule, an order, a projection or a cursor cannot be answered exactly, so no query is made of it.
+
+    Raised when the query is built, by every store alike, before any row is looked at. The message names
+    the rule, what it does, and what to write instead.
+    """
 
 
 class Misuse(HonestworkError, RuntimeError):

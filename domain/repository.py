@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Generic, TypeVar
 
-from .errors import MultipleFound, NotFound
+from .errors import MultipleFound, NotFound, RuleRefused
+from .page import Page
+from .rules.order import in_order
 
-__all__ = ["Repository"]
+__all__ = ["OrderBy", "Repository", "Rule"]
 
 A = TypeVar("A")
 K = TypeVar("K")
+R = TypeVar("R")
+Rule = Callable[[A], bool]
+OrderBy = Callable[[A], object]
 
 
 class Repository(ABC, Generic[A, K]):
@@ -99,9 +104,27 @@ class Repository(ABC, Generic[A, K]):
         # Without this, `if uow.users:` would count a whole table.
         return True
 
-    def all(self) -> list[A]:
-        """All aggregates, in the order of their keys."""
-        return list(self)
+    def all(self, *, order_by: OrderBy[A] | None = None) -> list[A]:
+        """All aggregates; in the order of their keys, or of `order_by`."""
+        return in_order(self, order_by)
+
+    def find(
+        self, rule: Rule[A], *, order_by: OrderBy[A] | None = None, limit: int | None = None, offset: int = 0
+    ) -> list[A]:
+        """The aggregates for which the rule is true.
+
+        A rule is a plain function, and so is an order; see `docs/rules.md` for what they may do:
+
+            uow.users.find(lambda user: user.age >= 18, order_by=lambda user: (desc(user.age), user.name))
+
+        Without an order it is that of the keys, and where an order leaves two on a level, their keys decide.
+
+        Raises RuleRefused if no query can answer the rule exactly, ValueError for a negative limit or offset.
+        """
+        require_count("limit", limit)
+        require_count("offset", offset)
+        found = in_order((each for each in self if rule(each)), order_by)
+        return found[offset:] if limit is None else found[offset : offset + limit]
 
     def find_by(self, **equal: object) -> list[A]:
         """The aggregates whose attributes have just these values, in the order of their keys.
@@ -110,34 +133,124 @@ class Repository(ABC, Generic[A, K]):
 
         Raises BadValue if an attribute is unknown, or if the value is not of its type.
         """
-        return [
-            aggregate for aggregate in self if all(getattr(aggregate, name) == value for name, value in equal.items())
-        ]
+        return [each for each in self if has_values(each, equal)]
 
-    def first(self, **equal: object) -> A | None:
-        """The one with the lowest key among those that have these values, or None."""
-        return next(iter(self.find_by(**equal)), None)
+    def first(self, rule: Rule[A] | None = None, /, *, order_by: OrderBy[A] | None = None, **equal: object) -> A | None:
+        """The first, in this order, of those that satisfy the rule and have these values; None if there is none."""
+        found = in_order((each for each in self._those(rule, equal)), order_by)
+        return found[0] if found else None
 
-    def one(self, **equal: object) -> A:
-        """The only one that has these values. Raises NotFound if there is none, MultipleFound if several."""
-        found = self.find_by(**equal)
+    def one(self, rule: Rule[A] | None = None, /, **equal: object) -> A:
+        """The only one that satisfies the rule and has these values.
+
+        Raises NotFound if there is none, MultipleFound if there are several.
+        """
+        return self._only(self._those(rule, equal), rule, equal)
+
+    def count(self, rule: Rule[A] | None = None, /, **equal: object) -> int:
+        """How many satisfy the rule and have these values; how many there are, without either."""
+        return len(self._those(rule, equal))
+
+    def exists(self, rule: Rule[A] | None = None, /, **equal: object) -> bool:
+        """Does any satisfy the rule and have these values?"""
+        return bool(self._those(rule, equal))
+
+    def page(
+        self,
+        rule: Rule[A] | None = None,
+        *,
+        order_by: OrderBy[A] | None = None,
+        limit: int,
+        after: str | None = None,
+    ) -> Page[A]:
+        """At most *limit* aggregates, from *after* on: the `next` of the page before, or None for the first.
+
+        Raises RuleRefused for a cursor that is damaged, or was made by another order; ValueError for a
+        limit below 1.
+        """
+        require_page(limit)
+        # A collection written by hand counts; the stores look for the values of the keys.
+        start = 0 if after is None else counted(after)
+        found = self.find(rule or everything, order_by=order_by, limit=limit + 1, offset=start)
+        return Page(found[:limit], next=str(start + limit) if len(found) > limit else None)
+
+    def stream(self, rule: Rule[A] | None = None, *, order_by: OrderBy[A] | None = None) -> Iterator[A]:
+        """All that satisfy the rule, one after the other, in constant memory: for reading.
+
+        What it yields is not kept by the unit, and changes of it are not stored: fetch it by its key to change
+        it. Ending the transaction ends the stream; going on with it raises UnitClosed.
+        """
+        return iter(self.find(rule or everything, order_by=order_by))
+
+    def select(
+        self,
+        columns: Callable[[A], R],
+        rule: Rule[A] | None = None,
+        *,
+        order_by: OrderBy[A] | None = None,
+        limit: int | None = None,
+    ) -> list[R]:
+        """What *columns* makes of each that satisfies the rule, without building the aggregates:
+
+            uow.users.select(lambda user: (user.id, user.name), adult)
+            uow.users.select(lambda user: Contact(user.name, user.email), order_by=lambda user: user.name)
+
+        Raises RuleRefused if it computes something no query can.
+        """
+        return [columns(each) for each in self.find(rule or everything, order_by=order_by, limit=limit)]
+
+    def remove_where(self, rule: Rule[A]) -> int:
+        """Remove all that satisfy the rule, with their children, and say how many they were."""
+        found = self.find(rule)
+        for each in found:
+            self.remove(each)
+        return len(found)
+
+    def _those(self, rule: Rule[A] | None, equal: dict[str, object]) -> list[A]:
+        return [each for each in self if (rule is None or rule(each)) and has_values(each, equal)]
+
+    def _only(self, found: list[A], rule: Rule[A] | None, equal: dict[str, object]) -> A:
         if not found:
-            raise NotFound(f"no {self.aggregate_name} has {_spelled(equal)}; use first() where that is no mistake")
+            raise NotFound(f"no {self.aggregate_name} {_spelled(rule, equal)}; use first() where that is no mistake")
         if len(found) > 1:
             raise MultipleFound(
-                f"several of {self.aggregate_name} have {_spelled(equal)} and one was asked for;"
-                " is a unique constraint missing, or is find_by() meant?"
+                f"several of {self.aggregate_name} {_spelled(rule, equal)} and one was asked for;"
+                " is a unique constraint missing, or is find() meant?"
             )
         return found[0]
 
-    def count(self, **equal: object) -> int:
-        """How many have these values; how many there are, without any."""
-        return len(self.find_by(**equal))
 
-    def exists(self, **equal: object) -> bool:
-        """Does any of them have these values?"""
-        return self.first(**equal) is not None
+def everything(aggregate: object) -> bool:
+    """The rule that holds for all."""
+    return True
 
 
-def _spelled(equal: dict[str, object]) -> str:
-    return " and ".join(f"{name} = {value!r}" for name, value in equal.items()) or "been stored"
+def require_count(name: str, count: int | None) -> None:
+    """Raises ValueError unless it is None, or a whole number from 0 on."""
+    if count is not None and (type(count) is not int or count < 0):
+        raise ValueError(f"{name}={count!r}: a whole number from 0 on is wanted")
+
+
+def require_page(limit: int) -> None:
+    """Raises ValueError for a page that could never end."""
+    if type(limit) is not int or limit < 1:
+        raise ValueError(f"limit={limit!r}: a page has at least one place")
+
+
+def counted(after: str) -> int:
+    """The place that the cursor of a collection written by hand says. Raises RuleRefused."""
+    if not after.isdecimal():
+        raise RuleRefused(f"the cursor {after!r} was not made by this collection: give back `page.next` as it is")
+    return int(after)
+
+
+def has_values(aggregate: object, equal: dict[str, object]) -> bool:
+    """Has the aggregate these values of its attributes?"""
+    return all(getattr(aggregate, name) == value for name, value in equal.items())
+
+
+def _spelled(rule: Rule[Any] | None, equal: dict[str, object]) -> str:
+    parts = [] if rule is None else [f"satisfies {getattr(rule, 'name', None) or getattr(rule, '__name__', rule)}"]
+    if equal:
+        parts.append(f"has {' and '.join(f'{name} = {value!r}' for name, value in equal.items())}")
+    return " and ".join(parts) or "has been stored"

@@ -49,11 +49,12 @@ class Flush:
         self._collect()
         self._look_over()
         self._find_raised()
-        for table in self.schema.tables.values():
+        tables = self._tables_to_write()
+        for table in tables:
             self._update(table)
             self._insert(table)
             self._join(table)
-        for table in reversed(self.schema.tables.values()):
+        for table in reversed(tables):
             self._part(table)
             self._delete(table)
         self._settle()
@@ -128,37 +129,44 @@ class Flush:
                 self.raised.add(id(known.instance))
                 self.changed[id(known.instance)] = known
 
+    def _tables_to_write(self) -> list[TablePlan]:
+        """Those that are referred to come first."""
+        entities = {
+            *(entity for entity, _ in self.new.values()),
+            *(known.entity for known in self.changed.values()),
+            *(known.entity for known in self.removed.values()),
+        }
+        names = {table.name for entity in entities for table in entity.written_tables}
+        return [self.schema.tables[name] for name in sorted(names, key=self.schema.order.__getitem__)]
+
     # Doing it
 
     def _update(self, table: TablePlan) -> None:
         here = [(known, part) for known in self.changed.values() for part in known.entity.parts if part.table is table]
-        for known, part in sorted(here, key=lambda pair: _by_key(pair[0])):
+        for known, part in sorted(here, key=lambda pair: _by_key(pair[0])) if len(here) > 1 else here:
             self._adopt(known.instance)
-            wanted = _kept(known.entity, known.instance, known.row)
+            wanted = known.entity.row_of(known.instance, known.row)
             if wanted != known.row or id(known.instance) in self.raised:
                 self._update_part(known, part, wanted)
 
     def _update_part(self, known: Known, part: Part, wanted: Row) -> None:
-        version = known.entity.version if part is known.entity.parts[0] else None
+        entity, table = known.entity, self.tables[part.table.name]
+        version = entity.version if part is entity.parts[0] else None
         if version is None and wanted[part.piece] == known.row[part.piece]:
             return
-        table = self.tables[part.table.name]
         stored = self._still_there(known, part)
         if stored is None:
             raise conflict("the row is gone")
-        row = list(stored)
-        for column, now, before in zip(part.table.columns, wanted[part.piece], known.row[part.piece], strict=True):
-            if now != before:
-                row[column.position] = now
-            elif column.onupdate is not None:
-                row[column.position] = column.encoded(column.guard(column.onupdate()))
+        row = _merged(part, stored, wanted[part.piece], known.row[part.piece])
         if version is not None:
-            row[version.position] += 1
-        self.transaction.update(table, known.key, stored, tuple(row))
-        known.row = (*known.row[: part.piece.start], *row, *known.row[part.piece.stop :])
-        if len(known.entity.parts) == 1:
-            known.row = self.transaction.view(table, known.key) or known.row  # the very tuple, to be known again
-        _tell(known.entity, known.instance, part, tuple(row))
+            row = (*row[: version.position], row[version.position] + 1, *row[version.position + 1 :])
+        self.transaction.update(table, known.key, stored, row)
+        if row is not wanted:
+            _tell(entity, known.instance, part, row)
+        if len(entity.parts) == 1:
+            known.row = row
+        else:
+            known.row = (*known.row[: part.piece.start], *row, *known.row[part.piece.stop :])
 
     def _insert(self, table: TablePlan) -> None:
         for ident, (entity, instance) in self.new.items():
@@ -179,7 +187,7 @@ class Flush:
         else:
             self.transaction.insert(table, key, row)
         _tell(entity, instance, part, row)
-        return self.transaction.view(table, key) or row
+        return row
 
     def _replace_part(self, entity: EntityPlan, instance: Any, part: Part, replaced: Known) -> Row:
         """A row that is deleted and inserted in one flush is updated, as the ORM does it."""
@@ -303,12 +311,18 @@ class Flush:
         return tuple(row)
 
 
-def _kept(entity: EntityPlan, instance: Any, before: Row) -> Row:
-    """The row that an object stands for now; what no attribute holds stays as it was."""
+def _merged(part: Part, stored: Row, wanted: Row, before: Row) -> Row:
+    """What an UPDATE of the changed columns makes of the stored row."""
+    if stored is before and not part.table.has_onupdate:
+        return wanted
     return tuple(
         [
-            old if each.attribute is None else new
-            for each, new, old in zip(entity.fields, entity.row_of(instance), before, strict=True)
+            now
+            if now != old
+            else column.encoded(column.guard(column.onupdate()))
+            if column.onupdate is not None
+            else there
+            for column, there, now, old in zip(part.table.columns, stored, wanted, before, strict=True)
         ]
     )
 

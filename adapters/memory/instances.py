@@ -1,13 +1,8 @@
-"""Objects made and watched as the ORM makes and watches them.
+"""Objects watched as the ORM's session watches them.
 
-A mapped class is instrumented by SQLAlchemy: its objects carry an `InstanceState` that records which
-attributes were assigned and which collections changed. The memory store makes its objects with the same
-state, so that everything a domain object can notice is the same on both stores: an attribute that was
-never set reads None, a list becomes an instrumented list, `__init__` does not run on loading. And it
-hears of changes the same way, which keeps a flush proportional to what has changed and not to what
-was loaded.
-
-This is the only module that touches the ORM's instrumentation from inside (SQLAlchemy ≥ 2.1, < 2.2).
+SQLAlchemy's instrumentation tells the session of an object that it was modified. The memory store hears of
+changes the same way, which makes it notice just what the ORM notices, and keeps a flush proportional to
+what has changed and not to what was loaded.
 """
 
 from __future__ import annotations
@@ -15,7 +10,7 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-from sqlalchemy.orm.attributes import flag_modified, instance_dict, instance_state, set_committed_value
+from sqlalchemy.orm.attributes import flag_modified, instance_state
 from sqlalchemy.orm.state import InstanceState
 
 from ..entities import EntityPlan
@@ -25,11 +20,7 @@ from ..tables import Key, Row
 __all__ = [
     "Changes",
     "Known",
-    "blank",
     "commit_state",
-    "fill",
-    "fill_members",
-    "identify",
     "make_transient",
     "mark_changed_documents",
     "mark_deleted",
@@ -73,34 +64,9 @@ class Known:
         self.state: InstanceState[Any] = instance_state(instance)
 
 
-def blank(entity: EntityPlan) -> Any:
-    """A new object of the class, as the ORM makes one when it loads: without running `__init__`."""
-    return entity.mapper.class_manager.new_instance()
-
-
-def fill(entity: EntityPlan, instance: Any, row: Row) -> None:
-    """Give an object the values of a row, as if it had just been loaded."""
-    values = instance_dict(instance)
-    for name in entity.values:
-        values.pop(name, None)  # a value object is made again from its columns
-    for each, stored in zip(entity.fields, row, strict=True):
-        if each.attribute is not None:
-            values[each.attribute] = each.column.decoded(stored)
-
-
-def fill_members(instance: Any, attribute: str, members: Any) -> None:
-    """Give an object its members, or its owner, as if they had just been loaded."""
-    set_committed_value(instance, attribute, members)
-
-
 def commit_state(state: InstanceState[Any], changes: Changes) -> None:
     """What the object has now is what is stored."""
     state._commit_all(state.dict, changes)  # type: ignore[arg-type]
-
-
-def identify(entity: EntityPlan, state: InstanceState[Any], key: Key) -> None:
-    """Mark an object as stored under this key, as the ORM does."""
-    state.key = (entity.identity_class, key if isinstance(key, tuple) else (key,), None)
 
 
 def make_transient(known: Known) -> None:

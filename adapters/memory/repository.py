@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy.orm.attributes import instance_state
 
-from ...domain.repository import Repository
-from ..conditions import conditions
+from ...domain.page import Page
+from ...domain.repository import OrderBy, Repository, Rule, require_page
+from ...domain.rules.projection import trace_columns
 from ..entities import EntityPlan
 from ..ownership import owner_of, require_own
+from ..queries import Query, query
 from ..refusals import already_removed, foreign, not_an_aggregate, not_in_unit
+from ..streams import STREAMED_AT_ONCE, cursor_after
 from ..tables import Key, Row
+from .searching import Search
 
 if TYPE_CHECKING:
     from .session import MemorySession
@@ -21,6 +26,7 @@ __all__ = ["MemoryRepository"]
 
 A = TypeVar("A")
 K = TypeVar("K")
+R = TypeVar("R")
 
 
 class MemoryRepository(Repository[A, K]):
@@ -29,6 +35,7 @@ class MemoryRepository(Repository[A, K]):
     def __init__(self, session: MemorySession, entity: EntityPlan) -> None:
         self._session = session
         self._entity = entity
+        self._schema = session.store.schema
         self._table = session.store.table(entity.table.name)
 
     @property
@@ -73,41 +80,78 @@ class MemoryRepository(Repository[A, K]):
         return None if found is None else session.load(found[0], key, found[1])
 
     def __iter__(self) -> Iterator[A]:
-        return iter(self.find_by())
+        return iter(self._load_those(self._query()))
+
+    def all(self, *, order_by: OrderBy[A] | None = None) -> list[A]:
+        return self._load_those(self._query(order_by=order_by))
+
+    def find(
+        self, rule: Rule[A], *, order_by: OrderBy[A] | None = None, limit: int | None = None, offset: int = 0
+    ) -> list[A]:
+        return self._load_those(self._query(rule, order_by=order_by, limit=limit, offset=offset))
 
     def find_by(self, **equal: object) -> list[A]:
-        return [self._session.load(*found) for found in self._find(equal)]
+        return self._load_those(self._query(None, equal))
 
-    def first(self, **equal: object) -> A | None:
-        found = self._find(equal)
-        return self._session.load(*found[0]) if found else None
+    def first(self, rule: Rule[A] | None = None, /, *, order_by: OrderBy[A] | None = None, **equal: object) -> A | None:
+        found = self._load_those(self._query(rule, equal, order_by=order_by, limit=1))
+        return found[0] if found else None
 
-    def count(self, **equal: object) -> int:
-        return len(self._find(equal))
+    def one(self, rule: Rule[A] | None = None, /, **equal: object) -> A:
+        return self._only(self._load_those(self._query(rule, equal, limit=2)), rule, equal)
 
-    def exists(self, **equal: object) -> bool:
-        return bool(self._find(equal))
-
-    def _find(self, equal: dict[str, object]) -> list[tuple[EntityPlan, Key, Row]]:
-        """(class, key, row) of those that have these values, in the order of their keys."""
-        wanted = conditions(self._entity, equal)
+    def count(self, rule: Rule[A] | None = None, /, **equal: object) -> int:
+        asked = self._query(rule, equal)
         self._session.flush()
-        found = []
-        for key, base_row in self._candidates({each.position: value for each, value in wanted}):
-            whole = self._session.find(self._entity, key, base_row)
-            if whole is not None and all(whole[1][each.position] == value for each, value in wanted):
-                found.append((whole[0], key, whole[1]))
-        return sorted(found, key=_key)
+        return len(self._search.matching(asked))
 
-    def _candidates(self, wanted: dict[int, Any]) -> list[tuple[Key, Row]]:
-        """Rows that may have these values: from an index if there is one, else all."""
-        transaction, table = self._session.transaction, self._table
-        for number, unique in enumerate(table.plan.uniques):
-            values = [wanted.get(table.plan.position(name)) for name in unique.columns]
-            if None not in values:
-                return transaction.find_unique(table, number, values[0] if len(values) == 1 else tuple(values))
-        return transaction.scan(table)
+    def exists(self, rule: Rule[A] | None = None, /, **equal: object) -> bool:
+        asked = self._query(rule, equal)
+        self._session.flush()
+        return bool(self._search.matching(asked))
 
+    def page(
+        self, rule: Rule[A] | None = None, *, order_by: OrderBy[A] | None = None, limit: int, after: str | None = None
+    ) -> Page[A]:
+        require_page(limit)
+        asked = self._query(rule, order_by=order_by, limit=limit + 1, cursor=after)
+        found = self._load_those(asked)
+        return Page(found[:limit], next=cursor_after(asked.keys, found[limit - 1]) if len(found) > limit else None)
 
-def _key(found: tuple[EntityPlan, Key, Row]) -> Any:
-    return found[1]
+    def stream(self, rule: Rule[A] | None = None, *, order_by: OrderBy[A] | None = None) -> Iterator[A]:
+        return self._session.stream(lambda cursor: self._chunk(rule, order_by, cursor))
+
+    def select(
+        self,
+        columns: Callable[[A], R],
+        rule: Rule[A] | None = None,
+        *,
+        order_by: OrderBy[A] | None = None,
+        limit: int | None = None,
+    ) -> list[R]:
+        wanted = trace_columns(columns, self._entity.cls, facts=self._schema.facts.__getitem__)
+        asked = self._query(rule, order_by=order_by, limit=limit)
+        self._session.flush()
+        return self._search.values(asked, wanted)
+
+    # Asking
+
+    def _query(self, *about: Any, **options: Any) -> Query:
+        return query(self._schema, self._entity, *about, **options)
+
+    @cached_property
+    def _search(self) -> Search:
+        return Search(self._session, self._entity)
+
+    def _load_those(self, asked: Query) -> list[A]:
+        self._session.flush()
+        return [self._session.load(*self._named(row)) for row in self._search.rows(asked)]
+
+    def _chunk(self, rule: Rule[A] | None, order_by: OrderBy[A] | None, cursor: str | None) -> Chunk[A]:
+        asked = self._query(rule, order_by=order_by, limit=STREAMED_AT_ONCE, cursor=cursor)
+        self._session.flush()
+        found: list[A] = [self._session.load_apart(*self._named(row)) for row in self._search.rows(asked)]
+        return found, cursor_after(asked.keys, found[-1]) if len(found) == STREAMED_AT_ONCE else None
+
+    def _named(self, row: Row) -> tuple[EntityPlan, Key, Row]:
+        return self._entity.of_row(row), self._table.plan.key(row), row

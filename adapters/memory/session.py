@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +11,11 @@ from sqlalchemy.orm.state import InstanceState
 
 from ...domain.repository import Repository
 from ...service_layer.store import Session
-from ..entities import EntityPlan
-from ..ownership import owner_of, set_owner
+from ..entities import EntityPlan, MembersPlan
+from ..instances import blank, fill, identity, set_members
+from ..ownership import NOBODY, owner_of, set_owner
 from ..ports import entity_of, repository_class
+from ..streams import Streaming
 from ..tables import Key, Row
 from ..usable import Usable
 from ..violations import in_words_of_the_domain
@@ -21,11 +23,7 @@ from .flush import Flush
 from .instances import (
     Changes,
     Known,
-    blank,
     commit_state,
-    fill,
-    fill_members,
-    identify,
     make_transient,
     mark_changed_documents,
     mark_deleted,
@@ -39,7 +37,10 @@ if TYPE_CHECKING:
 __all__ = ["MemorySession"]
 
 
-class MemorySession(Usable, Session):
+Load = Callable[[EntityPlan, Key, Row], Any]
+
+
+class MemorySession(Streaming, Usable, Session):
     """The workspace of one unit of work in memory. Lives as long as the unit's `with` block.
 
     It keeps the identity map (one object for each key), what was added and removed since the last flush, and
@@ -91,6 +92,7 @@ class MemorySession(Usable, Session):
         self.inserted.clear()
         self.deleted.clear()
         self.renewed = True
+        self.end_streams()
 
     def rollback(self) -> None:
         self.require_open()
@@ -144,7 +146,7 @@ class MemorySession(Usable, Session):
         known = Known(entity, key, row, instance)
         self._known.setdefault(entity.identity_class, {})[key] = known
         self._by_id[id(instance)] = known
-        identify(entity, known.state, key)
+        known.state.key = identity(entity, key)
         set_owner(instance, self)
         self.changes.watch(known.state)
         if entity.documents:
@@ -191,6 +193,8 @@ class MemorySession(Usable, Session):
 
     def find(self, entity: EntityPlan, key: Key, base_row: Row) -> tuple[EntityPlan, Row] | None:
         """(class, row) of an entity, from the row of its base's table; None if it is not of this class."""
+        if entity.discriminator is None:
+            return entity, base_row
         actual = entity.of_row(base_row)
         if not entity.covers(actual):
             return None
@@ -206,39 +210,49 @@ class MemorySession(Usable, Session):
         known = self._known.get(entity.identity_class, {}).get(key)
         if known is None:
             known = self.register(entity, key, row, blank(entity))
-            self._fill(known)
+            fill(entity, known.instance, entity.decoded(row))
+            self._fill_members(entity, key, known.instance, self.load)
         elif known.row is not row and known.row != row:  # an earlier transaction of this unit has loaded it
             known.row = row
             self._fill(known)
         elif self.renewed:
-            self._fill_members(known)
+            self._fill_members(entity, key, known.instance, self.load)
         return known.instance
 
     def _fill(self, known: Known) -> None:
-        fill(known.entity, known.instance, known.row)
-        self._fill_members(known)
+        fill(known.entity, known.instance, known.entity.decoded(known.row))
+        self._fill_members(known.entity, known.key, known.instance, self.load)
         commit_state(known.state, self.changes)
 
-    def _fill_members(self, known: Known) -> None:
-        for children in known.entity.children:
-            rows = self.transaction.referring(children.reference, known.key)
-            members = self._load_all(children.entity, rows, children.order)
+    def _fill_members(self, entity: EntityPlan, key: Key, instance: Any, load: Load) -> None:
+        for children in entity.children:
+            rows = self.transaction.referring(children.reference, key)
+            members = self._load_all(children, rows, load)
             if children.owner_attribute is not None:
                 for member in members:
-                    fill_members(member, children.owner_attribute, known.instance)
+                    set_members(member, children.owner_attribute, instance)
             found: Any = members if children.is_collection else next(iter(members), None)
-            fill_members(known.instance, children.attribute, found)
-        for links in known.entity.links:
+            set_members(instance, children.attribute, found)
+        for links in entity.links:
             table = self.store.tables[links.entity.table.name]
-            keys = [links.to_member.values(row) for _, row in self.transaction.referring(links.to_owner, known.key)]
-            rows = [(key, row) for key in keys if (row := self.transaction.view(table, key)) is not None]
-            fill_members(known.instance, links.attribute, self._load_all(links.entity, rows, links.order))
+            keys = [links.to_member.values(row) for _, row in self.transaction.referring(links.to_owner, key)]
+            rows = [(each, row) for each in keys if (row := self.transaction.view(table, each)) is not None]
+            set_members(instance, links.attribute, self._load_all(links, rows, load))
 
-    def _load_all(self, entity: EntityPlan, rows: list[tuple[Key, Row]], order: Any) -> list[Any]:
+    def load_apart(self, entity: EntityPlan, key: Key, row: Row) -> Any:
+        """An object that stands for a row and belongs to nobody, with its members."""
+        instance = blank(entity)
+        instance_state(instance).key = identity(entity, key)
+        set_owner(instance, NOBODY)
+        fill(entity, instance, entity.decoded(row))
+        self._fill_members(entity, key, instance, self.load_apart)
+        return instance
+
+    def _load_all(self, members: MembersPlan, rows: list[tuple[Key, Row]], load: Load) -> list[Any]:
         loaded = []
-        for key, base_row in sorted(rows, key=lambda found: order(found[1])):
-            if (found := self.find(entity, key, base_row)) is not None:
-                loaded.append(self.load(found[0], key, found[1]))
+        for key, base_row in sorted(rows, key=lambda found: members.order(found[1])):
+            if (found := self.find(members.entity, key, base_row)) is not None:
+                loaded.append(load(found[0], key, found[1]))
         return loaded
 
     def _return_to(self, inserted: int, deleted: int) -> None:
@@ -274,3 +288,4 @@ class MemorySession(Usable, Session):
         self.changes = Changes()
         self.transaction.end()
         self.renewed = True
+        self.end_streams()

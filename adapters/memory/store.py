@@ -44,6 +44,7 @@ class MemoryStore(Store):
         }
         self.time = 0
         self._open: dict[Transaction, int] = {}
+        self._superseded: set[MemoryTable] = set()  # those that keep rows for an older snapshot
         self.create_tables()
 
     def open(self, *, reading: bool = False) -> MemorySession:
@@ -101,6 +102,8 @@ class MemoryStore(Store):
         time = self.time + 1
         for name, overlay in overlays.items():
             table = self.tables[name]
+            if others:
+                self._superseded.add(table)
             for key, row in overlay.rows.items():
                 if row is not None or key in table.rows:
                     table.publish(key, row, time, keep=others)
@@ -109,8 +112,9 @@ class MemoryStore(Store):
     def end(self, transaction: Transaction) -> None:
         """A transaction needs its snapshot no more; what only it could see is forgotten."""
         self._open.pop(transaction, None)
-        oldest = min(self._open.values(), default=self.time)
-        for table in self.tables.values():
-            if table.history:
+        if self._superseded:
+            oldest = min(self._open.values(), default=self.time)
+            for table in self._superseded:
                 for key in list(table.history):
                     table.forget(key, oldest)
+            self._superseded = {table for table in self._superseded if table.history}

@@ -78,6 +78,13 @@ class Transaction:
             *((key, row) for key, row in overlay.rows.items() if row is not None),
         ]
 
+    def rows(self, table: MemoryTable) -> list[Row]:
+        """The same, without their keys."""
+        if table.plan.name in self._overlays or table.changed > self.begin():
+            return [row for _, row in self.scan(table)]
+        with self.store.lock:
+            return list(table.rows.values()) if table.changed <= self.begin() else [row for _, row in self.scan(table)]
+
     def find_unique(self, table: MemoryTable, number: int, value: Any) -> list[tuple[Key, Row]]:
         """The row, if any, that has this value of a unique constraint."""
         return self._find(table, table.uniques[number], number, value)
@@ -149,8 +156,8 @@ class Transaction:
             raise conflict()
 
     def _check_row(self, plan: TablePlan, row: Row) -> None:
-        for column, value in zip(plan.columns, row, strict=True):
-            if value is None and not column.nullable:
+        for column in plan.required:
+            if row[column.position] is None:
                 raise violation(MissingValue, plan.name, (column.name,), None)
         for check, holds in self.store.checks[plan.name]:
             if not holds(row):

@@ -8,19 +8,24 @@ MariaDB's snapshot isolation is switched on (`innodb_snapshot_isolation`, from 1
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from typing import Any
 from weakref import WeakValueDictionary
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from ...domain.errors import BadValue, Conflict, Unavailable, UnitNested
+from .rules import register_functions
 
 __all__ = ["READING", "WriteLock", "configured", "reading", "write_lock"]
 
+# The drivers that are tested, where a URL names none; SQLAlchemy's own choice for some is another one.
+DRIVERS = {"postgresql": "postgresql+psycopg", "mariadb": "mariadb+pymysql", "mysql": "mysql+pymysql"}
+SUPPORTED = ("sqlite", *DRIVERS)
 READING = "honestwork_reading"  # an execution option: this connection's transactions refuse writes
 
 
@@ -45,8 +50,12 @@ def configured(database: str | Engine, *, begin: str, lock_timeout: float) -> En
             engine = engine.execution_options(isolation_level="REPEATABLE READ")
             _configure_mariadb(engine, lock_timeout)
         case other:
-            raise BadValue(f"{other} is not supported: use sqlite, postgresql or mariadb", value=other)
+            raise _unsupported(other)
     return engine
+
+
+def _unsupported(database: str) -> BadValue:
+    return BadValue(f"{database} is not supported: use sqlite, postgresql or mariadb", value=database)
 
 
 def reading(engine: Engine) -> Engine:
@@ -59,18 +68,24 @@ def reading(engine: Engine) -> Engine:
 
 def _url(database: str) -> URL:
     try:
-        return make_url(database)
-    except ArgumentError:
-        raise BadValue(
-            f"{database!r} is no database URL: write one like sqlite:///file.db or postgresql+psycopg://host/name",
-            value=database,
-        ) from None
+        url = make_url(database)
+    except (ArgumentError, ValueError):  # a port that is no number is a ValueError
+        raise _no_url(database) from None
+    return url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
+
+
+def _no_url(database: str) -> BadValue:
+    return BadValue(
+        f"{database!r} is no database URL: write one like sqlite:///file.db or postgresql+psycopg://host/name",
+        value=database,
+    )
 
 
 def _engine(url: URL, lock_timeout: float) -> Engine:
-    options: dict[str, Any] = {}
-    if url.drivername == "postgresql":
-        url = url.set(drivername="postgresql+psycopg")
+    # A session ends its transaction before it gives the connection back: the pool need not do it again.
+    options: dict[str, Any] = {"pool_reset_on_return": None}
+    if url.get_backend_name() not in SUPPORTED:
+        raise _unsupported(url.get_backend_name())
     if url.get_backend_name() == "sqlite":
         options["connect_args"] = {"timeout": lock_timeout, "check_same_thread": False}
         if _in_memory(url):
@@ -79,9 +94,11 @@ def _engine(url: URL, lock_timeout: float) -> Engine:
         return create_engine(url, **options)
     except NoSuchModuleError:
         raise BadValue(
-            f"{url.drivername!r} is no database that is known here: use sqlite, postgresql+psycopg or mariadb+pymysql",
+            f"{url.drivername!r} is no driver that is known here: use sqlite, postgresql+psycopg or mariadb+pymysql",
             value=url.drivername,
         ) from None
+    except ArgumentError:  # sqlite://file.db, with a slash too few
+        raise _no_url(str(url)) from None
     except ModuleNotFoundError as error:
         raise Unavailable(
             f"the driver of {url.drivername} is not installed: No module named {error.name!r};"
@@ -99,6 +116,7 @@ def _configure_sqlite(engine: Engine, begin: str, lock_timeout: float) -> None:
     @event.listens_for(engine, "connect")
     def connect(connection: Any, entry: ConnectionPoolEntry) -> None:
         connection.isolation_level = None  # the driver begins nothing by itself
+        register_functions(connection)
         for pragma in (
             "foreign_keys=ON",
             "journal_mode=WAL",
@@ -111,15 +129,20 @@ def _configure_sqlite(engine: Engine, begin: str, lock_timeout: float) -> None:
     def begin_(connection: Connection) -> None:
         # Straight to the driver: a begin through SQLAlchemy costs as much again as a whole read.
         driver: Any = connection.connection.dbapi_connection
-        if connection.get_execution_options().get(READING):
-            driver.execute("PRAGMA query_only=ON")
-            driver.execute("BEGIN DEFERRED")
-        else:
-            driver.execute(statement)
+        try:
+            if connection.get_execution_options().get(READING):
+                connection.info[READING] = True
+                driver.execute("PRAGMA query_only=ON")
+                driver.execute("BEGIN DEFERRED")
+            else:
+                driver.execute(statement)
+        except sqlite3.Error as error:
+            # SQLAlchemy wraps what its own calls raise, and this is none of them.
+            raise DBAPIError.instance(statement, None, error, sqlite3.Error, dialect=connection.dialect) from error
 
     @event.listens_for(engine, "reset")
     def reset(connection: Any, entry: ConnectionPoolEntry, state: Any) -> None:
-        if not state.terminate_only:
+        if entry.info.pop(READING, False) and not state.terminate_only:
             connection.execute("PRAGMA query_only=OFF")
 
 

@@ -81,6 +81,7 @@ MARIADB: dict[int, type[HonestworkError]] = {
     1044: Unavailable,
     1045: Unavailable,
     1049: Unavailable,
+    1698: Unavailable,
     2002: Unavailable,
     2003: Unavailable,
     2006: Unavailable,
@@ -119,7 +120,10 @@ def translated(error: Exception, schema: Schema, *, committing: bool = False) ->
     if kind is Unavailable:
         return Unavailable(f"the database cannot be reached: {_words(driver)}")
     if kind is UnitReadOnly:
-        return UnitReadOnly("a unit opened with `reading()` has changes: open it with `with uow:` to store them")
+        return UnitReadOnly(
+            "the database refuses changes: this unit was opened with `reading()`, where `with uow:` would store"
+            " them, or the database is read-only"
+        )
     return BackendError(f"the database refused: {_words(driver)}")
 
 

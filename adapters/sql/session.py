@@ -11,21 +11,21 @@ What is added to `sqlalchemy.orm.Session`:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, Executable, event
-from sqlalchemy.engine import Result
 from sqlalchemy.orm import Session as OrmSession
 from sqlalchemy.orm.attributes import instance_dict
 
 from ...domain.repository import Repository
 from ...service_layer.store import Session
-from ..aggregates import point_back
+from ..aggregates import anything_expired
 from ..entities import EntityPlan
 from ..ownership import set_owner
 from ..ports import entity_of, repository_class
+from ..streams import Streaming
 from ..usable import Usable
 from .changes import look_over, mark_changed_documents, remember_documents
 from .engines import WriteLock
@@ -46,12 +46,12 @@ class _Orm(OrmSession):
 
 @event.listens_for(_Orm, "loaded_as_persistent")
 def _loaded(orm: _Orm, instance: object) -> None:
-    orm.unit.hold(instance)
+    orm.unit.hold(orm.unit.store.schema.entities[type(instance)], instance)
 
 
 @event.listens_for(_Orm, "pending_to_persistent")
 def _stored(orm: _Orm, instance: object) -> None:
-    orm.unit.hold(instance)
+    orm.unit.hold(orm.unit.store.schema.entities[type(instance)], instance)
     orm.unit.inserted.append(instance)
 
 
@@ -77,7 +77,7 @@ def _after_flush(orm: _Orm, context: Any) -> None:
         remember_documents(entity, instance)
 
 
-class SqlSession(Usable, Session):
+class SqlSession(Streaming, Usable, Session):
     """The workspace of one unit of work on a database. Lives as long as the unit's `with` block."""
 
     def __init__(self, store: SqlStore, engine: Engine, lock: WriteLock | None) -> None:
@@ -166,25 +166,27 @@ class SqlSession(Usable, Session):
             self.documents.clear()
             self._end_transaction()
 
-    def execute(self, statement: Executable, parameters: Any = None) -> Result[Any]:
-        """Run a statement in this unit's transaction, after a flush."""
-        self.flush()
+    def rows(self, statement: Executable, parameters: Any = None) -> Sequence[Any]:
+        """The rows of a statement, which runs in this unit's transaction."""
         self.take_turn()
-        options = {"populate_existing": True} if self.renewed else {}
         try:
-            return self.orm.execute(statement, parameters, execution_options=options)
+            return self.orm.connection().execute(statement, parameters).all()
         except DRIVER_ERRORS as error:
             self.fail()
             raised(error, self.store.schema)
 
-    def hold(self, instance: object) -> None:
+    def hold(self, entity: EntityPlan, instance: object) -> None:
         """Keep an object as long as the unit lives."""
         self.held.append(instance)
         set_owner(instance, self)
-        entity = self.store.schema.entities[type(instance)]
         if entity.documents:
             remember_documents(entity, instance)
             self.documents.append((entity, instance))
+
+    def remember(self, entity: EntityPlan, instance: object) -> None:
+        """The object has been loaded again."""
+        if entity.documents:
+            remember_documents(entity, instance)
 
     def attach(self, entity: EntityPlan, member: Any) -> None:
         """The ORM does it by itself, by its cascades."""
@@ -202,6 +204,7 @@ class SqlSession(Usable, Session):
 
     def _end_transaction(self) -> None:
         self.renewed = True
+        self.end_streams()
         if self._locked:
             assert self._lock is not None
             self._locked = False
@@ -213,16 +216,20 @@ class SqlSession(Usable, Session):
         try:
             savepoint.rollback()
             self.recover()
-            for state in list(self.orm.identity_map.all_states()):
-                if state.expired_attributes:
-                    self.orm.refresh(state.obj())
-            for instance in self.held:
-                entity = self.store.schema.entities[type(instance)]
-                if entity.is_root and entity.has_ways_back and instance in self.orm:
-                    point_back(entity, instance)
+            self._load_again()
         except DRIVER_ERRORS as error:
             self.fail()
             raised(error, self.store.schema)
+
+    def _load_again(self) -> None:
+        """Bring the objects back to what the rows are again, after a rollback to a savepoint."""
+        renewed, self.renewed = self.renewed, True
+        for instance in [each for each in self.held if each in self.orm]:
+            entity = self.store.schema.entities[type(instance)]
+            if entity.is_root and anything_expired(entity, instance):
+                loader = self.store.loader(entity)
+                loader.load(self, self.rows(loader.by_key, loader.key_parameters(entity.key_of(instance))))
+        self.renewed = renewed
 
     def _forget_since(self, count: int) -> None:
         """Take back what the database gave to objects that it does not have any more."""

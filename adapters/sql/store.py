@@ -11,8 +11,8 @@ from ..entities import EntityPlan
 from ..mapping import Mapping
 from .engines import configured, reading, write_lock
 from .errors import DRIVER_ERRORS, raised
+from .loading import Loader
 from .session import SqlSession
-from .statements import Statements
 
 __all__ = ["SqlStore"]
 
@@ -43,8 +43,8 @@ class SqlStore(Store):
         self.schema = mapping.schema
         self.engine = configured(database, begin=begin, lock_timeout=lock_timeout)
         self._reading = reading(self.engine)
-        self._metadata = mapping.metadata
-        self._statements: dict[type[Any], Statements] = {}
+        self.metadata = mapping.metadata
+        self._loaders: dict[type[Any], Loader] = {}
         self._one_writer = self.engine.dialect.name == "sqlite" and begin == "immediate"
         self._write_lock = write_lock(self.engine, lock_timeout) if self._one_writer else None
 
@@ -55,22 +55,22 @@ class SqlStore(Store):
 
     def create_tables(self) -> None:
         try:
-            self._metadata.create_all(self.engine)
+            self.metadata.create_all(self.engine)
         except DRIVER_ERRORS as error:
             raised(error, self.schema)
 
     def drop_tables(self) -> None:
         try:
-            self._metadata.drop_all(self.engine)
+            self.metadata.drop_all(self.engine)
         except DRIVER_ERRORS as error:
             raised(error, self.schema)
 
     def dispose(self) -> None:
         self.engine.dispose()
 
-    def statements(self, entity: EntityPlan) -> Statements:
-        """The prepared statements of a class; they live as long as the store."""
-        found = self._statements.get(entity.cls)
+    def loader(self, entity: EntityPlan) -> Loader:
+        """What loads a class, with its prepared statements; it lives as long as the store."""
+        found = self._loaders.get(entity.cls)
         if found is None:
-            found = self._statements[entity.cls] = Statements(entity)
+            found = self._loaders[entity.cls] = Loader(self, entity)
         return found

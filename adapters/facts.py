@@ -1,0 +1,27 @@
+"""What a rule may know of a mapped class: what the mapping knows of it, whatever the class annotates."""
+
+from __future__ import annotations
+
+from ..domain.rules.facts import Attribute, Many, Scalar, Value
+from .entities import EntityPlan, FieldPlan
+
+__all__ = ["facts_of"]
+
+
+def facts_of(entity: EntityPlan) -> dict[str, Attribute]:
+    """What a rule may know of a class: what the mapping knows of it."""
+    facts: dict[str, Attribute] = {
+        each.attribute: _scalar(each) for each in entity.fields if each.attribute is not None
+    }
+    for name, value in entity.values.items():
+        nullable = all(each.column.nullable for each in value.fields)
+        inner = {part: _scalar(each) for part, each in zip(value.names, value.fields, strict=True)}
+        facts[name] = Value(value.cls, inner, nullable)
+    for children in entity.children:
+        if children.is_collection:
+            facts[children.attribute] = Many(children.entity.cls)
+    return facts
+
+
+def _scalar(each: FieldPlan) -> Scalar:
+    return Scalar(each.column.guard.type, each.column.nullable)

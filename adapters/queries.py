@@ -1,0 +1,67 @@
+"""What is asked of a repository, understood once for both stores: a formula, an order, a piece of the result.
+
+Every refusal happens here, before a store is asked, so it happens alike on all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..domain.repository import require_count
+from ..domain.rules.cursor import read_cursor
+from ..domain.rules.formula import TRUE, Expr, and_, attr, const, isnull, not_, notnull
+from ..domain.rules.order import OrderKey, after, trace_order
+from ..domain.rules.trace import trace
+from .conditions import conditions
+from .entities import EntityPlan, FieldPlan
+from .schema import Schema
+
+__all__ = ["Query", "query"]
+
+
+@dataclass(frozen=True)
+class Query:
+    """One question about the aggregates of one class."""
+
+    entity: EntityPlan
+    formula: Expr
+    keys: tuple[OrderKey, ...]
+    limit: int | None = None
+    offset: int = 0
+
+
+def query(
+    schema: Schema,
+    entity: EntityPlan,
+    rule: Callable[[Any], bool] | None = None,
+    equal: Mapping[str, object] | None = None,
+    *,
+    order_by: Callable[[Any], object] | None = None,
+    limit: int | None = None,
+    offset: int = 0,
+    cursor: str | None = None,
+) -> Query:
+    """What is asked by a rule, by values of attributes, or by both. Raises RuleRefused, BadValue, ValueError."""
+    require_count("limit", limit)
+    require_count("offset", offset)
+    facts = schema.facts.__getitem__
+    parts = [] if rule is None else [trace(rule, entity.cls, facts=facts)]
+    parts += [_equals(*each) for each in conditions(entity, dict(equal or {}))]
+    keys = entity.key_order if order_by is None else trace_order(
+        order_by, entity.cls, key=entity.key_attributes, facts=facts
+    )  # fmt: skip
+    if cursor is not None:
+        parts.append(after(keys, read_cursor(keys, cursor)))
+    return Query(entity, and_(*parts) if parts else TRUE, keys, limit, offset)
+
+
+def _equals(place: FieldPlan, value: Any) -> Expr:
+    attribute = attr(0, (place.attribute or "",), place.column.guard.type, place.column.nullable)
+    if value is None:
+        return isnull(attribute)
+    present = notnull(attribute) if place.column.nullable else TRUE
+    if isinstance(value, bool):
+        return and_(present, attribute if value else not_(attribute))
+    return and_(present, Expr("eq", (attribute, const(value)), bool))

@@ -1,0 +1,251 @@
+"""How aggregates are loaded: their rows by plain statements, prepared once; the objects as the ORM makes them.
+
+One statement finds the roots, and one more each kind of member of all of them. What was loaded is an
+ordinary persistent object of the ORM's session, which takes care of it from then on.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from itertools import islice
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Column, ColumnElement, FromClause, Select, Table, and_, bindparam, func, select, tuple_
+from sqlalchemy.orm.attributes import instance_dict, instance_state
+
+from ..entities import ChildrenPlan, EntityPlan, LinksPlan, MembersPlan, Part
+from ..instances import blank, fill, identity, set_members
+from ..ownership import NOBODY, set_owner
+from ..tables import Key, Row
+
+if TYPE_CHECKING:
+    from .session import SqlSession
+    from .store import SqlStore
+
+__all__ = ["Loader"]
+
+OWNERS_AT_ONCE = 500  # databases limit the parameters of a statement
+
+
+class Loader:
+    """Loads the objects of one class, and of its subclasses. Made once for each store, with its statements.
+
+    A key's parts are the parameters `key_0`, `key_1`, … of `by_key`.
+    """
+
+    def __init__(self, store: SqlStore, entity: EntityPlan) -> None:
+        self.store = store
+        self.entity = entity
+        self.tables = store.metadata.tables
+        self._starts: dict[str, int] = {}  # where the columns of each table begin in a row
+        self.columns: list[Column[Any]] = []
+        self.joined = self._join()
+        self.keys = [self.column(entity.table.name, name) for name in entity.table.key_columns]
+        self.of_this_class = self._of_this_class()
+        self.select: Select[Any] = select(*self.columns).select_from(self.joined).where(*self.of_this_class)
+        self.by_key: Select[Any] = self.select.where(
+            *(column == bindparam(f"key_{number}") for number, column in enumerate(self.keys))
+        )
+        self.count: Select[Any] = select(func.count()).select_from(self.joined).where(*self.of_this_class)
+        self._pieces: dict[type[Any], Callable[[Row], Row]] = {}
+
+    def column(self, table: str, name: str) -> Column[Any]:
+        found: Column[Any] = self.tables[table].c[name]
+        return found
+
+    def key_parameters(self, key: Key) -> dict[str, Any]:
+        """The parameters of `by_key`."""
+        return {f"key_{number}": part for number, part in enumerate(key if isinstance(key, tuple) else (key,))}
+
+    def place(self, position: int) -> Column[Any]:
+        """The column of a place in the entity's row."""
+        return self.columns[position]
+
+    # Statements
+
+    def _join(self) -> FromClause:
+        joined: FromClause = self._add(self.entity.parts[0])
+        for part in self.entity.parts[1:]:
+            joined = joined.join(self._add(part), self._same_key(part))
+        subclasses = [each for each in self.entity.subclasses.values() if self.entity.covers(each)]
+        for part in (part for subclass in subclasses for part in subclass.parts):
+            if part.table.name not in self._starts:
+                joined = joined.outerjoin(self._add(part), self._same_key(part))
+        return joined
+
+    def _add(self, part: Part) -> Table:
+        table = self.tables[part.table.name]
+        self._starts[part.table.name] = len(self.columns)
+        self.columns.extend(table.columns)
+        return table
+
+    def _same_key(self, part: Part) -> ColumnElement[bool]:
+        base = self.entity.table
+        return and_(
+            *(
+                self.column(base.name, name) == self.column(part.table.name, own)
+                for name, own in zip(base.key_columns, part.table.key_columns, strict=True)
+            )
+        )
+
+    def _of_this_class(self) -> list[ColumnElement[bool]]:
+        """Where several classes share a table, the rows of this one and of its subclasses."""
+        entity = self.entity
+        if entity.discriminator is None or entity.mapper.inherits is None:
+            return []
+        kinds = [kind for kind, each in entity.subclasses.items() if entity.covers(each)]
+        return [self.place(entity.discriminator.position).in_(kinds)]
+
+    @cached_property
+    def members(self) -> list[_Members]:
+        """How the members of this class are loaded; those of a subclass stand with the subclass."""
+        return [
+            *(_children(self.store, self.entity, children) for children in self.entity.children),
+            *(_links(self.store, self.entity, links) for links in self.entity.links),
+        ]
+
+    # Objects
+
+    def load(self, session: SqlSession, rows: Iterable[Row], *, apart: dict[Any, Any] | None = None) -> list[Any]:
+        """The objects that stand for these rows, whole.
+
+        They belong to the session; or to nobody, if they are to be kept *apart*, by their identities.
+        """
+        if apart is not None:
+            return self._load_apart(session, rows, apart)
+        known, unit_key = session.orm.identity_map, session.orm.hash_key
+        loaded: list[Any] = []
+        fresh: dict[type[Any], list[Any]] = {}
+        for row in rows:
+            entity, values = self._actual(row)
+            name = identity(entity, entity.table.key(values))
+            instance = known.get(name)
+            if instance is None:
+                instance = blank(entity)
+                state = instance_state(instance)
+                state.key = name
+                state.session_id = unit_key
+                known.add(state)
+                fill(entity, instance, values)
+                session.hold(entity, instance)
+                fresh.setdefault(entity.cls, []).append(instance)
+            elif session.renewed:
+                fill(entity, instance, values)
+                instance_state(instance)._commit_all(instance_dict(instance), known)
+                session.remember(entity, instance)
+                fresh.setdefault(entity.cls, []).append(instance)
+            loaded.append(instance)
+        for cls, instances in fresh.items():
+            for members in self.store.loader(self.store.schema.entities[cls]).members:
+                members.load(session, instances)
+        return loaded
+
+    def _load_apart(self, session: SqlSession, rows: Iterable[Row], apart: dict[Any, Any]) -> list[Any]:
+        loaded: list[Any] = []
+        fresh: dict[type[Any], list[Any]] = {}
+        for row in rows:
+            entity, values = self._actual(row)
+            name = identity(entity, entity.table.key(values))
+            if name not in apart:
+                apart[name] = instance = blank(entity)
+                instance_state(instance).key = name
+                fill(entity, instance, values)
+                set_owner(instance, NOBODY)
+                fresh.setdefault(entity.cls, []).append(instance)
+            loaded.append(apart[name])
+        for cls, instances in fresh.items():
+            for members in self.store.loader(self.store.schema.entities[cls]).members:
+                members.load(session, instances, apart=apart)
+        return loaded
+
+    def _actual(self, row: Row) -> tuple[EntityPlan, Row]:
+        """(class, values) of a row: the subclass that it says it is, and the pieces of it that are its own."""
+        entity = self.entity
+        if entity.discriminator is None:
+            return entity, row
+        actual = entity.of_row(row)
+        if actual.cls not in self._pieces:
+            positions = [
+                self._starts[part.table.name] + number
+                for part in actual.parts
+                for number in range(len(part.table.columns))
+            ]
+            self._pieces[actual.cls] = itemgetter(*positions)
+        return actual, self._pieces[actual.cls](row)
+
+
+class _Members:
+    """Loads one kind of members, for many owners at once.
+
+    *statement* selects the members' rows; the owner's key stands in the *places* of such a row, and is asked
+    for in *columns*.
+    """
+
+    def __init__(
+        self,
+        loader: Loader,
+        owner: EntityPlan,
+        plan: MembersPlan,
+        statement: Select[Any],
+        places: dict[int, Column[Any]],
+    ) -> None:
+        self.loader = loader
+        self.owner = owner
+        self.plan = plan
+        self.owner_key: Callable[[Row], Any] = itemgetter(*places)
+        columns = list(places.values())
+        ordered = statement.order_by(*(owner.mapper.relationships[plan.attribute].order_by or ()))
+        if len(columns) == 1:
+            self.of_one: Select[Any] | None = ordered.where(columns[0] == bindparam("owner"))
+            self.of_many = ordered.where(columns[0].in_(bindparam("owners", expanding=True)))
+        else:
+            self.of_one = None
+            self.of_many = ordered.where(tuple_(*columns).in_(bindparam("owners", expanding=True)))
+
+    def load(self, session: SqlSession, owners: list[Any], *, apart: dict[Any, Any] | None = None) -> None:
+        """Give each of the owners its members."""
+        keys = [self.owner.key_of(owner) for owner in owners]
+        found: dict[Any, list[Row]] = defaultdict(list)
+        for row in self._rows(session, keys):
+            found[self.owner_key(row)].append(row)
+        members = iter(self.loader.load(session, [row for key in keys for row in found.get(key, ())], apart=apart))
+        for owner, key in zip(owners, keys, strict=True):
+            self._give(owner, list(islice(members, len(found.get(key, ())))))
+
+    def _rows(self, session: SqlSession, keys: list[Any]) -> Iterable[Row]:
+        if len(keys) == 1 and self.of_one is not None:
+            return session.rows(self.of_one, {"owner": keys[0]})
+        return [
+            row
+            for start in range(0, len(keys), OWNERS_AT_ONCE)
+            for row in session.rows(self.of_many, {"owners": keys[start : start + OWNERS_AT_ONCE]})
+        ]
+
+    def _give(self, owner: Any, members: list[Any]) -> None:
+        found: Any = members if self.plan.is_collection else next(iter(members), None)
+        set_members(owner, self.plan.attribute, found)
+        if isinstance(self.plan, ChildrenPlan) and self.plan.owner_attribute is not None:
+            for member in members:
+                set_members(member, self.plan.owner_attribute, owner)
+
+
+def _children(store: SqlStore, owner: EntityPlan, plan: ChildrenPlan) -> _Members:
+    """Members whose own rows refer to their owner."""
+    loader = store.loader(plan.entity)
+    repeated = {source: attribute for attribute, source in plan.adopted}
+    positions = [plan.entity.by_name[repeated[attribute]].position for attribute in owner.key_attributes]
+    return _Members(loader, owner, plan, loader.select, {each: loader.columns[each] for each in positions})
+
+
+def _links(store: SqlStore, owner: EntityPlan, plan: LinksPlan) -> _Members:
+    """Members that rows of another table join to their owner."""
+    loader = store.loader(plan.entity)
+    columns = list(store.metadata.tables[plan.table.name].columns)
+    pairs = zip(plan.member_positions, loader.keys, strict=True)
+    same = and_(*(columns[position] == key for position, key in pairs))
+    owners = [columns[position] for position in plan.owner_positions]
+    statement = loader.select.add_columns(*owners).join(columns[0].table, same)
+    return _Members(loader, owner, plan, statement, dict(enumerate(owners, len(loader.columns))))

@@ -1,0 +1,371 @@
+"""What happens to a rule's code before it runs on stand-ins.
+
+A rule is not run as it is but as a copy, with the same code and other surroundings:
+
+* `any all len sum type isinstance` are replaced, because the built-in ones insist on real objects;
+* constant containers that stand right of `in`, and those among the globals, defaults and closed-over
+  variables, become ones whose `in` asks one question (`id IN (...)`) instead of one for each element;
+* functions, rules and modules among them are wrapped, so that a helper that is called with a stand-in is
+  copied in the same way.
+
+Bytecode is only read, and only to refuse: what writes, imports or suspends, and `is` between values of
+which a database knows no identity.
+"""
+
+from __future__ import annotations
+
+import builtins
+import dis
+import functools
+import inspect
+import sys
+import types
+import typing
+from collections.abc import Callable
+from enum import Enum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .facts import SCALARS
+from .formula import Expr, member
+from .rule import Rule
+from .standins import NOTHING, STANDINS, Items, Symbol, Thing, comparable, exists, lift, shown, storable, total
+
+if TYPE_CHECKING:
+    from .trace import Tracer
+
+__all__ = ["instrument", "seen"]
+
+
+# --- functions ----------------------------------------------------------------------------------------
+
+
+def instrument(function: Any, t: Tracer) -> Any:
+    """A copy of *function* that can be run on stand-ins; the function itself if it has no code of its own."""
+    if isinstance(function, functools.partial):
+        keywords = {name: seen(value, t) for name, value in function.keywords.items()}
+        return functools.partial(t.instrument(function.func), *(seen(each, t) for each in function.args), **keywords)
+    if isinstance(function, Rule):
+        return t.instrument(function.predicate)
+    if isinstance(function, types.MethodType):
+        return functools.partial(t.instrument(function.__func__), function.__self__)
+    if not isinstance(function, types.FunctionType):
+        call = vars(type(function)).get("__call__")
+        if isinstance(call, types.FunctionType) and not isinstance(function, type):
+            return functools.partial(t.instrument(call), function)
+        return function
+    plan = _plan(function.__code__)
+    if plan.refusal is not None:
+        raise t.refuse(plan.refusal)
+    surroundings = function.__globals__
+    for names in plan.identities:
+        _refuse_identity(names, function, t)
+    visible = {name: seen(surroundings[name], t) for name in plan.names if name in surroundings}
+    visible["__builtins__"] = _BUILTINS
+    visible["__name__"] = surroundings.get("__name__")
+    copy = types.FunctionType(
+        plan.code,
+        visible,
+        function.__name__,
+        function.__defaults__ and tuple(seen(value, t) for value in function.__defaults__),
+        function.__closure__ and tuple(_seen_cell(cell, t) for cell in function.__closure__),
+    )
+    copy.__kwdefaults__ = function.__kwdefaults__ and {
+        name: seen(value, t) for name, value in function.__kwdefaults__.items()
+    }
+    return copy
+
+
+def seen(value: Any, t: Tracer) -> Any:
+    """A constant of a rule's surroundings as the rule is to see it."""
+    kind = type(value)
+    if (seeing := _SEEING.get(kind)) is not None:
+        return seeing(seen(each, t) if type(each) in _CALLABLE else each for each in value)
+    if kind in (types.FunctionType, types.MethodType, functools.partial):
+        return _seen_function(value, t)
+    if kind is Rule:
+        return Rule(_seen_function(value.predicate, t))
+    if kind is types.ModuleType and value.__name__.partition(".")[0] not in sys.stdlib_module_names:
+        return _Module(value, t)
+    if t.construct is not None and isinstance(value, type):
+        return t.construct(value)
+    return value
+
+
+def _seen_function(function: Any, t: Tracer) -> Any:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        # Without a stand-in among the arguments it is the business of the function alone what it does.
+        if any(type(each) in STANDINS for each in (*args, *kwargs.values())):
+            return t.instrument(function)(*args, **kwargs)
+        made = function(*args, **kwargs)
+        return seen(made, t) if type(made) in _CALLABLE else made  # older_than(18) makes a rule
+
+    return call
+
+
+def _seen_cell(cell: types.CellType, t: Tracer) -> types.CellType:
+    try:
+        return types.CellType(seen(cell.cell_contents, t))
+    except ValueError:  # not assigned yet
+        return cell
+
+
+class _Module:
+    """A module whose functions are seen as those that are imported by name."""
+
+    __slots__ = ("__standin__",)  # no name that a module could have
+
+    def __init__(self, module: types.ModuleType, t: Tracer) -> None:
+        self.__standin__ = (module, t)
+
+    def __getattr__(self, name: str) -> Any:
+        module, t = self.__standin__
+        return seen(getattr(module, name), t)
+
+
+# --- code ---------------------------------------------------------------------------------------------
+
+
+class _Plan(NamedTuple):
+    """What one code object needs. It knows no values, so it can be kept for as long as the code lives."""
+
+    code: types.CodeType
+    names: tuple[str, ...]  # of the globals it may use
+    identities: tuple[tuple[str, ...], ...]  # the dotted names right of an `is`
+    refusal: str | None
+
+
+_WRITES = {
+    "STORE_GLOBAL",
+    "STORE_ATTR",
+    "STORE_SUBSCR",
+    "STORE_SLICE",
+    "STORE_DEREF",
+    "DELETE_ATTR",
+    "DELETE_GLOBAL",
+    "DELETE_SUBSCR",
+    "DELETE_DEREF",
+}
+_ASYNC = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+_SUSPENDS = {"YIELD_VALUE", "GET_AWAITABLE", "SEND"}
+
+
+@functools.lru_cache(4096)
+def _plan(code: types.CodeType) -> _Plan:
+    constants, names = list(code.co_consts), list(code.co_names)
+    identities: list[tuple[str, ...]] = []
+    refusal = None
+    instructions = list(dis.get_instructions(code))
+    for i, instruction in enumerate(instructions):
+        before = instructions[i - 1] if i else instruction
+        line = f"line {code.co_firstlineno}"
+        if instruction.opname == "CONTAINS_OP" and before.opname == "LOAD_CONST" and type(before.argval) in _SEEING:
+            constants[before.arg or 0] = _SEEING[type(before.argval)](before.argval)
+        elif instruction.opname == "IS_OP" and not _singleton(before):
+            identities.append(_dotted(instructions[:i]))
+        elif instruction.opname == "MATCH_CLASS":
+            refusal = f"matches a class pattern ({line}): compare the attributes one by one"
+        elif instruction.opname == "IMPORT_NAME":
+            refusal = f"imports inside of the function ({line}): import at the top of the module"
+        elif instruction.opname in _WRITES and not (
+            instruction.opname == "STORE_DEREF" and instruction.argval in code.co_cellvars
+        ):
+            refusal = f"changes `{instruction.argval or 'an element'}` ({line}): a rule only looks"
+        elif instruction.opname in _SUSPENDS and code.co_name != "<genexpr>":
+            refusal = f"yields or awaits ({line}): a rule returns a bool"
+    if code.co_flags & _ASYNC:
+        refusal = f"is async (line {code.co_firstlineno}): a rule returns a bool, and awaits nothing"
+    for i, constant in enumerate(constants):
+        if isinstance(constant, types.CodeType):
+            inner = _plan(constant)
+            constants[i], refusal = inner.code, refusal or inner.refusal
+            names += inner.names
+            identities += inner.identities
+    return _Plan(code.replace(co_consts=tuple(constants)), tuple(names), tuple(identities), refusal)
+
+
+def _singleton(instruction: dis.Instruction) -> bool:
+    return instruction.opname == "LOAD_CONST" and (instruction.argval is None or isinstance(instruction.argval, bool))
+
+
+def _dotted(instructions: list[dis.Instruction]) -> tuple[str, ...]:
+    """The dotted name that was loaded last; empty if it is not made of globals or closed-over names."""
+    names: list[str] = []
+    for instruction in reversed(instructions):
+        if instruction.opname == "LOAD_ATTR":
+            names.insert(0, instruction.argval)
+        elif instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLOSURE"):
+            return (instruction.argval, *names)
+        elif instruction.opname not in ("CACHE", "PUSH_NULL", "COPY_FREE_VARS"):
+            break
+    return ()
+
+
+def _refuse_identity(names: tuple[str, ...], function: types.FunctionType, t: Tracer) -> None:
+    """`x is Status.NEW` means something in a query, `x is other` does not."""
+    if names:
+        closed = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=False))
+        root, *path = names
+        try:
+            if root in closed:
+                value = closed[root].cell_contents
+            else:
+                value = function.__globals__.get(root, getattr(builtins, root, NOTHING))
+            for name in path:
+                value = getattr(value, name)
+        except (AttributeError, ValueError):
+            value = NOTHING
+        if value is None or isinstance(value, bool | type | Enum):
+            return
+    raise t.refuse(
+        f"compares with `is {'.'.join(names) or '...'}` (line {function.__code__.co_firstlineno}): a row has no"
+        " identity; use ==, or write None or the member of an enum right of the `is`"
+    )
+
+
+# --- containers ---------------------------------------------------------------------------------------
+
+
+class _Membership:
+    """A constant container whose `in` asks one question instead of one for each element."""
+
+    def __contains__(self, value: Any) -> bool:
+        if type(value) is Thing:
+            return any(value == each for each in self)  # type: ignore[attr-defined]
+        if type(value) is not Symbol:
+            return super().__contains__(value)  # type: ignore[misc, no-any-return]
+        t, e = value.__standin__
+        _, atom = t.memberships.get((id(self), e)) or (None, None)
+        if atom is None:
+            atom = _membership(t, e, self)
+            t.memberships[id(self), e] = (self, atom)  # keeps the container, or its id could be another's
+        return t.decide(atom)
+
+
+def _membership(t: Tracer, e: Expr, container: Any) -> Expr:
+    constants = []
+    for value in container:
+        if value is None:
+            continue  # no Symbol is None: that was the question before
+        if type(value) in STANDINS or not isinstance(value, SCALARS):
+            raise t.refuse(f"looks for {e} in a collection that holds {shown(value)}; only constants make an IN")
+        if comparable(e.type, type(value)) and storable(value):
+            constants.append(lift(t, value, e))
+    if isinstance(container, set | frozenset):
+        constants.sort(key=repr)  # a set is iterated in another order in each process; a statement should not be
+    return member(e, tuple(dict.fromkeys(constants)))
+
+
+class _Tuple(_Membership, tuple[Any, ...]):
+    pass
+
+
+class _List(_Membership, list[Any]):
+    pass
+
+
+class _Set(_Membership, set[Any]):
+    pass
+
+
+class _FrozenSet(_Membership, frozenset[Any]):
+    pass
+
+
+_SEEING: dict[type, Callable[..., Any]] = {tuple: _Tuple, list: _List, set: _Set, frozenset: _FrozenSet}
+_CALLABLE = (types.FunctionType, types.MethodType, functools.partial, Rule)
+
+
+# --- built-in functions -------------------------------------------------------------------------------
+
+
+def _body_of(iterable: Any) -> tuple[Items, Callable[[Thing], Any]] | None:
+    """`f(x) for x in items if c(x)` as the items and a function of one element; None for anything else.
+
+    The function gives NOTHING for an element that the `if` leaves out. It is made of the generator's own
+    code, which takes its elements from whatever iterator it is called with.
+    """
+    if not isinstance(iterable, types.GeneratorType) or (frame := iterable.gi_frame) is None:
+        return None
+    variables = frame.f_locals
+    items = variables.get(".0")
+    if type(items) is not Items:
+        return None
+    closed = tuple(
+        types.CellType(variables[name]) if name in variables else types.CellType()
+        for name in iterable.gi_code.co_freevars
+    )
+    make = types.FunctionType(iterable.gi_code, frame.f_globals, "genexpr", (), closed)
+    iterable.close()
+    return items, lambda element: next(make(iter([element])), NOTHING)
+
+
+def _any(iterable: Any, /) -> bool:
+    if (found := _body_of(iterable)) is None:
+        return any(iterable)
+    items, body = found
+    return items.__standin__.t.decide(exists(items, lambda element: _answer(body(element), for_none=False)))
+
+
+def _all(iterable: Any, /) -> bool:
+    if (found := _body_of(iterable)) is None:
+        return all(iterable)
+    items, body = found
+    return not items.__standin__.t.decide(exists(items, lambda element: not _answer(body(element), for_none=True)))
+
+
+def _answer(value: Any, *, for_none: bool) -> Any:
+    return for_none if value is NOTHING else value
+
+
+def _len(value: Any, /) -> Any:
+    if type(value) is Items:
+        return total(value, lambda _: 1)
+    if type(value) is not Symbol:
+        return len(value)
+    t, e = value.__standin__
+    if e.type is not str:
+        raise t.refuse(f"takes len() of {e} ({e.type.__name__})")
+    return Symbol(t, Expr("length", (e,), int))
+
+
+def _sum(iterable: Any, /, start: Any = 0) -> Any:
+    if (found := _body_of(iterable)) is None:
+        return sum(iterable, start)
+    result = total(*found)
+    return result if type(start) is int and start == 0 else start + result
+
+
+def _isinstance(value: Any, kinds: Any, /) -> bool:
+    if type(value) is not Thing:
+        return isinstance(value, kinds)
+    t, cls, *_ = value.__standin__
+    for kind in _single_kinds(kinds):
+        if issubclass(cls, kind):
+            return True
+        if issubclass(kind, cls):
+            raise t.refuse(
+                f"asks isinstance(..., {kind.__name__}): a query tells subclasses apart by an attribute only;"
+                " give the class one, such as `kind`, and compare it"
+            )
+    return False
+
+
+def _single_kinds(kinds: Any) -> list[Any]:
+    if isinstance(kinds, tuple):
+        return [single for kind in kinds for single in _single_kinds(kind)]
+    return list(typing.get_args(kinds)) if isinstance(kinds, types.UnionType) else [kinds]
+
+
+def _type(*args: Any) -> Any:
+    # `type(user.age) is int` holds of the stand-in for an int, as it does of the int.
+    return args[0].__class__ if len(args) == 1 and type(args[0]) in STANDINS else type(*args)
+
+
+_BUILTINS = dict(vars(builtins)) | {
+    "any": _any,
+    "all": _all,
+    "len": _len,
+    "sum": _sum,
+    "isinstance": _isinstance,
+    "type": _type,
+}

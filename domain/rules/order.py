@@ -1,0 +1,165 @@
+"""Orders as functions: `lambda user: (desc(user.score), user.name)`.
+
+An order is always total: the key of the aggregate is appended to it. NULLs come last in both directions
+unless `nulls_first` says otherwise, and texts are compared by code point, as Python does. So the order
+is the same in every store, and each row has one place in it, from which the next page goes on.
+
+    users.find(adult, order_by=lambda user: user.name)
+    users.find(adult, order_by=lambda user: (desc(user.score), user.name.lower()))
+    users.find(adult, order_by=lambda user: nulls_first(user.nickname))
+
+What is computed from a missing value is missing: `user.nickname.lower()` sorts with the NULLs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from enum import Enum
+from typing import Any, TypeVar
+
+from ..errors import RuleRefused
+from .facts import SCALARS, Facts, Scalar, annotated
+from .formula import FALSE, Expr, and_, attr, const, isnull, notnull, or_
+from .standins import Symbol, Thing, shown
+from .trace import Tracer
+
+__all__ = ["OrderKey", "after", "asc", "desc", "in_order", "nulls_first", "nulls_last", "trace_order"]
+
+A = TypeVar("A")
+
+
+@dataclass(frozen=True)
+class _Directed:
+    """What `desc()` and its like return while an order is traced."""
+
+    value: Any
+    descending: bool = False
+    nulls_first: bool = False
+
+
+def asc(key: object) -> object:
+    """Smallest first. The default; it is there to be said."""
+    return replace(_directed(key), descending=False)
+
+
+def desc(key: object) -> object:
+    """Largest first, and NULLs last nevertheless."""
+    return replace(_directed(key), descending=True)
+
+
+def nulls_first(key: object) -> object:
+    """Rows without a value come first."""
+    return replace(_directed(key), nulls_first=True)
+
+
+def nulls_last(key: object) -> object:
+    """Rows without a value come last. The default; it is there to be said."""
+    return replace(_directed(key), nulls_first=False)
+
+
+def _directed(key: object) -> _Directed:
+    return key if type(key) is _Directed else _Directed(key)
+
+
+def in_order(aggregates: Iterable[A], order_by: Callable[[A], object] | None) -> list[A]:
+    """Objects at hand, in this order; those on a level stay as they come. What the stores have to agree with."""
+    found = list(aggregates)
+    if order_by is None or not found:
+        return found
+    places = {id(each): _places(order_by(each)) for each in found}
+    for number in reversed(range(len(places[id(found[0])]))):  # sorting is stable: the last key comes first
+        key = places[id(found[0])][number]
+        present = [each for each in found if places[id(each)][number].value is not None]
+        missing = [each for each in found if places[id(each)][number].value is None]
+        present.sort(key=lambda each: places[id(each)][number].value, reverse=key.descending)
+        found = missing + present if key.nulls_first else present + missing
+    return found
+
+
+def _places(keys: object) -> list[_Directed]:
+    return [_directed(each) for each in (keys if isinstance(keys, tuple) else (keys,))]
+
+
+@dataclass(frozen=True)
+class OrderKey:
+    """One key of an order: an expression, its direction, and where its NULLs go."""
+
+    expression: Expr
+    descending: bool = False
+    nulls_first: bool = False
+
+    def __str__(self) -> str:
+        nulls = f" nulls {'first' if self.nulls_first else 'last'}" if self.expression.nullable else ""
+        return f"{self.expression}{' desc' if self.descending else ''}{nulls}"
+
+
+def trace_order(
+    order_by: Callable[[A], object] | None,
+    cls: type[A],
+    *,
+    key: Sequence[str],
+    facts: Facts = annotated,
+) -> tuple[OrderKey, ...]:
+    """The keys of an order, from the first to the last; the attributes *key* make it total.
+
+        >>> trace_order(lambda user: (desc(user.score), user.name), User, key=["id"])
+        score desc nulls last, name, id
+
+    Raises RuleRefused if a key is no single expression over attributes that have an order.
+    """
+    keys: dict[Expr, OrderKey] = {}  # a second key of one expression decides nothing
+    if order_by is not None:
+        t = Tracer("order", order_by, facts, straight=True)
+        result = t.only_path(lambda: t.instrument(order_by)(Thing(t, cls, 0)))
+        for each in result if type(result) is tuple else (result,):
+            traced = _traced(t, _directed(each))
+            keys.setdefault(traced.expression, traced)
+    for name in key:
+        fact = facts(cls)[name]
+        if not isinstance(fact, Scalar):
+            raise RuleRefused(f"the key {name} of {cls.__name__} is no single column")
+        expression = attr(0, (name,), fact.type, fact.nullable)
+        keys.setdefault(expression, OrderKey(expression))
+    return tuple(keys.values())
+
+
+def _traced(t: Tracer, directed: _Directed) -> OrderKey:
+    if type(directed.value) is not Symbol:
+        raise t.refuse(f"orders by {shown(directed.value)}: each key is an attribute, or made of attributes")
+    e: Expr = directed.value.__standin__.e
+    if issubclass(e.type, Enum):
+        raise t.refuse(f"orders by {e}: the members of an enum have no order; store a rank and order by it")
+    if not issubclass(e.type, SCALARS) or e.type in (bytes, timedelta):
+        raise t.refuse(f"orders by {e} ({e.type.__name__}), which databases do not all order alike")
+    return OrderKey(e, directed.descending, directed.nulls_first)
+
+
+def after(keys: Sequence[OrderKey], values: Sequence[object]) -> Expr:
+    """The formula of what comes strictly after the row with these *values* of the *keys*.
+
+        score > 3 or score == 3 and (name > 'J' or name == 'J' and id > 7)
+
+    spelled flat, and with NULLs in the place where the order puts them.
+    """
+    later: list[Expr] = []
+    same: list[Expr] = []
+    for key, value in zip(keys, values, strict=True):
+        beyond, equal = _beyond(key, value)
+        later.append(and_(*same, beyond))
+        same.append(equal)
+    return or_(*later)
+
+
+def _beyond(key: OrderKey, value: object) -> tuple[Expr, Expr]:
+    """What comes after *value* by this key alone, and what is level with it."""
+    e = key.expression
+    missing = or_(*map(isnull, e.nullables()))
+    present = and_(*map(notnull, e.nullables()))
+    if value is None:
+        return (present if key.nulls_first else FALSE), missing
+    beyond = and_(present, Expr("lt" if key.descending else "gt", (e, const(value)), bool))
+    if not key.nulls_first:
+        beyond = or_(missing, beyond)
+    return beyond, and_(present, Expr("eq", (e, const(value)), bool))

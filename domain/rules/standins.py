@@ -1,0 +1,587 @@
+"""The three stand-ins a rule meets instead of data: `Symbol`, `Thing` and `Items`.
+
+* `Symbol` stands for one value that only the database knows: a text, a number, a date. What a query can
+  do with such a value is defined here, operation by operation; everything else raises RuleRefused.
+* `Thing` stands for an object: the aggregate, a value object, a child. Reading an attribute gives a real
+  value where there are few (None, bool, enum), a `Symbol` where there are many; properties and methods
+  of the class are run on the stand-in itself.
+* `Items` stands for a collection of children.
+
+A stand-in has one attribute of its own, `__standin__`, so that no attribute of a domain class is ever
+shadowed. All it wants to know it asks the tracer there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import math
+import types
+from collections.abc import Callable
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from uuid import UUID
+
+from .facts import SCALARS, Attribute, Many, Scalar, Value
+from .formula import FALSE, TRUE, Expr, and_, attr, const, isnull
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .trace import Tracer
+
+__all__ = [
+    "NOTHING",
+    "STANDINS",
+    "Items",
+    "Symbol",
+    "Thing",
+    "comparable",
+    "exists",
+    "lift",
+    "shown",
+    "storable",
+    "total",
+]
+
+NUMBERS = (int, float, Decimal)
+_LARGEST = 2**63 - 1  # the largest whole number that all databases store
+
+
+# --- constants ----------------------------------------------------------------------------------------
+
+
+def comparable(a: type, b: type) -> bool:
+    """May a database compare these two types, and find what Python finds?"""
+    if a is b:
+        return True
+    if issubclass(a, NUMBERS) and issubclass(b, NUMBERS):
+        return {a, b} != {Decimal, float}
+    return issubclass(b, a) and a in (str, bytes)  # a StrEnum beside a str
+
+
+def shown(value: Any) -> str:
+    """A value as error messages show it."""
+    if type(value) is Symbol:
+        return str(value.__standin__.e)
+    if type(value) in STANDINS:
+        return f"a whole {value.__standin__.cls.__name__}"
+    if isinstance(value, list | tuple | set | dict):
+        return f"a {type(value).__name__.strip('_').lower()}"  # a stand-in may be in it
+    return f"{type(value).__name__} {value!r}"
+
+
+def storable(value: Any) -> bool:
+    """Can a column hold it? Whole numbers beyond 64 bits equal nothing that is stored."""
+    return type(value) is not int or abs(value) <= _LARGEST
+
+
+def lift(t: Tracer, value: Any, like: Expr) -> Expr:
+    """The other operand of a comparison or of arithmetic with *like*, as an expression."""
+    if type(value) is Symbol:
+        other = value.__standin__.e
+    elif type(value) not in STANDINS and isinstance(value, SCALARS):
+        if isinstance(value, float | Decimal) and not math.isfinite(value):
+            raise t.refuse(f"uses {value!r}, which not every database can store; compare with a finite number")
+        if isinstance(value, str) and "\0" in value:
+            raise t.refuse(f"uses {value!r}: a NUL character is in no text that a database stores")
+        if isinstance(value, datetime) and t.aware.get(like, aware := value.tzinfo is not None) != aware:
+            raise t.refuse(
+                f"compares {like} with {value!r}: one has a time zone and the other has none, so there is no telling"
+                f" which comes first; give the constant {'none' if aware else 'one'}"
+            )
+        other = const(_stored_as(value, like.type))
+    else:
+        raise t.refuse(
+            f"compares {like} with {shown(value)}: only single values (str, int, Decimal, date, UUID, ...)"
+            " have a twin in the database; compare an attribute of it, such as its id"
+        )
+    if not comparable(like.type, other.type):
+        raise t.refuse(
+            f"mixes {like} ({like.type.__name__}) with {other} ({other.type.__name__}): databases convert"
+            f" one into the other as they please; convert the constant to {like.type.__name__} first"
+        )
+    return other
+
+
+def _stored_as(value: Any, kind: type) -> Any:
+    """The plain constant that equals *value*: 1 for True and for an IntEnum of 1, Decimal(2) for 2."""
+    if isinstance(value, int) and issubclass(kind, int):
+        return int(value)
+    if isinstance(value, int) and kind in (float, Decimal) and abs(value) < 2**53:
+        return kind(value)
+    if kind is int and type(value) in (float, Decimal) and abs(value) < 2**53 and value == int(value):
+        return int(value)
+    if isinstance(value, str) and kind is str:
+        return str.__str__(value)
+    return value
+
+
+# --- one value ----------------------------------------------------------------------------------------
+
+
+class SymbolState(NamedTuple):
+    t: Tracer
+    e: Expr
+
+
+_MIRRORED = {"lt": "gt", "gt": "lt", "le": "ge", "ge": "le", "eq": "eq", "ne": "ne"}
+
+
+def _comparison(op: str) -> Callable[[Symbol, Any], Any]:
+    def compare(self: Symbol, other: Any) -> Any:
+        t, e = self.__standin__
+        if other is None:
+            # Python finds nothing equal to None, and raises a TypeError for `<`: so do we.
+            return op == "ne" if op in ("eq", "ne") else NotImplemented
+        if e.op == "uuid_int":
+            return _compare_uuids(t, op, e.args[0], other)
+        value = lift(t, other, e)
+        if value.op == "const" and not storable(value.args[0]):
+            return _beyond(t, op, e, value.args[0])
+        if value.op != "const" and repr(value) < repr(e):  # one spelling for `a < b` and `b > a`
+            return t.decide(Expr(_MIRRORED[op], (value, e), bool))
+        return t.decide(Expr(op, (e, value), bool))
+
+    return compare
+
+
+def _compare_uuids(t: Tracer, op: str, e: Expr, other: Any) -> Any:
+    # UUID.__eq__ and its like compare `self.int` with `other.int`, and so arrive here.
+    value = other.__standin__.e.args[0] if type(other) is Symbol else const(UUID(int=other))
+    return t.decide(Expr(op, (e, value), bool))
+
+
+def _beyond(t: Tracer, op: str, e: Expr, number: int) -> bool:
+    if e.op != "attr":
+        raise t.refuse(f"compares {e} with {number}, which is more than 64 bits hold")
+    return op == "ne" or (op in ("lt", "le") and number > 0) or (op in ("gt", "ge") and number < 0)
+
+
+def _arithmetic(op: str, *, swapped: bool = False) -> Callable[[Symbol, Any], Symbol]:
+    def calculate(self: Symbol, other: Any) -> Symbol:
+        t, e = self.__standin__
+        if e.type is str and op == "add":
+            if other is None:
+                raise TypeError('can only concatenate str (not "NoneType") to str')
+            text = lift(t, other, e)
+            return Symbol(t, Expr("concat", (text, e) if swapped else (e, text), str))
+        if e.type not in NUMBERS:
+            raise t.refuse(
+                f"does arithmetic on {e} ({e.type.__name__}), which no two databases do alike;"
+                " compute the bound outside: `user.born <= today - timedelta(days=365)`"
+            )
+        if other is None:
+            raise TypeError(f"unsupported operand type(s) for {op}: {e.type.__name__!r} and 'NoneType'")
+        number = lift(t, other, e)
+        if number.op == "const" and not storable(number.args[0]):
+            raise t.refuse(f"calculates with {number}, which is more than 64 bits hold")
+        kind = next(kind for kind in (Decimal, float, int) if kind in (e.type, number.type))
+        return Symbol(t, Expr(op, (number, e) if swapped else (e, number), kind))
+
+    return calculate
+
+
+def _refusal(what: str) -> Callable[..., Any]:
+    def refuse(self: Symbol, *_: Any, **__: Any) -> NoReturn:
+        t, e = self.__standin__
+        raise t.refuse(f"uses {what} on {e}")
+
+    return refuse
+
+
+def _part_of_date(op: str) -> Any:
+    def part(self: Symbol) -> Symbol:
+        t, e = self.__standin__
+        if e.type is not date:
+            hint = "; the answer depends on the time zone, compare with two datetimes" if e.type is datetime else ""
+            raise t.refuse(f"uses .{op} of {e} ({e.type.__name__}){hint}")
+        return Symbol(t, Expr(op, (e,), int))
+
+    return property(part)
+
+
+class Symbol:
+    """One value that only the database knows. Its comparisons answer with a real bool: the tracer decides."""
+
+    __slots__ = ("__standin__",)
+    __standin__: SymbolState
+
+    def __init__(self, t: Tracer, e: Expr) -> None:
+        object.__setattr__(self, "__standin__", SymbolState(t, e))
+
+    # So that isinstance(user.name, str) says what it says of the real value.
+    __class__ = property(lambda self: self.__standin__.e.type)
+
+    __eq__, __ne__ = _comparison("eq"), _comparison("ne")
+    __lt__, __le__, __gt__, __ge__ = map(_comparison, ("lt", "le", "gt", "ge"))
+
+    __add__, __radd__ = _arithmetic("add"), _arithmetic("add", swapped=True)
+    __sub__, __rsub__ = _arithmetic("sub"), _arithmetic("sub", swapped=True)
+    __mul__, __rmul__ = _arithmetic("mul"), _arithmetic("mul", swapped=True)
+
+    __truediv__ = __rtruediv__ = _refusal("/ (databases divide integers without a fraction, and round differently)")
+    __floordiv__ = __rfloordiv__ = _refusal("// (its sign differs between databases)")
+    __divmod__ = __rdivmod__ = __rmod__ = _refusal("% or divmod()")
+    __pow__ = __rpow__ = _refusal("**")
+    __round__ = _refusal("round() (Python rounds half to even, databases half up)")
+    __int__ = _refusal("int() (databases round where Python cuts off)")
+    __float__ = _refusal("float()")
+    __index__ = _refusal("an index, or range(),")
+    __trunc__ = __floor__ = __ceil__ = _refusal("trunc(), floor() or ceil()")
+    __and__ = __or__ = __xor__ = __rand__ = __ror__ = __rxor__ = _refusal("a bitwise operator (`and`, `or` are meant?)")
+    __lshift__ = __rshift__ = __rlshift__ = __rrshift__ = _refusal("a bitwise shift")
+    __invert__ = _refusal("~ (`not` is meant?)")
+    __hash__ = _refusal("hash() (a dict, or a set made on the way: look it up in a tuple instead)")
+    __str__ = __format__ = _refusal("str(), an f-string or % formatting (compare the attributes one by one)")
+    __repr__ = _refusal("repr()")
+    __bytes__ = _refusal("bytes()")
+    __iter__ = __next__ = __reversed__ = _refusal("a loop")
+    __getitem__ = _refusal("an index or a slice (startswith() and endswith() are meant?)")
+    __len__ = _refusal("len() in a function that the tracer cannot see into (write it in the rule itself)")
+    __call__ = _refusal("a call")
+    __reduce_ex__ = __copy__ = __deepcopy__ = _refusal("copy or pickle")
+
+    def __getattr__(self, name: str) -> Any:
+        t, e = self.__standin__
+        if name == "int" and e.type is UUID:
+            return Symbol(t, Expr("uuid_int", (e,), int))
+        if name in ("numerator", "denominator"):
+            raise t.refuse(f"compares a Decimal or Fraction with {e} ({e.type.__name__}); write {e} on the left")
+        raise t.refuse(f"uses .{name} of {e} ({e.type.__name__}), which has no twin in every database")
+
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        t, e = self.__standin__
+        raise t.refuse(f"assigns .{name} of {e}")
+
+    def __mod__(self, divisor: Any) -> Symbol:
+        t, e = self.__standin__
+        if e.type is not int or type(divisor) is not int or not 0 < divisor < 2**31:
+            raise t.refuse(f"uses % on {e}: only an int attribute by a positive int constant gives one sign everywhere")
+        return Symbol(t, Expr("mod", (e, const(divisor)), int))
+
+    def __neg__(self) -> Symbol:
+        return _number(self, "neg", "-")
+
+    def __pos__(self) -> Symbol:
+        return self
+
+    def __abs__(self) -> Symbol:
+        return _number(self, "abs", "abs()")
+
+    def __bool__(self) -> bool:
+        t, e = self.__standin__
+        if e.type is str:
+            return t.decide(Expr("ne", (e, const("")), bool))
+        if e.type in NUMBERS:
+            return t.decide(Expr("ne", (e, const(e.type(0))), bool))
+        if e.type in (date, datetime, time, UUID):
+            return True
+        raise t.refuse(f"uses {e} ({e.type.__name__}) as a condition; compare it with a value")
+
+    # Texts. `__getattr__` refuses every other method.
+
+    def startswith(self, prefix: Any) -> bool:
+        return _text_test(self, "startswith", prefix)
+
+    def endswith(self, suffix: Any) -> bool:
+        return _text_test(self, "endswith", suffix)
+
+    def __contains__(self, part: Any) -> bool:
+        return _text_test(self, "contains", part)
+
+    def lower(self) -> Symbol:
+        return _text(self, "lower")
+
+    def upper(self) -> Symbol:
+        return _text(self, "upper")
+
+    # Dates.
+
+    year, month, day = _part_of_date("year"), _part_of_date("month"), _part_of_date("day")
+
+
+def _number(symbol: Symbol, op: str, name: str) -> Symbol:
+    t, e = symbol.__standin__
+    if e.type not in NUMBERS:
+        raise t.refuse(f"uses {name} on {e} ({e.type.__name__})")
+    return Symbol(t, Expr(op, (e,), e.type))
+
+
+def _text(symbol: Symbol, op: str) -> Symbol:
+    t, e = symbol.__standin__
+    if e.type is not str:
+        raise t.refuse(f"uses .{op}() of {e} ({e.type.__name__})")
+    return Symbol(t, Expr(op, (e,), str))
+
+
+def _text_test(symbol: Symbol, op: str, part: Any) -> bool:
+    t, e = symbol.__standin__
+    if isinstance(part, tuple):
+        return any(_text_test(symbol, op, each) for each in part)
+    if part is None:
+        raise TypeError(f"{op} needs a str, not None")
+    if e.type is not str or type(part) in STANDINS or not isinstance(part, str):
+        raise t.refuse(f"uses {op} on {e} with {shown(part)}: only a text attribute and a constant text make a pattern")
+    return t.decide(Expr(op, (e, lift(t, part, e)), bool))
+
+
+# --- an object ----------------------------------------------------------------------------------------
+
+
+class ThingState(NamedTuple):
+    t: Tracer
+    cls: type
+    scope: int
+    path: tuple[str, ...]
+    attributes: Mapping[str, Attribute]
+    optional: bool  # inside a value object that may be None: each of its columns may be NULL
+
+
+def _refusal_of_thing(what: str) -> Callable[..., Any]:
+    def refuse(self: Thing, *_: Any) -> NoReturn:
+        t, cls = self.__standin__.t, self.__standin__.cls
+        raise t.refuse(f"uses {what} on a {cls.__name__}; use its attributes one by one")
+
+    return refuse
+
+
+class Thing:
+    """An object that only the database knows: the aggregate, a value object of it, or one of its children."""
+
+    __slots__ = ("__standin__",)
+    __standin__: ThingState
+
+    def __init__(
+        self,
+        t: Tracer,
+        cls: type,
+        scope: int,
+        path: tuple[str, ...] = (),
+        attributes: Mapping[str, Attribute] | None = None,
+        optional: bool = False,
+    ) -> None:
+        known = t.facts(cls) if attributes is None else attributes
+        object.__setattr__(self, "__standin__", ThingState(t, cls, scope, path, known, optional))
+
+    @property  # type: ignore[misc]  # read-only, as nothing here can be assigned
+    def __class__(self) -> type:
+        t, cls, *_ = self.__standin__
+        if type.__subclasses__(cls):
+            # Reached from code the tracer cannot see into: isinstance(user, Admin) would quietly be False.
+            raise t.refuse(f"asks for the class of a {cls.__name__}, which has subclasses; {_BY_ATTRIBUTE}")
+        return cls
+
+    def __getattr__(self, name: str) -> Any:
+        t, _, scope, path, attributes, optional = self.__standin__
+        fact = attributes.get(name)
+        if type(fact) is Scalar:
+            return t.read(fact, attr(scope, (*path, name), fact.type, fact.nullable or optional))
+        if type(fact) is Value:
+            return _read_value(t, fact, scope, (*path, name))
+        if type(fact) is Many:
+            return Items(t, scope, (*path, name), fact.cls)
+        return _member_of_class(self, name)
+
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        raise self.__standin__.t.refuse(f"assigns {self.__standin__.cls.__name__}.{name}: a rule only looks")
+
+    def __eq__(self, other: Any) -> Any:
+        t, cls, _, path, *_ = self.__standin__
+        if other is None:
+            return False
+        if not path:
+            raise t.refuse(f"compares a whole {cls.__name__}; compare its key: `user.id == other_id`")
+        return _run_own(self, "__eq__", other)
+
+    def __ne__(self, other: Any) -> Any:
+        return not self == other
+
+    def __lt__(self, other: Any) -> Any:
+        return _run_own(self, "__lt__", other)
+
+    def __le__(self, other: Any) -> Any:
+        return _run_own(self, "__le__", other)
+
+    def __gt__(self, other: Any) -> Any:
+        return _run_own(self, "__gt__", other)
+
+    def __ge__(self, other: Any) -> Any:
+        return _run_own(self, "__ge__", other)
+
+    def __bool__(self) -> bool:
+        t, cls, *_ = self.__standin__
+        if hasattr(cls, "__bool__") or hasattr(cls, "__len__"):
+            raise t.refuse(f"uses a {cls.__name__} as a condition; ask for an attribute of it")
+        return True
+
+    __hash__ = _refusal_of_thing("hash() (a dict or a set)")
+    __str__ = _refusal_of_thing("str() or an f-string")
+    __repr__ = _refusal_of_thing("repr()")
+    __reduce_ex__ = _refusal_of_thing("copy or pickle")
+    __dir__ = _refusal_of_thing("dir() or vars()")
+
+
+_BY_ATTRIBUTE = (
+    "a query tells subclasses apart by an attribute only: give the class one, such as `kind`, and compare it"
+)
+
+
+def _read_value(t: Tracer, fact: Value, scope: int, path: tuple[str, ...]) -> Thing | None:
+    if fact.nullable and not t.straight:
+        # The columns are NULL all together or not at all, so one that always has a value answers for all.
+        always = [name for name, inner in fact.attributes.items() if not inner.nullable]
+        names = always[:1] or list(fact.attributes)
+        columns = (attr(scope, (*path, name), fact.attributes[name].type, nullable=True) for name in names)
+        if t.decide(and_(*map(isnull, columns))):
+            return None
+    return Thing(t, fact.cls, scope, path, fact.attributes, optional=fact.nullable)
+
+
+def _member_of_class(thing: Thing, name: str) -> Any:
+    """A property, a method or a constant of the class the stand-in stands for."""
+    t, cls, *_ = thing.__standin__
+    try:
+        raw = inspect.getattr_static(cls, name)
+    except AttributeError:
+        if name.startswith("__"):  # Python itself is asking, for a protocol the class does not have
+            raise AttributeError(name) from None
+        raise t.refuse(
+            f"reads {cls.__name__}.{name}, which is neither mapped nor annotated, nor a property or method of the class"
+        ) from None
+    for subclass in _descendants(cls):
+        if name in vars(subclass):
+            raise t.refuse(
+                f"uses {cls.__name__}.{name}, which {subclass.__name__} overrides: which of them runs depends on"
+                f" the row; {_BY_ATTRIBUTE}"
+            )
+    if isinstance(raw, property) and raw.fget is not None:
+        return t.instrument(raw.fget)(thing)
+    if isinstance(raw, functools.cached_property):
+        return t.instrument(raw.func)(thing)
+    if isinstance(raw, types.FunctionType):
+        return functools.partial(t.instrument(raw), thing)
+    if isinstance(raw, staticmethod):
+        return t.instrument(raw.__func__)
+    if isinstance(raw, classmethod):
+        return functools.partial(t.instrument(raw.__func__), cls)
+    if isinstance(raw, SCALARS) or raw is None or isinstance(raw, tuple | list | set | frozenset):
+        return t.seen(raw)  # a constant of the class
+    raise t.refuse(f"reads {cls.__name__}.{name} ({type(raw).__name__}), which is no value of a row")
+
+
+def _descendants(cls: type) -> list[type]:
+    children: list[type] = type.__subclasses__(cls)
+    return [each for child in children for each in (child, *_descendants(child))]
+
+
+def _run_own(thing: Thing, method: str, other: Any) -> Any:
+    """Run a comparison that the class of a value object defines."""
+    t, cls, *_ = thing.__standin__
+    function = getattr(cls, method, None)
+    if not isinstance(function, types.FunctionType):
+        raise t.refuse(f"uses {method} on a {cls.__name__}, which does not define it")
+    if type(other) is not Thing and not isinstance(other, cls):
+        return False if method == "__eq__" else NotImplemented
+    if function.__code__.co_filename.startswith("<"):
+        if method == "__eq__" and dataclasses.is_dataclass(cls):  # which Python writes otherwise in each version
+            names = [field.name for field in dataclasses.fields(cls) if field.compare]
+            return all(getattr(thing, name) == getattr(other, name) for name in names)
+        # Written by @dataclass or attrs: a comparison of two tuples, after `is` on the two classes.
+        return function(thing, other)
+    return t.instrument(function)(thing, other)
+
+
+# --- a collection -------------------------------------------------------------------------------------
+
+
+class ItemsState(NamedTuple):
+    t: Tracer
+    scope: int
+    path: tuple[str, ...]
+    cls: type
+
+
+def _refusal_of_items(what: str) -> Callable[..., Any]:
+    def refuse(self: Items, *_: Any) -> NoReturn:
+        t, path = self.__standin__.t, self.__standin__.path
+        name = ".".join(path)
+        raise t.refuse(f"{what} the collection {name}; write any(... for x in {name}), or all(), sum(), len()")
+
+    return refuse
+
+
+class Items:
+    """The children of an aggregate: `any all len sum` and a truth test over them have a query."""
+
+    __slots__ = ("__standin__",)
+    __standin__: ItemsState
+
+    def __init__(self, t: Tracer, scope: int, path: tuple[str, ...], cls: type) -> None:
+        object.__setattr__(self, "__standin__", ItemsState(t, scope, path, cls))
+
+    def __iter__(self) -> Items:
+        return self  # any(... for line in order.lines) begins so; see `instrument.any_`
+
+    def __bool__(self) -> bool:
+        return self.__standin__.t.decide(exists(self, lambda _: True))
+
+    __next__ = _refusal_of_items("loops over")
+    __len__ = _refusal_of_items("takes len(), in a function that the tracer cannot see into, of")
+    __contains__ = _refusal_of_items("uses `in` on")
+    __getitem__ = _refusal_of_items("takes one element of")
+    __eq__ = _refusal_of_items("compares")
+    __hash__ = _refusal_of_items("uses hash() on")
+    __repr__ = __str__ = _refusal_of_items("uses str() on")
+
+    def __getattr__(self, name: str) -> Any:
+        return _refusal_of_items(f"uses .{name} of")(self)
+
+
+STANDINS: tuple[type, ...] = (Symbol, Thing, Items)
+
+
+def exists(items: Items, body: Callable[[Thing], Any]) -> Expr:
+    """Is there an element for which *body* is true?"""
+    t, outer, path, cls = items.__standin__
+    inner = t.depth
+    where = t.condition(lambda: t.truth(body(Thing(t, cls, inner)), strictly=False))
+    return FALSE if where is FALSE else Expr("exists", (outer, path, inner, cls, where), bool)
+
+
+NOTHING = object()
+"""What the body of a sum gives for an element that the `if` of the generator leaves out."""
+
+
+def total(items: Items, body: Callable[[Thing], Any]) -> Any:
+    """The sum of *body* over the elements; 0 for none, as in Python."""
+    t, outer, path, cls = items.__standin__
+    inner = t.depth
+
+    def summand() -> Expr | None:
+        value = body(Thing(t, cls, inner))
+        if type(value) is Symbol:
+            e: Expr = value.__standin__.e
+            return e
+        if value is NOTHING or value == 0:
+            return None  # adds nothing either way
+        if value is None:
+            raise TypeError("unsupported operand type(s) for +: 'int' and 'NoneType'")
+        return const(int(value) if isinstance(value, bool) else value)
+
+    outcomes = t.explore(summand)
+    values = {value for _, value in outcomes if value is not None}
+    if not values:
+        return 0
+    if len(values) > 1:
+        raise t.refuse(f"adds up several different expressions ({', '.join(sorted(map(str, values)))}) in one sum()")
+    (value,) = values
+    if value.type not in (int, Decimal):
+        raise t.refuse(
+            f"adds up {value} ({value.type.__name__}): only int and Decimal have one sum in whatever order;"
+            " a sum of floats depends on it"
+        )
+    where = t.formula_of([(asked, FALSE if each is None else TRUE) for asked, each in outcomes])
+    return Symbol(t, Expr("sum", (outer, path, inner, cls, where, value), value.type))

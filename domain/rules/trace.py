@@ -1,0 +1,296 @@
+"""Runs a plain predicate on a stand-in, once for each path through it, and writes down what it asks.
+
+Take this rule, and follow it by hand:
+
+    def adult(user: User) -> bool:
+        return user.age >= 18 and user.name.startswith("J")
+
+`trace(adult, User)` calls `adult` with a `Thing`, which stands for any user. Reading `.age` gives a
+`Symbol`, which stands for any age. `symbol >= 18` is `Symbol.__ge__`, and it must answer now, with a real
+True or False: that is what `Tracer.decide` is for. It writes the question down and picks an answer.
+When the rule returns, the last answer that was True becomes False, and the rule is run again:
+
+    run 1:  age >= 18? True     name.startswith("J")? True      returns True
+    run 2:  age >= 18? True     name.startswith("J")? False     returns False
+    run 3:  age >= 18? False                                    returns False
+
+The runs are the branches of a decision tree, and the tree is the rule:
+
+    age >= 18 ─┬─ True ── name.startswith("J") ─┬─ True ── TRUE
+               │                                └─ False ─ FALSE
+               └─ False ─ FALSE
+
+`formula.reduce` merges what shares an exit, and `age >= 18 and name.startswith("J")` is back. No source is
+read and no bytecode is interpreted: `and`, early returns, `match`, helpers and properties are simply
+executed by Python, so they mean what they mean in Python.
+
+The principle is *make it concrete, or make it loud*:
+
+* What has few values is handed out as the value. An attribute that may be None is a question ("is it
+  None?"), and then the real None or a stand-in for what is not; a bool is a question and then True or
+  False; an enum is a question for each member and then the member itself. So `is None`, `is Status.NEW`,
+  `PRIORITY[user.status]` and `user.nickname or "?"` need no support: they happen.
+* A comparison answers with a real bool, so `not`, `==` and `is True` on top of it need none either.
+* Whatever is left, a `Symbol` either records or refuses. A path that raises refuses the whole rule, and
+  says in which world it did: a rule has an answer for every row.
+
+An `any(line.quantity > 3 for line in order.lines)` is a trace in the trace: the body is explored on a
+stand-in for one line, and the outer run goes on with the one question "is there such a line?".
+
+The files: `standins` (what a rule meets instead of data), `instrument` (what happens to the rule's code
+before it runs, so that `len`, `any` and `in` see the stand-ins), `formula` (trees and their algebra).
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum, Flag
+from typing import Any, TypeVar
+
+from ..errors import RuleRefused
+from .facts import Attribute, Facts, Scalar, annotated
+from .formula import FALSE, TRUE, Expr, Node, Tree, const, isnull, not_, reduce, to_formula
+from .instrument import instrument, seen
+from .standins import Items, Symbol, Thing, shown
+
+__all__ = ["MAX_PATHS", "Tracer", "trace"]
+
+A = TypeVar("A")
+L = TypeVar("L")
+
+MAX_PATHS = 256
+MAX_QUESTIONS = 100
+
+Answers = list[tuple[Expr, bool]]
+"""The questions of one path, each with its answer."""
+
+
+def trace(predicate: Callable[[A], bool], cls: type[A], *, facts: Facts = annotated) -> Expr:
+    """The formula that is true for just those objects of *cls* for which *predicate* returns true.
+
+        >>> trace(lambda user: user.age >= 18 and user.name.startswith("J"), User)
+        age >= 18 and name.startswith('J')
+
+    *facts* tells the attributes of a class, its annotations by default.
+
+    Raises RuleRefused if the predicate does anything that a query could not answer exactly.
+    """
+    t = Tracer("rule", predicate, facts)
+    run = t.instrument(predicate)
+    return t.condition(lambda: t.truth(run(Thing(t, cls, 0))))
+
+
+class Scope:
+    """What is being explored: the whole rule, or the body of an any(), all() or sum() in it."""
+
+    def __init__(self, outer: Scope | None) -> None:
+        self.outer = outer
+        self.script: list[bool] = []  # the answers of the path that is being run
+        self.asked: list[Expr] = []  # and the questions to them: the same on every replay
+        self.rewind()
+
+    def rewind(self) -> None:
+        self.position = 0
+        # Not what follows from what was answered, only that itself: the SQL is to read as the rule does.
+        self.known: dict[Expr, bool] = dict(self.outer.known) if self.outer else {}
+
+    def answers(self) -> Answers:
+        return list(zip(self.asked[: self.position], self.script, strict=False))
+
+    def next_path(self) -> bool:
+        """Turn the last True into False and forget what came after it; False when no path is left."""
+        while self.script and not self.script[-1]:
+            self.script.pop()
+            self.asked.pop()
+        if not self.script:
+            return False
+        self.script[-1] = False
+        return True
+
+
+class Tracer:
+    """One trace: what the stand-ins ask, the paths explored, and the refusal if there was one."""
+
+    def __init__(self, kind: str, function: object, facts: Facts, *, straight: bool = False) -> None:
+        self.kind, self.function, self._facts = kind, function, facts
+        self.straight = straight  # an order key or a column: one expression, no branches, None allowed
+        self.construct: Callable[[type], Any] | None = None  # see projection
+        self.refusal: RuleRefused | None = None
+        self.aware: dict[Expr, bool] = {}  # of the datetimes that were read: have they a time zone?
+        self._paths = 0
+        self._scopes: list[Scope] = []
+        self._attributes: dict[type, Mapping[str, Attribute]] = {}
+        self._instrumented: dict[object, Any] = {}
+        self.memberships: dict[tuple[int, Expr], tuple[object, Expr]] = {}  # see instrument.Membership
+
+    @property
+    def depth(self) -> int:
+        """How many scopes are open. The same on every replay, so it can number them."""
+        return len(self._scopes)
+
+    def facts(self, cls: type) -> Mapping[str, Attribute]:
+        if (known := self._attributes.get(cls)) is None:
+            known = self._attributes[cls] = self._facts(cls)
+        return known
+
+    def refuse(self, why: str) -> RuleRefused:
+        """The error to raise. It is remembered: an `except Exception` in the rule cannot swallow it."""
+        if self.refusal is None:
+            self.refusal = RuleRefused(f"{self.kind} {named(self.function)} {why}")
+        return self.refusal
+
+    # --- questions and paths --------------------------------------------------------------------------
+
+    def decide(self, question: Expr) -> bool:
+        """The answer to a question, on the path that is being run."""
+        if question.op == "const":
+            return bool(question.args[0])
+        if self.straight:
+            raise self.refuse(f"branches on `{question}`: it must be made of expressions, without conditions")
+        scope = self._scopes[-1]
+        if (known := scope.known.get(question)) is not None:
+            return known
+        if scope.position == len(scope.script):
+            if scope.position >= MAX_QUESTIONS:
+                raise self.refuse(
+                    f"asks more than {MAX_QUESTIONS} questions on one path, as a loop over a stored value does;"
+                    " compare the value with a constant, or with `in` a collection of them"
+                )
+            scope.script.append(True)
+            scope.asked.append(question)
+        elif scope.asked[scope.position] != question:
+            raise self.refuse(
+                f"is not deterministic: it asked `{scope.asked[scope.position]}` and, run again, `{question}`;"
+                " pass random numbers and the time as arguments"
+            )
+        answer = scope.script[scope.position]
+        scope.position += 1
+        scope.known[question], scope.known[not_(question)] = answer, not answer
+        return answer
+
+    def explore(self, body: Callable[[], L]) -> list[tuple[Answers, L]]:
+        """Run *body* once for each path through it: the answers that lead there, and what it returned."""
+        scope = Scope(self._scopes[-1] if self._scopes else None)
+        self._scopes.append(scope)
+        outcomes = []
+        try:
+            while True:
+                self._paths += 1
+                if self._paths > MAX_PATHS:
+                    raise self.refuse(
+                        f"has more than {MAX_PATHS} paths: each `(a or b)` that is followed by more doubles them;"
+                        " query for a part of it, or ask the question in fewer conditions"
+                    )
+                scope.rewind()
+                replayed = len(scope.script)
+                leaf = self._run(body, scope)
+                if scope.position < replayed:
+                    raise self.refuse("is not deterministic: it asked less than on the run before")
+                outcomes.append((scope.answers(), leaf))
+                if not scope.next_path():
+                    return outcomes
+        finally:
+            self._scopes.pop()
+
+    def _run(self, body: Callable[[], L], scope: Scope) -> L:
+        try:
+            leaf = body()
+        except RuleRefused:
+            raise
+        except Exception as error:
+            if self.refusal is not None:
+                raise self.refusal from error
+            raise self.refuse(_raised(error, scope.answers())) from error
+        if self.refusal is not None:  # swallowed by the rule
+            raise self.refusal
+        return leaf
+
+    def only_path(self, body: Callable[[], L]) -> L:
+        """What *body* returns where there is nothing to decide: in an order, and in a projection."""
+        return self.explore(body)[0][1]
+
+    def condition(self, body: Callable[[], Expr]) -> Expr:
+        """The formula of a *body* that returns TRUE or FALSE at the end of each path."""
+        return self.formula_of(self.explore(body))
+
+    def formula_of(self, outcomes: list[tuple[Answers, Expr]]) -> Expr:
+        return to_formula(reduce(_tree(outcomes, 0)))
+
+    def truth(self, value: Any, *, strictly: bool = True) -> Expr:
+        """TRUE or FALSE for what a predicate has returned; *strictly*, only what has the sense of a bool."""
+        if value is True or value is False:
+            return TRUE if value else FALSE
+        if type(value) in (Symbol, Items) or not strictly:
+            return TRUE if value else FALSE
+        raise self.refuse(f"returns {shown(value)} and not a bool; is a `return` missing, or `not` meant by `~`?")
+
+    # --- values ---------------------------------------------------------------------------------------
+
+    def read(self, fact: Scalar, e: Expr) -> Any:
+        """The value of an attribute: the real one where there are few, else a stand-in."""
+        if fact.aware is not None:
+            self.aware[e] = fact.aware
+        if self.straight:
+            return Symbol(self, e)
+        if fact.nullable and self.decide(isnull(e)):
+            return None
+        if fact.type is bool:
+            return self.decide(e)
+        if issubclass(fact.type, Enum) and not issubclass(fact.type, Flag):  # flags have values between their members
+            *others, last = fact.type
+            for each in others:
+                if self.decide(Expr("eq", (e, const(each)), bool)):
+                    return each
+            return last
+        return Symbol(self, e)
+
+    # --- code -----------------------------------------------------------------------------------------
+
+    def instrument(self, function: Any) -> Any:
+        """The function as it is run on stand-ins."""
+        try:
+            found = self._instrumented.get(function)
+        except TypeError:  # a callable without a hash
+            return instrument(function, self)
+        if found is None:
+            found = self._instrumented[function] = instrument(function, self)
+        return found
+
+    def seen(self, value: Any) -> Any:
+        """A constant of the rule's surroundings as the rule is to see it."""
+        return seen(value, self)
+
+
+def _raised(error: Exception, answers: Answers) -> str:
+    world = " and ".join(str(asked if answer else not_(asked)) for asked, answer in answers)
+    what = f"raises {type(error).__name__}({error})" + (f" when {world}" if world else "")
+    if "Symbol" in str(error) or "'Thing'" in str(error):  # a stand-in, in the words of a TypeError
+        return f"{what}: it hands an attribute to something that needs its value, which only the database knows"
+    return (
+        f"{what}: a rule has an answer for every row the mapping allows;"
+        " ask first, as in `user.score is not None and user.score > 3`"
+    )
+
+
+def _tree(outcomes: Sequence[tuple[Answers, Expr]], depth: int) -> Tree:
+    if len(outcomes) == 1 and len(outcomes[0][0]) == depth:
+        return outcomes[0][1]
+    question = outcomes[0][0][depth][0]
+    then = _tree([outcome for outcome in outcomes if outcome[0][depth][1]], depth + 1)
+    other = _tree([outcome for outcome in outcomes if not outcome[0][depth][1]], depth + 1)
+    return then if then == other else Node(question, then, other)
+
+
+def named(function: object) -> str:
+    """What error messages call a function: its name, and where it is written."""
+    while isinstance(function, functools.partial) or hasattr(function, "predicate"):
+        function = function.func if isinstance(function, functools.partial) else function.predicate
+    name = getattr(function, "__qualname__", None) or type(function).__qualname__
+    name = name.rpartition("<locals>.")[2]
+    plain = getattr(function, "__func__", function)
+    if isinstance(plain, types.FunctionType):
+        code = plain.__code__
+        return f"{name} ({code.co_filename.replace(chr(92), '/').rpartition('/')[2]}:{code.co_firstlineno})"
+    return name

@@ -1,0 +1,60 @@
+"""A check for the whole application: is there a query for every rule in these modules?"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ..domain.errors import RuleRefused
+from ..domain.rules import Facts, Rule, annotated, trace
+from ..domain.rules.facts import SCALARS
+from ..domain.rules.rule import subject
+
+__all__ = ["check_rules"]
+
+
+def check_rules(*modules: types.ModuleType, facts: Facts = annotated) -> int:
+    """Trace every rule in the *modules*, so that a refusal shows in a test and not in production.
+
+        def test_rules() -> None:
+            assert check_rules(myapp.domain.users, myapp.domain.orders) == 12
+
+    Rules are the module-level `@rule` functions, and the functions that take one object of a class
+    and are annotated to return a bool. Those that are imported from elsewhere are left to the module
+    they come from. No database and no mapping is needed. Returns how many rules there are.
+
+    Raises RuleRefused, with every refusal in its message. For instance:
+
+        2 of 12 rules are refused:
+          1. rule lucky (users.py:7) uses / (databases divide integers without a fraction ...) on age
+          2. rule senior (users.py:11) raises TypeError('>' not supported ...) when score is None: ...
+    """
+    rules = [found for module in modules for found in _rules(module)]
+    refusals = []
+    for predicate, cls in rules:
+        try:
+            trace(predicate, cls, facts=facts)
+        except RuleRefused as refusal:
+            refusals.append(str(refusal))
+    if refusals:
+        lines = "\n".join(f"  {number}. {refusal}" for number, refusal in enumerate(refusals, 1))
+        raise RuleRefused(f"{len(refusals)} of {len(rules)} rules are refused:\n{lines}")
+    return len(rules)
+
+
+def _rules(module: types.ModuleType) -> Iterator[tuple[Callable[[Any], bool], type]]:
+    for value in vars(module).values():
+        if isinstance(value, Rule) and value.__module__ == module.__name__:
+            try:
+                yield value, subject(value.predicate)
+            except TypeError:
+                continue  # made of others by & | ~: those are checked on their own
+        elif isinstance(value, types.FunctionType) and value.__module__ == module.__name__:
+            hints = typing.get_type_hints(value)
+            returns = hints.pop("return", None)
+            if returns is bool and len(hints) == value.__code__.co_argcount == 1:
+                (cls,) = hints.values()
+                if isinstance(cls, type) and not issubclass(cls, SCALARS):
+                    yield value, cls

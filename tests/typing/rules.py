@@ -1,0 +1,79 @@
+"""What type checkers must accept of rules, with no plugin and no cast. Checked, and never run."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import assert_type
+
+from honestwork.adapters.memory.rules import Objects, compile_scan
+from honestwork.domain import Rule, all_of, any_of, asc, desc, negate, nulls_first, nulls_last, rule
+from honestwork.domain.rules import Expr, OrderKey, Projection, trace, trace_columns, trace_order
+
+
+@dataclass(eq=False)
+class Line:
+    sku: str
+    quantity: int
+
+
+@dataclass(eq=False)
+class User:
+    id: int
+    name: str
+    age: int
+    score: int | None = None
+    lines: list[Line] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Row:
+    id: int
+    name: str
+
+
+def adult(user: User) -> bool:
+    return user.age >= 18
+
+
+def older(age: int, user: User) -> bool:
+    return user.age > age
+
+
+def older_than(age: int) -> Callable[[User], bool]:
+    return lambda user: user.age > age
+
+
+@rule
+def famous(user: User) -> bool:
+    return user.score is not None and user.score > 1000
+
+
+assert_type(famous, Rule[User])
+assert_type(famous & adult, Rule[User])
+assert_type(famous | older_than(3), Rule[User])
+assert_type(~famous, Rule[User])
+assert_type(adult & famous, Rule[User])
+assert_type(all_of(adult, famous), Rule[User])
+assert_type(any_of(adult, older_than(3)), Rule[User])
+assert_type(negate(adult), Rule[User])
+assert_type(famous(User(1, "Jo", 3)), bool)
+assert_type(famous.explain(), str)
+
+assert_type(trace(adult, User), Expr)
+trace(famous, User)
+trace(older_than(3), User)
+trace(functools.partial(older, 3), User)
+trace(lambda user: user.age > 3 and user.name.startswith("J"), User)
+trace(lambda user: any(line.quantity > 3 for line in user.lines), User)
+trace(lambda user: user.score is None or user.score > 3, User)
+
+assert_type(trace_order(lambda user: (desc(user.score), asc(user.name)), User, key=["id"]), tuple[OrderKey, ...])
+trace_order(lambda user: nulls_first(nulls_last(user.score)), User, key=["id"])
+
+assert_type(trace_columns(lambda user: (user.id, user.name), User), Projection[tuple[int, str]])
+assert_type(trace_columns(lambda user: Row(user.id, user.name), User), Projection[Row])
+assert_type(trace_columns(lambda user: Row(user.id, user.name), User).build([1, "Jo"]), Row)
+
+compile_scan(trace(adult, User), Objects())
