@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 
-from benchmarks.bars import BARS, Absent, Bar, Bench, Measured, Unbuilt, holds
+from benchmarks.bars import BARS, Absent, Bar, Bench, Measured, holds
 from benchmarks.report import HEADINGS, cells, conclusion, line, markdown, svg
 
 # In the order of the table: importing a group adds its rows.
@@ -62,8 +62,6 @@ def judged(bar: Bar, bench: Bench) -> Measured:
         figure = bar.measure(bench)
     except Absent as absent:
         return Measured(bar, None, str(absent), ok=None)
-    except Unbuilt as unbuilt:
-        return Measured(bar, None, str(unbuilt), ok=False)
     return Measured(bar, figure, ok=holds(bar, figure.value))
 
 

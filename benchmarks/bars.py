@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import TypeVar
 
-__all__ = ["BARS", "TOLERANCE", "Absent", "Bar", "Bench", "Figure", "Measured", "Unbuilt", "bar", "holds", "spelled"]
+__all__ = ["BARS", "TOLERANCE", "Absent", "Bar", "Bench", "Figure", "Measured", "bar", "holds", "spelled"]
 
 TOLERANCE = 0.05  # ratios of one and the same thing differ by as much from run to run
 
@@ -16,10 +16,6 @@ T = TypeVar("T")
 
 class Absent(Exception):
     """This machine lacks what the comparison needs. The bar neither holds nor falls short."""
-
-
-class Unbuilt(Exception):
-    """The project lacks what the bar is about. The bar falls short."""
 
 
 @dataclass(frozen=True)

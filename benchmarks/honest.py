@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 from benchmarks import mapping
-from benchmarks.bars import Unbuilt
 from benchmarks.domain import Shop, User
 from honestwork.adapters import SqlStore
-from honestwork.domain import Repository
 
 __all__ = ["HonestUnits"]
 
@@ -59,17 +54,10 @@ class HonestUnits:
 
     def iterate(self) -> int:
         with Shop(self.store) as uow:
-            return sum(1 for _ in _stream(uow.users))
+            return sum(1 for _ in uow.users.stream())
 
     def add_many(self, new: list[User]) -> list[int]:
         with Shop(self.store) as uow:
             uow.users.add_many(new)
             uow.commit()
             return [user.id for user in new]
-
-
-def _stream(users: Any) -> Iterator[User]:
-    if not hasattr(Repository, "stream"):
-        raise Unbuilt("a repository has no stream() yet")
-    found: Iterator[User] = users.stream()
-    return found

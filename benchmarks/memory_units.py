@@ -12,14 +12,13 @@ from sqlalchemy import Connection, StaticPool, create_engine, event
 from sqlalchemy.orm import Session
 
 from benchmarks import hand_written
-from benchmarks.bars import Bench, Figure, Unbuilt, bar, spelled
+from benchmarks.bars import Bench, Figure, bar, spelled
 from benchmarks.domain import Account, Shop, User
 from benchmarks.harness import Case, Timings, calibration, measure
 from benchmarks.mapping import mapping
 from benchmarks.naive_fake import NaiveUnit
 from benchmarks.peers import keys
 from honestwork.adapters import MemoryStore
-from honestwork.domain import Repository
 
 ROWS = 1_000
 SCANNED = 10_000
@@ -131,7 +130,6 @@ def bytes_of_a_row(bench: Bench) -> Figure:
 
 @bar("memory: scan of 10,000 rows, a rule of two comparisons", at_most=1500, unit="µs")
 def scan(bench: Bench) -> Figure:
-    _require_rules()
     store = populated(bench.size(SCANNED))
 
     def young(user: User) -> bool:
@@ -142,7 +140,6 @@ def scan(bench: Bench) -> Figure:
 
 @bar("memory: one hit by equality with a unique column, of 10,000", at_most=60, unit="µs")
 def hit(bench: Bench) -> Figure:
-    _require_rules()
     store, count = MemoryStore(mapping), bench.size(SCANNED)
     with Shop(store) as uow:
         uow.accounts.add_many(Account(f"account {i}") for i in range(count))
@@ -178,11 +175,6 @@ def _three_users(bench: Bench) -> Timings:
             "calibration": calibration,
         }
         return measure(cases, rounds=bench.rounds(121))
-
-
-def _require_rules() -> None:
-    if not hasattr(Repository, "find"):
-        raise Unbuilt("a repository has no find(rule) yet")
 
 
 def _finding(store: MemoryStore, name: str, rule: Callable[[Any], bool]) -> dict[str, Case]:

@@ -1,7 +1,7 @@
-"""What the framework adds: a unit on an SqlStore, beside the ORM calls that it makes, made by hand.
+"""What the framework adds: a unit on an SqlStore, beside the leanest ORM code that does the same.
 
-Both run on the engine of the store, so both begin alike. What is left is the framework's own Python: the unit,
-the session, the repository, the guard, the flush's look over what has changed.
+Both run on the engine of the store, so both begin alike, and both load by a statement that was built once. What is left
+is the framework's own Python: the unit, the session, the repository, the guard, the look over what has changed.
 """
 
 from __future__ import annotations
@@ -58,6 +58,6 @@ def own_python(unit: str, bench: Bench) -> Figure:
 
 
 for unit, spelled_out in {"get": "get by key", "change": "get, change, commit", "insert": "insert"}.items():
-    bar(f"own Python of a unit: {spelled_out}", peer="the ORM calls it makes", at_most=25, unit="µs")(
+    bar(f"own Python of a unit: {spelled_out}", peer="the leanest ORM code", at_most=25, unit="µs")(
         partial(own_python, unit)
     )
