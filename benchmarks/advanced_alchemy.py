@@ -24,7 +24,7 @@ WANTED = ("advanced-alchemy==1.12.0", "sqlalchemy>=2.1,<2.2")
 def beside(unit: str, bench: Bench) -> Figure:
     theirs = bench.shared(_theirs)[unit]
     cases = bench.shared(on_sqlite).cases(unit)
-    timings = measure({side: cases[side] for side in ("ours", "by hand")}, rounds=bench.rounds(121))
+    timings = measure({side: cases[side] for side in ("ours", "by hand")}, rounds=bench.rounds(241))
     ours = timings.ratio("ours", "by hand")
     return Figure(ours / theirs, f"{ours:.2f} of by hand", f"{theirs:.2f} of by hand")
 
@@ -35,7 +35,7 @@ for unit, (name, limit) in {"insert": ("insert", 0.55), "change": ("update", 0.5
 
 def _theirs(bench: Bench) -> dict[str, float]:
     _install()
-    command = [str(PYTHON), "-m", "benchmarks.advanced_alchemy_units", str(bench.rounds(121))]
+    command = [str(PYTHON), "-m", "benchmarks.advanced_alchemy_units", str(bench.rounds(241))]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if result.returncode:
         raise Absent(f"advanced-alchemy does not run: {result.stderr.strip().splitlines()[-1]}")

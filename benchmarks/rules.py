@@ -31,6 +31,6 @@ def building(bench: Bench) -> Figure:
     def by_hand() -> Select[Any]:
         return select(User).where(users.c.age >= age(), users.c.name < "m")
 
-    timings = measure({"ours": Case(traced), "by hand": Case(by_hand)}, rounds=bench.rounds(121))
+    timings = measure({"ours": Case(traced), "by hand": Case(by_hand)}, rounds=bench.rounds(241))
     ours, theirs = (spelled(timings.median(side) * 1e6, "µs") for side in ("ours", "by hand"))
     return Figure(timings.ratio("ours", "by hand"), ours, theirs)

@@ -27,7 +27,7 @@ ADDED = 10_000
 
 def one_unit(on: Callable[[Bench], Peers], unit: str, bench: Bench) -> Figure:
     peers = bench.shared(on)
-    timings = measure(peers.cases(unit), rounds=bench.rounds(121))
+    timings = measure(peers.cases(unit), rounds=bench.rounds(241))
     others = [f"{name} {timings.ratio(name, 'by hand'):.2f}" for name in ("book", "Core", "driver")]
     if on is on_postgres:
         others.append(f"ours by the wall clock {timings.wall_ratio('ours', 'by hand'):.2f}")
@@ -65,7 +65,7 @@ def query(bench: Bench) -> Figure:
 def iterate(bench: Bench) -> Figure:
     ours, by_hand = _alone(bench.size(STREAMED))
     cases = {"ours": Case(ours.iterate), "by hand": Case(by_hand.iterate)}
-    return _figure(measure(cases, rounds=bench.rounds(7), batch=None))
+    return _figure(measure(cases, rounds=bench.rounds(11), batch=None))
 
 
 @bar("memory while iterating 100,000", peer="iterating 10,000", at_most=1.50)
@@ -96,11 +96,11 @@ def add_many(bench: Bench) -> Figure:
         "ours": Case(lambda: ours.add_many(ours_new), prepare_ours),
         "by hand": Case(lambda: by_hand.add_many(plain_new), prepare_plain),
     }
-    return _figure(measure(cases, rounds=bench.rounds(9), batch=None))
+    return _figure(measure(cases, rounds=bench.rounds(15), batch=None))
 
 
 def _compare(bench: Bench, ours: Callable[[], object], by_hand: Callable[[], object]) -> Figure:
-    return _figure(measure({"ours": Case(ours), "by hand": Case(by_hand)}, rounds=bench.rounds(121)))
+    return _figure(measure({"ours": Case(ours), "by hand": Case(by_hand)}, rounds=bench.rounds(241)))
 
 
 def _figure(timings: Timings, beside: str = "") -> Figure:
