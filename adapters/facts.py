@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from ..domain.rules.facts import Attribute, Many, Scalar, Value
 from .entities import EntityPlan, FieldPlan
 
@@ -24,4 +26,5 @@ def facts_of(entity: EntityPlan) -> dict[str, Attribute]:
 
 
 def _scalar(each: FieldPlan) -> Scalar:
-    return Scalar(each.column.guard.type, each.column.nullable)
+    guard = each.column.guard
+    return Scalar(guard.type, each.column.nullable, guard.aware if guard.type is datetime else None)

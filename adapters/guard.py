@@ -60,10 +60,10 @@ class Guard:
     `attribute` is the column as error messages name it, "users.name". Where a value is mutable, `encode`
     makes the immutable form that a row holds and `decode` a fresh value from it; both are None elsewhere.
     `sure` is an expression over a value `v` and its `{type}`: where it is true, the guard has nothing to say
-    (see `generated.py`).
+    (see `generated.py`). `aware` is true for datetimes with a time zone.
     """
 
-    __slots__ = ("attribute", "check", "decode", "encode", "sure", "type")
+    __slots__ = ("attribute", "aware", "check", "decode", "encode", "sure", "type")
 
     def __init__(
         self,
@@ -74,6 +74,7 @@ class Guard:
         encode: Check | None = None,
         decode: Check | None = None,
         sure: str = "",
+        aware: bool = False,
     ) -> None:
         self.attribute = attribute
         self.type = type_
@@ -81,6 +82,7 @@ class Guard:
         self.encode = encode
         self.decode = decode
         self.sure = sure
+        self.aware = aware
 
     def __call__(self, value: Any) -> Any:
         """The value as it will be loaded. Raises BadValue."""
@@ -111,7 +113,7 @@ def guard_for(table: str, column: Column[Any]) -> Guard:
     declared = column.type
     match declared:
         case UTCDateTime():
-            return Guard(attribute, dt.datetime, _utc)
+            return Guard(attribute, dt.datetime, _utc, aware=True)
         case Duration():
             return Guard(attribute, dt.timedelta, _exactly(dt.timedelta, "a timedelta"), sure=EXACT)
         case TypeDecorator() if not isinstance(declared, PickleType):

@@ -1,27 +1,111 @@
-"""From a port and a store's own repository to the class that serves the port on that store."""
+"""From a port to the class that serves it on one store.
+
+A port is `Repository`, or a subclass of it that names a collection and its queries. A query written with
+rules runs on every store, and nothing more is needed: the class is made here. A query that only a database
+can do is declared abstract in the port and written twice, in SQL and in Python:
+
+    class Orders(Repository[Order, UUID]):
+        @abstractmethod
+        def overdue_in(self, region: str) -> list[Order]: ...
+
+    class SqlOrders(SqlRepository[Order, UUID], Orders):
+        def overdue_in(self, region: str) -> list[Order]:
+            return list(self.session.scalars(select(Order).where(…)))
+
+    class MemoryOrders(MemoryRepository[Order, UUID], Orders):
+        @twin_of(SqlOrders.overdue_in)
+        def overdue_in(self, region: str) -> list[Order]: ...
+
+A method of the one class without its twin in the other is an error where the second class is made: a fake
+that cannot answer is no fake. `honestwork.testing` compares the answers of the two.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from ..domain.repository import Repository
 from .entities import EntityPlan
 from .schema import Schema
 
-__all__ = ["entity_of", "repository_class"]
+__all__ = ["entity_of", "queries_of", "register", "repository_class", "twin_of"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_written: dict[type[Any], list[type[Any]]] = {}  # by a store's own repository class, what users have written on it
+
+
+def twin_of(query: Callable[..., Any]) -> Callable[[F], F]:
+    """Mark a method of a `MemoryRepository` as the twin of a query in SQL: same arguments, same answer."""
+
+    def mark(method: F) -> F:
+        method.__twin__ = query  # type: ignore[attr-defined]
+        return method
+
+    return mark
+
+
+def register(base: type[Any], written: type[Any]) -> None:
+    """A user has written a class on a store's own repository. Raises TypeError if a query has no twin."""
+    ports = _ports(written)
+    for other_base, others in _written.items():
+        for other in others if other_base is not base else []:
+            if ports & _ports(other):
+                _require_twins(written, other)
+    _written.setdefault(base, []).append(written)
+
+
+def queries_of(written: type[Any]) -> dict[str, Callable[..., Any]]:
+    """The methods that a user's repository class adds for its store."""
+    return {
+        name: method
+        for name, method in vars(written).items()
+        if callable(method) and not name.startswith("_") and not hasattr(Repository, name)
+    }
+
+
+def _ports(written: type[Any]) -> set[type[Any]]:
+    stores = tuple(_written)
+    return {
+        base
+        for base in written.__mro__
+        if issubclass(base, Repository) and base is not Repository and not issubclass(base, stores)
+    }
+
+
+def _require_twins(one: type[Any], other: type[Any]) -> None:
+    queries = [*queries_of(one).values(), *queries_of(other).values()]
+    twins = [getattr(query, "__twin__", None) for query in queries]
+    for query, twin in zip(queries, twins, strict=True):
+        if twin is None and query not in twins:
+            raise TypeError(
+                f"{query.__qualname__} has no twin: {one.__name__} and {other.__name__} serve the same port, so each"
+                f" query in SQL needs a method @twin_of({query.__qualname__}) that gives the same answer from memory"
+            )
 
 
 @cache
 def repository_class(port: type[Repository[Any, Any]], base: type[Any]) -> type[Any]:
-    """*base* itself for the plain `Repository`; for a named port, a class with its queries and *base*'s methods.
+    """*base* itself for the plain `Repository`; what a user has written for the port; else a class made here.
 
-    Users subclass `Repository` to give a collection queries of its own; the same body of such a query
-    runs on every store, because it can only call what every store has.
+    Raises TypeError if the port has abstract queries that nobody has written for this store.
     """
     if port is Repository:
         return base
-    return type(f"{base.__name__.removesuffix('Repository')}{port.__name__}", (port, base), {})
+    for written in reversed(_written.get(base, [])):
+        if issubclass(written, port):
+            found: type[Any] = written
+            return found
+    name = f"{base.__name__.removesuffix('Repository')}{port.__name__}"
+    made: type[Any] = type(name, (port, base), {"__module__": __name__})
+    if missing := getattr(made, "__abstractmethods__", None):
+        raise TypeError(
+            f"{port.__name__} declares {', '.join(sorted(missing))}, which nobody has written for this store:"
+            f" write class {name}({base.__name__}[…], {port.__name__}) with it"
+        )
+    return made
 
 
 def entity_of(schema: Schema, aggregate: type[Any]) -> EntityPlan:

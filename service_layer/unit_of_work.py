@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import typing
 from abc import ABC
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
@@ -44,10 +45,18 @@ class UnitOfWork(ABC):
     UnitClosed when it or one of its repositories is used outside of the block.
     """
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        defining = sys._getframe(1)
+        while defining.f_globals.get("__name__") == "abc" and defining.f_back is not None:
+            defining = defining.f_back
+        with suppress(NameError):  # something is defined further down: read the annotations at the first use
+            _serve(cls, defining.f_locals)
+
     def __init__(self, store: Store, **repositories: Repository[Any, Any]) -> None:
         if type(self) is UnitOfWork:
             raise TypeError("UnitOfWork is abstract: subclass it, and name its repositories by annotations")
-        served = _serve(type(self))
+        served = _served_by(type(self))
         if unknown := repositories.keys() - served:
             raise TypeError(
                 f"{type(self).__name__} has no repository named {', '.join(sorted(unknown))}:"
@@ -195,17 +204,22 @@ class _Served:
         return repository
 
 
-def _serve(unit: type[UnitOfWork]) -> dict[str, _Served]:
+def _served_by(unit: type[UnitOfWork]) -> dict[str, _Served]:
     """The repositories that a class of units names by annotation; read once for each class."""
     if (known := unit.__dict__.get("_repositories")) is not None:
         return known  # type: ignore[no-any-return]
     try:
-        hints = typing.get_type_hints(unit)
+        return _serve(unit, {})
     except NameError as error:
         raise TypeError(
             f"the annotations of {unit.__name__} cannot be read: {error}."
             " Import the aggregates where the class is defined, not only for type checking"
         ) from error
+
+
+def _serve(unit: type[UnitOfWork], names: dict[str, Any]) -> dict[str, _Served]:
+    """Read the annotations of a class, where these *names* are known beside those of its module."""
+    hints = typing.get_type_hints(unit, localns=names)
     served = {}
     for name, hint in hints.items():
         port = typing.get_origin(hint) or hint

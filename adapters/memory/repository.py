@@ -13,9 +13,10 @@ from ...domain.repository import OrderBy, Repository, Rule, require_page
 from ...domain.rules.projection import trace_columns
 from ..entities import EntityPlan
 from ..ownership import owner_of, require_own
+from ..ports import register, repository_class
 from ..queries import Query, query
 from ..refusals import already_removed, foreign, not_an_aggregate, not_in_unit
-from ..streams import STREAMED_AT_ONCE, cursor_after
+from ..streams import STREAMED_AT_ONCE, Chunk, cursor_after
 from ..tables import Key, Row
 from .searching import Search
 
@@ -31,6 +32,11 @@ R = TypeVar("R")
 
 class MemoryRepository(Repository[A, K]):
     """Aggregates as rows in memory. Made by the store; lives as long as its unit of work."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if cls.__module__ != repository_class.__module__:  # written by a user, not made for a port
+            register(MemoryRepository, cls)
 
     def __init__(self, session: MemorySession, entity: EntityPlan) -> None:
         self._session = session

@@ -16,9 +16,10 @@ from ...domain.rules.projection import trace_columns
 from ..entities import EntityPlan
 from ..instances import identity
 from ..ownership import owner_of, require_own
+from ..ports import register, repository_class
 from ..queries import Query, query
 from ..refusals import already_removed, foreign, not_an_aggregate, not_in_unit
-from ..streams import STREAMED_AT_ONCE, cursor_after
+from ..streams import STREAMED_AT_ONCE, Chunk, cursor_after
 from .rules import column, order_by as order_by_, where
 
 if TYPE_CHECKING:
@@ -33,6 +34,11 @@ R = TypeVar("R")
 
 class SqlRepository(Repository[A, K]):
     """Aggregates as rows of a database. Made by the store; lives as long as its unit of work."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if cls.__module__ != repository_class.__module__:  # written by a user, not made for a port
+            register(SqlRepository, cls)
 
     def __init__(self, session: SqlSession, entity: EntityPlan) -> None:
         self._session = session
