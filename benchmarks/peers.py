@@ -21,6 +21,8 @@ __all__ = ["POPULATION", "Peers", "Units", "fill_orders", "fill_users", "on_post
 POPULATION = 10_000  # users; a hundred of each age
 ORDERS = 2_000
 
+number = itertools.count().__next__  # one for all, so that no peer writes what another has written before it
+
 
 class Units(Protocol):
     """The units of work on one user, which everybody has."""
@@ -64,7 +66,7 @@ class Peers:
 
 
 def _case(unit: str, units: Units) -> Case:
-    key, number = keys(POPULATION), itertools.count().__next__
+    key = keys(POPULATION)
     match unit:
         case "get":
             return Case(lambda: units.get(key()))
