@@ -115,7 +115,7 @@ def guard_for(table: str, column: Column[Any]) -> Guard:
         case UTCDateTime():
             return Guard(attribute, dt.datetime, _utc, aware=True)
         case Duration():
-            return Guard(attribute, dt.timedelta, _exactly(dt.timedelta, "a timedelta"), sure=EXACT)
+            return Guard(attribute, dt.timedelta, _duration)
         case TypeDecorator() if not isinstance(declared, PickleType):
             return _decorated(attribute, table, column)
         case JSON():
@@ -230,6 +230,14 @@ def _utc(value: Any) -> Any:
         return value.astimezone(dt.UTC)
     except OverflowError:
         raise _Refused("a datetime that UTC can express is allowed") from None
+
+
+def _duration(value: Any) -> Any:
+    if type(value) is not dt.timedelta:
+        _refuse_type(value, "a timedelta")
+    if not -(2**63) <= value // dt.timedelta(microseconds=1) < 2**63:
+        raise _Refused("a timedelta whose microseconds fit into 64 bits is allowed")
+    return value
 
 
 def _naive_datetime(value: Any) -> Any:

@@ -39,6 +39,13 @@ class ColumnPlan:
         encode = self.guard.encode
         return value if value is None or encode is None else encode(value)
 
+    def differs(self, value: Any, stored: Any) -> bool:
+        """Has a mutable value been changed since it was stored? One that cannot be encoded has."""
+        try:
+            return bool(self.encoded(value) != stored)
+        except (TypeError, ValueError, RecursionError):
+            return True
+
     def decoded(self, stored: Any) -> Any:
         """A fresh value from what a row holds."""
         decode = self.guard.decode

@@ -63,6 +63,8 @@ def portable(declared: TypeEngine[Any]) -> TypeEngine[Any]:
     match declared:
         case Enum():
             return declared
+        case _ if declared._variant_mapping:
+            return declared  # it is portable already, or somebody has taken care of it
         case Interval():
             return Duration()
         case String(collation=None, length=None):

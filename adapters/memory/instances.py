@@ -84,5 +84,5 @@ def mark_deleted(state: InstanceState[Any], deleted: bool) -> None:
 def mark_changed_documents(known: Known) -> None:
     """Notice JSON values that were changed in place."""
     for attribute, each in known.entity.documents:
-        if each.column.encoded(known.state.dict.get(attribute)) != known.row[each.position]:
+        if each.column.differs(known.state.dict.get(attribute), known.row[each.position]):
             flag_modified(known.instance, attribute)

@@ -27,11 +27,12 @@ DOCUMENTS = "honestwork: the JSON values as they are stored"
 
 def look_over(orm: Session, schema: Schema, held: Iterable[object], context: Any) -> None:
     """Called by the ORM before each flush. Raises BadValue, KeyChanged and MissingValue."""
-    new, dirty = list(orm.new), [each for each in orm.dirty if orm.is_modified(each)]
+    new, assigned = list(orm.new), list(orm.dirty)
     for instance in new:
         look_over_new(schema.entities[type(instance)], instance)
-    for instance in dirty:
+    for instance in assigned:  # also an equal value is kept as it will be loaded: Decimal("1") as Decimal("1.00")
         look_over_changed(schema.entities[type(instance)], instance)
+    dirty = [each for each in assigned if orm.is_modified(each)]
     touched = {id(each) for each in (*new, *dirty)}
     if touched and schema.has_versioned_members:
         _raise_versions(orm, schema, held, touched)
@@ -74,8 +75,9 @@ def remember_documents(entity: EntityPlan, instance: object) -> None:
 def mark_changed_documents(entity: EntityPlan, instance: object) -> None:
     """Tell the ORM of JSON values that were changed in place."""
     stored = instance_state(instance).info.get(DOCUMENTS)
-    for attribute, encoded in _encoded(entity, instance).items():
-        if stored is not None and stored[attribute] != encoded:
+    values = instance_dict(instance)
+    for attribute, each in entity.documents:
+        if stored is not None and each.column.differs(values.get(attribute), stored[attribute]):
             flag_modified(instance, attribute)
 
 

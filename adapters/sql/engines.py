@@ -8,8 +8,8 @@ MariaDB's snapshot isolation is switched on (`innodb_snapshot_isolation`, from 1
 
 from __future__ import annotations
 
-import sqlite3
 import re
+import sqlite3
 import threading
 from typing import Any
 from weakref import WeakValueDictionary
