@@ -55,7 +55,7 @@ def markdown(rows: Sequence[Measured]) -> str:
     return "\n".join(["# The table", "", made, "", *lines, "", conclusion(rows)[0], ""])
 
 
-# The picture: a bar for each ratio of times, a notch where it may end, and a line where the peer is.
+# The picture: a bar for each ratio, a notch where it may end, and a line where the peer is.
 
 ROW, LEFT, SCALE, TOP, RIGHT = 24, 400, 300, 56, 70
 LONGEST = 1.5  # where a bar is cut off
@@ -79,20 +79,20 @@ STYLE = """
 
 
 def svg(rows: Sequence[Measured]) -> str:
-    """The ratios of times as a picture, readable on light and on dark ground. No library is needed to draw bars."""
-    drawn = [(row, row.figure) for row in rows if row.figure is not None and _is_ratio_of_times(row)]
+    """The ratios as a picture, readable on light and on dark ground. No library is needed to draw bars."""
+    drawn = [(row, row.figure) for row in rows if row.figure is not None and _is_drawn(row)]
     height, width, one = TOP + ROW * len(drawn) + 16, LEFT + int(SCALE * LONGEST) + RIGHT, LEFT + SCALE
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
-        ' role="img" aria-label="Time taken, as a ratio to the peer of each row">',
+        ' role="img" aria-label="What each row takes, as a ratio to its peer">',
         f"<style>{STYLE}</style>",
-        f'<text class="title" x="{LEFT}" y="20">Time taken, as a ratio to the peer</text>',
-        f'<text class="quiet" x="{LEFT}" y="42">shorter is faster; the notch is the bar</text>',
+        f'<text class="title" x="{LEFT}" y="20">What each row takes, as a ratio to its peer</text>',
+        f'<text class="quiet" x="{LEFT}" y="42">shorter is better; the notch is the bar</text>',
         f'<line class="peer" x1="{one}" x2="{one}" y1="{TOP - 8}" y2="{height - 8}"/>',
     ]
     for number, (row, figure) in enumerate(drawn):
         y = TOP + ROW * number
-        length, notch = (SCALE * min(value, LONGEST) for value in (figure.value, row.bar.limit))
+        length, notch = (SCALE * max(0.0, min(value, LONGEST)) for value in (figure.value, row.bar.limit))
         parts += [
             f'<text x="{LEFT - 10}" y="{y + 13}" text-anchor="end">{escape(row.bar.case)}</text>',
             f'<rect class="{"holds" if row.ok else "short"}" x="{LEFT}" y="{y + 2}" width="{length:.0f}" height="14"/>',
@@ -102,5 +102,5 @@ def svg(rows: Sequence[Measured]) -> str:
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _is_ratio_of_times(row: Measured) -> bool:
+def _is_drawn(row: Measured) -> bool:
     return row.bar.unit == "×" and not row.bar.at_least and row.bar.limit <= LONGEST
