@@ -254,6 +254,7 @@ class Flush:
             commit_state(known.state, session.changes)
         for known in self.changed.values():
             commit_state(known.state, session.changes)
+        session.flushed.extend(self.changed.values())
         session.release_pending(self.new)
         session.changes.modified.clear()
         session.removed.clear()
