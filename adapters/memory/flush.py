@@ -243,6 +243,8 @@ class Flush:
     def _settle(self) -> None:
         session = self.session
         for known in (*self.removed.values(), *self.replaced.values()):
+            if known.state.modified:
+                session.flushed.append(known)  # should the removal be undone, the change is too
             mark_deleted(known.state, True)
             session.forget(known)
             session.deleted.append(known)
