@@ -50,8 +50,8 @@ class SqlStore(Store):
 
     def open(self, *, reading: bool = False) -> SqlSession:
         if reading:
-            return SqlSession(self, self._reading, None)
-        return SqlSession(self, self.engine, self._write_lock)
+            return SqlSession(self, self._reading, None, reading=True)
+        return SqlSession(self, self.engine, self._write_lock, reading=False)
 
     def create_tables(self) -> None:
         try:
