@@ -116,7 +116,7 @@ def mark_changed_documents(entity: EntityPlan, instance: object) -> None:
         return
     values = instance_dict(instance)
     for attribute, each in entity.documents:
-        if each.column.differs(values.get(attribute), stored[attribute]):
+        if attribute in values and each.column.differs(values[attribute], stored[attribute]):
             flag_modified(instance, attribute)
 
 
