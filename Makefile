@@ -46,6 +46,7 @@ types: $(package) $(dev)  ## mypy --strict, over the package and over everything
 	.venv/bin/python -m mypy $(users)
 
 truth: $(package) $(dev)  ## the long proof that the fake tells the truth; ARGS= is passed on
+	RULES=5000 $(PYTEST) -q tests/integration -k random
 	.venv/bin/python -m honestwork.testing.truth $(ARGS)
 
 bench: $(package) $(dev)  ## the benchmarks; ARGS= is passed on
