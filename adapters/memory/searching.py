@@ -33,12 +33,15 @@ class Search:
     def matching(self, asked: Query) -> list[Row]:
         """The rows for which the formula is true, in no order."""
         candidates = self._candidates(asked.formula)
+        if not candidates:
+            return candidates
         return candidates if asked.formula is TRUE else compile_scan(asked.formula, self.layout)(candidates)
 
     def rows(self, asked: Query) -> list[Row]:
         """The rows that are asked for, in their order."""
         found = list(self.matching(asked))
-        compile_sort(asked.keys, self.layout)(found)
+        if len(found) > 1:
+            compile_sort(asked.keys, self.layout)(found)
         end = None if asked.limit is None else asked.offset + asked.limit
         return found[asked.offset : end]
 

@@ -71,7 +71,7 @@ LIES = [
     Lie("objects are not read anew after a commit", "together", SESSION,
         "        self.flushed.clear()\n        self.renewed = True\n", "        self.flushed.clear()\n"),
     Lie("rows come in the order of insertion", "alone", SEARCHING,
-        "        compile_sort(asked.keys, self.layout)(found)\n", ""),
+        "            compile_sort(asked.keys, self.layout)(found)\n", "            pass\n"),
     Lie("children come in the order of insertion", "alone", SESSION,
         "in sorted(rows, key=lambda found: members.order(found[1])):", "in rows:"),
     Lie("a condition is ignored", "alone", SEARCHING, "if asked.formula is TRUE else", "if True else"),
