@@ -142,6 +142,7 @@ class EntityPlan:
     is_root: bool
     children: list[ChildrenPlan] = field(default_factory=list)
     links: list[LinksPlan] = field(default_factory=list)
+    adopted: set[str] = field(default_factory=set)  # attributes that repeat the key of an owner
     subclasses: dict[Any, EntityPlan] = field(default_factory=dict)  # itself among them, by the discriminator's value
 
     def __post_init__(self) -> None:
@@ -227,6 +228,8 @@ class EntityPlan:
             values.pop(self.key_attributes[0], None)
         if self.version is not None and self.version.attribute is not None:
             values.pop(self.version.attribute, None)
+        for attribute in self.adopted:
+            values.pop(attribute, None)
         for relation in self.relations:
             members = values.pop(relation.attribute, None)
             instance_state(instance).committed_state.pop(relation.attribute, None)

@@ -12,7 +12,7 @@ measured, it takes three times as long for a row.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy.orm.attributes import instance_dict, set_committed_value
@@ -20,7 +20,7 @@ from sqlalchemy.orm.attributes import instance_dict, set_committed_value
 from .entities import EntityPlan
 from .tables import Key
 
-__all__ = ["blank", "fill", "identity", "set_members"]
+__all__ = ["Given", "blank", "fill", "identity", "set_members"]
 
 
 def blank(entity: EntityPlan) -> Any:
@@ -47,3 +47,16 @@ def fill(entity: EntityPlan, instance: Any, values: Sequence[Any]) -> None:
 def set_members(instance: Any, attribute: str, members: Any) -> None:
     """Give an object its members, or its owner, as if they had just been loaded."""
     set_committed_value(instance, attribute, members)
+
+
+class Given:
+    """What new objects had before a flush, so that what a failing flush has given them can be taken back."""
+
+    def __init__(self, instances: Iterable[object]) -> None:
+        self._had = [(instance_dict(each), set(instance_dict(each))) for each in instances]
+
+    def take_back(self) -> None:
+        """Keys, defaults, the keys of owners: an object whose row was never written has none of them."""
+        for values, before in self._had:
+            for name in values.keys() - before:
+                del values[name]

@@ -161,7 +161,7 @@ class Mapping(registry):
         if "polymorphic_on" in options:
             options = {"with_polymorphic": "*", **options}  # nothing of a subclass is loaded later
         # A row that is gone already is what a removal wants; versioned ones are still checked.
-        options = {"confirm_deleted_rows": False, **options}
+        options = {"confirm_deleted_rows": version is not None, **options}
         return self.map_imperatively(cls, table, properties=dict(properties or {}), **options)
 
 

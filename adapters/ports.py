@@ -96,7 +96,8 @@ def repository_class(port: type[Repository[Any, Any]], base: type[Any]) -> type[
         return base
     for written in reversed(_written.get(base, [])):
         if issubclass(written, port):
-            return written
+            found: type[Any] = written
+            return found
     name = f"{base.__name__.removesuffix('Repository')}{port.__name__}"
     made: type[Any] = type(name, (port, base), {"__module__": __name__})
     if missing := getattr(made, "__abstractmethods__", None):

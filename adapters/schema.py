@@ -45,7 +45,9 @@ class Schema:
     def _relate(self, entity: EntityPlan) -> None:
         for relation in entity.mapper.relationships:
             if relation.direction is ONETOMANY:
-                entity.children.append(children_plan(relation, self.entities))
+                children = children_plan(relation, self.entities)
+                entity.children.append(children)
+                children.entity.adopted.update(attribute for attribute, _ in children.adopted)
             elif relation.direction is MANYTOMANY:
                 entity.links.append(links_plan(relation, self.entities, self.tables))
         for members in entity.relations:

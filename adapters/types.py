@@ -60,11 +60,11 @@ class Duration(TypeDecorator[dt.timedelta]):
 
 def portable(declared: TypeEngine[Any]) -> TypeEngine[Any]:
     """The type that keeps, on every database, what was declared."""
-    if MARIADB[0] in declared._variant_mapping:
-        return declared  # a foreign key has the type of its target, which may be complete already
     match declared:
         case Enum():
             return declared
+        case _ if declared._variant_mapping:
+            return declared  # it is portable already, or somebody has taken care of it
         case Uuid(as_uuid=True):
             # MariaDB's own type sorts by time stamps and refuses what RFC 4122 does not know.
             return declared.with_variant(Uuid(native_uuid=False), *MARIADB)

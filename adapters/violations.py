@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..domain.errors import CheckFailed, Conflict, ConstraintViolated, Duplicate, MissingValue, ReferenceViolated
+from ..domain.errors import (
+    CheckFailed,
+    Conflict,
+    ConstraintViolated,
+    Duplicate,
+    MissingValue,
+    ReferenceViolated,
+    UnitReadOnly,
+)
 
-__all__ = ["conflict", "in_words_of_the_domain", "violation"]
+__all__ = ["conflict", "in_words_of_the_domain", "read_only", "violation"]
 
 MEANING: dict[type[ConstraintViolated], str] = {
     Duplicate: "another row has the same value of {where}: look first, or catch Duplicate and tell the user",
@@ -45,4 +53,12 @@ def conflict(cause: str = "") -> Conflict:
     return Conflict(
         f"another unit of work has changed or locked what this one wants to store{because}: run the whole"
         " service again in a fresh unit, which sees the other's changes"
+    )
+
+
+def read_only() -> UnitReadOnly:
+    """The error of a change in a reading unit."""
+    return UnitReadOnly(
+        "the database refuses changes: this unit was opened with `reading()`, where `with uow:` would store"
+        " them, or the database is read-only"
     )

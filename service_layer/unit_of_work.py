@@ -47,8 +47,11 @@ class UnitOfWork(ABC):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        defining = sys._getframe(1)
+        while defining.f_globals.get("__name__") == "abc" and defining.f_back is not None:
+            defining = defining.f_back
         with suppress(NameError):  # something is defined further down: read the annotations at the first use
-            _serve(cls, sys._getframe(1).f_locals)
+            _serve(cls, defining.f_locals)
 
     def __init__(self, store: Store, **repositories: Repository[Any, Any]) -> None:
         if type(self) is UnitOfWork:

@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import NullPool, create_engine, make_url
 from sqlalchemy.exc import OperationalError
 
+from honestwork.testing.databases import Missing, Unwanted, mariadb_database, postgres_database
+from honestwork.testing.postgres_server import find_binaries, throw_away_postgres
 from tests.conftest import or_say_so
-from tests.databases import Missing, Unwanted, mariadb_database, postgres_database
-from tests.postgres_server import find_binaries, throw_away_postgres
 
 Database = Callable[[str], AbstractContextManager[str]]
 
@@ -103,7 +103,7 @@ def test_a_url_of_none_does_without(variable: str, make: Database, monkeypatch: 
 
 def test_a_missing_server_is_told_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HONESTWORK_MARIADB", raising=False)
-    monkeypatch.setattr("tests.databases.MARIADB", "mariadb+pymysql://root@127.0.0.1:1/")
+    monkeypatch.setattr("honestwork.testing.databases.MARIADB", "mariadb+pymysql://root@127.0.0.1:1/")
 
     with pytest.raises(Missing, match=r"no MariaDB: 127\.0\.0\.1:1 does not let us in .* HONESTWORK_MARIADB"):
         mariadb_database("missing").__enter__()

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm.attributes import get_history, instance_dict
 
-from ...domain.errors import UnitReadOnly
 from ..aggregates import members_touched
 from ..entities import ChildrenPlan, EntityPlan, LinksPlan, Part
 from ..lookover import look_over_changed, look_over_new
@@ -44,8 +43,6 @@ class Flush:
         self.written: dict[int, Row] = {}  # what stands in the tables for a new object, so far
 
     def run(self) -> None:
-        if self.session.reading:
-            raise UnitReadOnly("a unit opened with `reading()` has changes: open it with `with uow:` to store them")
         self._collect()
         self._look_over()
         self._find_raised()
@@ -69,14 +66,16 @@ class Flush:
             known = session.known(state.obj())
             if known is not None and id(known.instance) not in self.removed:
                 self.changed[id(known.instance)] = known
-        for ident, (entity, instance) in session.pending.items():
-            if entity.is_root or not entity.mapper._is_orphan(session.state_of(instance)):
-                self.new[ident] = (entity, instance)
+        for entity, instance in list(session.pending.values()):
+            if not entity.is_root and entity.mapper._is_orphan(session.state_of(instance)):
+                session.detach(entity, instance)
+        self.new = dict(session.pending)
         for entity, instance in list(self.new.values()):
             self._collect_adopted(entity, instance)
         for known in list(self.changed.values()):
             self._collect_adopted(known.entity, known.instance)
             self._collect_orphans(known)
+        self.new = {ident: each for ident, each in self.new.items() if ident in session.pending}
 
     def _collect_adopted(self, entity: EntityPlan, owner: Any) -> None:
         """Members that came to their owner since it was stored: new ones, and ones that had another owner."""
@@ -106,6 +105,8 @@ class Flush:
                 lost = self.session.known(member)
                 if lost is not None and id(member) not in self.removed:
                     self._collect_removed(lost)
+            for member in history.added or ():
+                self.session.detach(children.entity, member)  # it came to an owner that goes: it is not stored
 
     def _look_over(self) -> None:
         for entity, instance in self.new.values():
@@ -195,14 +196,14 @@ class Flush:
         if stored is None:
             raise conflict("the row is gone")
         values = instance_dict(instance)
-        row = tuple(
-            [
-                each.column.encoded(values[each.attribute]) if each.attribute in values else old
-                for each, old in zip(entity.fields[part.piece], stored, strict=True)
-            ]
-        )
-        self.transaction.update(self.tables[part.table.name], replaced.key, stored, row)
-        return row
+        row = [
+            each.column.encoded(values[each.attribute]) if each.attribute in values else old
+            for each, old in zip(entity.fields[part.piece], stored, strict=True)
+        ]
+        if entity.version is not None and part is entity.parts[0]:
+            row[entity.version.position] = stored[entity.version.position] + 1
+        self.transaction.update(self.tables[part.table.name], replaced.key, stored, tuple(row))
+        return tuple(row)
 
     def _delete(self, table: TablePlan) -> None:
         here = [(known, part) for known in self.removed.values() for part in known.entity.parts if part.table is table]
@@ -277,7 +278,8 @@ class Flush:
         )
 
     def _still_there(self, known: Known, part: Part) -> Row | None:
-        """The row as it stands now. Raises Conflict if its version is not the one that was loaded."""
+        """The row as it stands now. Raises Conflict if its version is not the one that was loaded, UnitReadOnly."""
+        self.transaction.require_writing()
         row = self.transaction.view(self.tables[part.table.name], known.key)
         version = known.entity.version
         if (

@@ -52,11 +52,15 @@ class MemoryRepository(Repository[A, K]):
         session = self._session
         session.require_usable()
         not_an_aggregate(self._entity, aggregate)
+        if owner_of(aggregate) not in (None, session):
+            foreign(self._entity, aggregate)
         if session.known(aggregate) is not None:
             session.removed.pop(id(aggregate), None)
             return
         if instance_state(aggregate).was_deleted:
             already_removed(self._entity, aggregate)
+        if instance_state(aggregate).key is not None:
+            foreign(self._entity, aggregate)  # also one of this unit, from a transaction that was undone
         require_own(self._entity, aggregate, session)
         if session.is_forgetting(self._entity, aggregate):
             session.flush()  # the old row goes first, and the new one is a row of its own
@@ -66,9 +70,11 @@ class MemoryRepository(Repository[A, K]):
         session = self._session
         session.require_usable()
         not_an_aggregate(self._entity, aggregate)
+        if owner_of(aggregate) not in (None, session):
+            foreign(self._entity, aggregate)
         if (known := session.known(aggregate)) is not None:
             session.removed[id(aggregate)] = known
-        elif owner_of(aggregate) is session and not instance_state(aggregate).was_deleted:
+        elif id(aggregate) in session.pending:
             session.detach(self._entity, aggregate)
         elif instance_state(aggregate).was_deleted:
             return

@@ -12,7 +12,7 @@ from sqlalchemy.orm.state import InstanceState
 from ...domain.repository import Repository
 from ...service_layer.store import Session
 from ..entities import EntityPlan, MembersPlan
-from ..instances import blank, fill, identity, set_members
+from ..instances import Given, blank, fill, identity, set_members
 from ..ownership import NOBODY, owner_of, set_owner
 from ..ports import entity_of, repository_class
 from ..streams import Streaming
@@ -51,7 +51,7 @@ class MemorySession(Streaming, Usable, Session):
         super().__init__()
         self.store = store
         self.reading = reading
-        self.transaction = Transaction(store)
+        self.transaction = Transaction(store, reading=reading)
         self.changes = Changes()
         self.pending: dict[int, tuple[EntityPlan, Any]] = {}  # new and not flushed, by id, in the order of arrival
         self.removed: dict[int, Known] = {}  # by id of the object
@@ -73,22 +73,29 @@ class MemorySession(Streaming, Usable, Session):
             mark_changed_documents(known)
         if not (self.changes.modified or self.pending or self.removed):
             return
+        given = Given(instance for _, instance in self.pending.values())
         try:
             with self.store.lock:
                 Flush(self).run()
         except Exception as error:
             self.fail()
+            given.take_back()
             own = in_words_of_the_domain(error, self.store.schema.violations)
             if own is not error:
                 raise own from error
             raise
         except BaseException:
             self.fail()
+            given.take_back()
             raise
 
     def commit(self) -> None:
         self.flush()
-        self.transaction.commit()
+        try:
+            self.transaction.commit()
+        except BaseException:
+            self.fail()
+            raise
         self.inserted.clear()
         self.deleted.clear()
         self.renewed = True

@@ -25,7 +25,7 @@ from ...domain.errors import (
     Unavailable,
 )
 from ..tables import Key, Reference, Row, TablePlan
-from ..violations import conflict, violation
+from ..violations import conflict, read_only, violation
 from .tables import Index, MemoryTable, Overlay
 
 if TYPE_CHECKING:
@@ -39,8 +39,9 @@ MISSING: Any = object()
 class Transaction:
     """The rows that one unit of work sees and writes. Writing needs the store's lock."""
 
-    def __init__(self, store: MemoryStore) -> None:
+    def __init__(self, store: MemoryStore, *, reading: bool) -> None:
         self.store = store
+        self.reading = reading
         self.snapshot: int | None = None
         self.crashed = False
         self._overlays: dict[str, Overlay] = {}
@@ -52,8 +53,7 @@ class Transaction:
     def begin(self) -> int:
         """The snapshot; taken now, if it was not yet."""
         if self.snapshot is None:
-            if self.crashed:
-                raise Unavailable("the store has crashed, and this unit's transaction with it: run the service again")
+            self.require_alive()
             self.snapshot = self.store.begin(self)
         return self.snapshot
 
@@ -107,31 +107,44 @@ class Transaction:
     # Writing
 
     def insert(self, table: MemoryTable, key: Key, row: Row) -> None:
+        self.require_writing()
         self.begin()
         self._check_row(table.plan, row)
         # The lock first: a database waits for whoever has it before it judges.
         self._require_unlocked(table.locks, key)
-        if self.view(table, key) is not None or (self._newest(table, key) is not None):
+        if self._newest(table, key) is not None:
             raise violation(Duplicate, table.plan.name, table.plan.key_columns, table.plan.key_name)
+        if self.view(table, key) is not None:
+            # PostgreSQL lets it pass, and shows this unit both rows from then on.
+            raise conflict("it has removed the row with this key")
         self._lock(table.locks, key)
         self._check_uniques(table, key, row, None)
         self._check_references(table, row, None)
         self._put(table, key, row)
 
     def update(self, table: MemoryTable, key: Key, old: Row, row: Row) -> None:
+        self.require_writing()
         self._check_row(table.plan, row)
         self._claim_row(table, key)
+        if _is_known_otherwise(table.plan, old, row) and self._is_shared(table, key):
+            raise conflict("a new row refers to this one")
         self._check_uniques(table, key, row, old)
         self._check_references(table, row, old)
         self._put(table, key, row)
 
     def delete(self, table: MemoryTable, key: Key) -> None:
+        self.require_writing()
         self._claim_row(table, key)
-        if any(sharer is not self for sharer in table.sharers.get(key, ())):
+        if self._is_shared(table, key):
             raise conflict("a new row refers to the one that is removed")
         for reference in table.plan.referrers:
             self._check_unreferred(reference, key)
         self._put(table, key, None)
+
+    def require_writing(self) -> None:
+        """Raises UnitReadOnly."""
+        if self.reading:
+            raise read_only()
 
     def _put(self, table: MemoryTable, key: Key, row: Row | None) -> None:
         overlay = self._overlays.get(table.plan.name)
@@ -187,13 +200,13 @@ class Transaction:
             targets = self.store.tables[reference.target]
             if targets is table and target == table.plan.key(row):
                 continue  # a row may refer to itself
-            if self.view(targets, target) is None:
+            if (seen := self.view(targets, target)) is None:
                 raise self._broken(reference)
             owner = targets.locks.get(target, self)
-            if owner is not self and owner.view(targets, target) is None:
-                raise conflict("the row that is referred to is being removed")
-            if self._newest(targets, target) is None:
-                raise conflict("the row that is referred to has been removed")
+            if owner is not self and _is_known_otherwise(targets.plan, seen, owner.view(targets, target)):
+                raise conflict("the row that is referred to is being removed, or known by another value")
+            if _is_known_otherwise(targets.plan, seen, self._newest(targets, target)):
+                raise conflict("the row that is referred to has been removed, or is known by another value")
             self._share(targets, target)
 
     def _check_unreferred(self, reference: Reference, key: Key) -> None:
@@ -222,6 +235,9 @@ class Transaction:
             raise conflict("another unit is storing it right now")
         self._held.append((where, which))
 
+    def _is_shared(self, table: MemoryTable, key: Key) -> bool:
+        return any(sharer is not self for sharer in table.sharers.get(key, ()))
+
     def _share(self, table: MemoryTable, key: Key) -> None:
         table.sharers.setdefault(key, set()).add(self)
         self._held.append((table.sharers, key))
@@ -243,7 +259,8 @@ class Transaction:
     # Ending
 
     def commit(self) -> None:
-        """Make all writes visible to the snapshots taken from now on. Nothing can fail any more."""
+        """Make all writes visible to the snapshots taken from now on. Raises Unavailable after a crash."""
+        self.require_alive()
         if self._overlays:
             with self.store.lock:
                 self.store.publish(self, self._overlays)
@@ -260,6 +277,11 @@ class Transaction:
         self._overlays = {}
         self._journal = None
         self.snapshot = None
+
+    def require_alive(self) -> None:
+        """Raises Unavailable after a crash."""
+        if self.crashed:
+            raise Unavailable("the store has crashed, and this unit's transaction with it: run the service again")
 
     def crash(self) -> None:
         """Lose everything that is not committed, and be of no use until the unit rolls back."""
@@ -301,3 +323,8 @@ class Savepoint:
             del journal[self._writes :]
             transaction._release(self._locks)
         self.release()
+
+
+def _is_known_otherwise(plan: TablePlan, before: Row, after: Row | None) -> bool:
+    """Is a row gone, or has a unique value of it changed? A database locks such a row against new references."""
+    return after is None or any(unique.values(before) != unique.values(after) for unique in plan.uniques)

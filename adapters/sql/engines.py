@@ -8,6 +8,7 @@ MariaDB's snapshot isolation is switched on (`innodb_snapshot_isolation`, from 1
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import threading
 from typing import Any
@@ -75,9 +76,10 @@ def _url(database: str) -> URL:
 
 
 def _no_url(database: str) -> BadValue:
+    shown = re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", database)  # a password is nobody's business
     return BadValue(
-        f"{database!r} is no database URL: write one like sqlite:///file.db or postgresql+psycopg://host/name",
-        value=database,
+        f"{shown!r} is no database URL: write one like sqlite:///file.db or postgresql+psycopg://host/name",
+        value=shown,
     )
 
 

@@ -29,7 +29,7 @@ from ...domain.errors import (
 )
 from ..schema import Schema
 from ..tables import Check, Reference, TablePlan, Unique
-from ..violations import conflict, in_words_of_the_domain, violation
+from ..violations import conflict, in_words_of_the_domain, read_only, violation
 
 __all__ = ["DRIVER_ERRORS", "raised", "translated"]
 
@@ -120,10 +120,7 @@ def translated(error: Exception, schema: Schema, *, committing: bool = False) ->
     if kind is Unavailable:
         return Unavailable(f"the database cannot be reached: {_words(driver)}")
     if kind is UnitReadOnly:
-        return UnitReadOnly(
-            "the database refuses changes: this unit was opened with `reading()`, where `with uow:` would store"
-            " them, or the database is read-only"
-        )
+        return read_only()
     return BackendError(f"the database refused: {_words(driver)}")
 
 
@@ -165,7 +162,7 @@ def _violated(driver: Any, schema: Schema, target: tuple[str, str]) -> Violated:
 def _violated_on_sqlite(words: str, schema: Schema, verb: str, target: str) -> Violated:
     detail = words.partition(": ")[2]
     if words.startswith("CHECK"):
-        return _by_constraint(schema, detail, "")
+        return _by_constraint(schema, detail, target)  # several tables may have a check of one name
     if words.startswith("FOREIGN KEY"):
         return _only_reference(schema.tables.get(target), deleting=verb == "DELETE FROM")
     if "." not in detail:  # an index, by its name

@@ -60,9 +60,13 @@ class SqlRepository(Repository[A, K]):
     def add(self, aggregate: A) -> None:
         self._session.require_usable()
         not_an_aggregate(self._entity, aggregate)
+        if owner_of(aggregate) not in (None, self._session):
+            foreign(self._entity, aggregate)
         state = instance_state(aggregate)
         if state.deleted or state.was_deleted:
             already_removed(self._entity, aggregate)
+        if state.key is not None and aggregate not in self._session.orm:
+            foreign(self._entity, aggregate)  # also one of this unit, from a transaction that was undone
         require_own(self._entity, aggregate, self._session)
         if state.key is None and self._session.is_forgetting(self._entity, aggregate):
             self._session.flush()  # the old row goes first, and the new one is a row of its own
@@ -71,6 +75,8 @@ class SqlRepository(Repository[A, K]):
     def remove(self, aggregate: A) -> None:
         self._session.require_usable()
         not_an_aggregate(self._entity, aggregate)
+        if owner_of(aggregate) not in (None, self._session):
+            foreign(self._entity, aggregate)
         orm, state = self._session.orm, instance_state(aggregate)
         if aggregate in orm.new:
             orm.expunge(aggregate)

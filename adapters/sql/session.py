@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, Executable, event
 from sqlalchemy.orm import Session as OrmSession, make_transient
+from sqlalchemy.orm.attributes import instance_state
 
 from ...domain.repository import Repository
 from ...service_layer.store import Session
 from ..aggregates import anything_expired
 from ..entities import EntityPlan
+from ..instances import Given
 from ..ownership import set_owner
 from ..ports import entity_of, repository_class
 from ..streams import Streaming
@@ -51,8 +53,18 @@ def _loaded(orm: _Orm, instance: object) -> None:
 
 @event.listens_for(_Orm, "pending_to_persistent")
 def _stored(orm: _Orm, instance: object) -> None:
-    orm.unit.hold(orm.unit.store.schema.entities[type(instance)], instance)
+    entity = orm.unit.store.schema.entities[type(instance)]
+    _complete(entity, instance)
+    orm.unit.hold(entity, instance)
     orm.unit.inserted.append(instance)
+
+
+def _complete(entity: EntityPlan, instance: object) -> None:
+    """What was never assigned is NULL now, and None: else the ORM takes an assignment of None for a change."""
+    values, expired = instance_dict(instance), instance_state(instance).expired_attributes
+    for each in entity.fields:
+        if each.attribute is not None and each.attribute not in values and each.attribute not in expired:
+            values[each.attribute] = None
 
 
 @event.listens_for(_Orm, "transient_to_pending")
@@ -66,8 +78,14 @@ def _released(orm: _Orm, instance: object) -> None:
     set_owner(instance, None)
 
 
+@event.listens_for(_Orm, "persistent_to_deleted")
+def _deleted(orm: _Orm, instance: object) -> None:
+    orm.unit.deleted.append(instance)
+
+
 @event.listens_for(_Orm, "before_flush")
 def _before_flush(orm: _Orm, context: Any, instances: Any) -> None:
+    orm.unit.given = Given(orm.new)
     look_over(orm, orm.unit.store.schema, orm.unit, context)
 
 
@@ -88,6 +106,8 @@ class SqlSession(Streaming, Usable, Session):
         self.held: list[object] = []
         self.documents: list[tuple[EntityPlan, object]] = []  # those that have JSON values
         self.inserted: list[object] = []  # since the last commit
+        self.deleted: list[object] = []  # since the last commit
+        self.given = Given(())
         self.renewed = False  # a transaction has ended: what was loaded in it may have changed since
         self._lock = lock
         self._locked = False
@@ -109,9 +129,11 @@ class SqlSession(Streaming, Usable, Session):
             orm.flush()
         except DRIVER_ERRORS as error:
             self.fail()
+            self.given.take_back()
             raised(error, self.store.schema)
         except BaseException:
             self.fail()
+            self.given.take_back()
             raise
 
     def commit(self) -> None:
@@ -122,6 +144,7 @@ class SqlSession(Streaming, Usable, Session):
             self.fail()
             raised(error, self.store.schema, committing=True)
         self.inserted.clear()
+        self.deleted.clear()
         self._end_transaction()
 
     def rollback(self) -> None:
@@ -134,6 +157,7 @@ class SqlSession(Streaming, Usable, Session):
             raised(error, self.store.schema)
         finally:
             self._forget_since(0)
+            self._bring_back_deleted()
             self.held.clear()
             self.documents.clear()
             self.recover()
@@ -162,6 +186,7 @@ class SqlSession(Streaming, Usable, Session):
             self.orm.close()
         finally:
             self._forget_since(0)
+            self._bring_back_deleted()
             self.held.clear()
             self.documents.clear()
             self._end_transaction()
@@ -244,3 +269,9 @@ class SqlSession(Streaming, Usable, Session):
         for instance in self.inserted[count:]:
             self.store.schema.entities[type(instance)].renew(instance)
         del self.inserted[count:]
+
+    def _bring_back_deleted(self) -> None:
+        """Rows whose deletion is undone are there again; the objects that stood for them do not say otherwise."""
+        for instance in self.deleted:
+            instance_state(instance)._deleted = False
+        self.deleted.clear()

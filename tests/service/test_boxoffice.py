@@ -193,11 +193,13 @@ def test_what_a_savepoint_undoes_is_not_sold(uow: BoxOffice, store: Store) -> No
 def test_the_schema_refuses_the_second_ticket_that_the_aggregate_did_not_see(uow: BoxOffice, store: Store) -> None:
     services.sell("HAMLET", "A1", "Ada", uow=uow)
 
-    with pytest.raises(Duplicate) as refused, uow:
+    with pytest.raises(SeatTaken) as refused, uow:
         uow.shows["HAMLET"].tickets.append(Ticket("A1", "Grace", EUROS_20))
         uow.commit()
 
-    assert (refused.value.table, refused.value.columns) == ("tickets", ("show_code", "seat"))
+    cause = refused.value.__cause__
+    assert isinstance(cause, Duplicate)
+    assert (cause.table, cause.columns) == ("tickets", ("show_code", "seat"))
     assert holders(store) == {"A1": "Ada"}
 
 
@@ -265,3 +267,13 @@ def test_of_two_threads_that_want_one_seat_exactly_one_gets_it(uow: BoxOffice, s
         assert winners == [holders(store)[seat]]
         (lost,) = [answer for answer in answers.values() if answer != EUROS_20]
         assert isinstance(lost, SeatTaken | Conflict)
+
+
+def test_a_show_is_offered_until_its_last_seat_is_sold(uow: BoxOffice) -> None:
+    services.plan_show("FAUST", "Faust", rows=1, seats_in_row=1, price=EUROS_20, uow=uow)
+
+    assert services.offered(uow=uow) == ["Faust", "Hamlet"]
+
+    services.sell("FAUST", "A1", "Ada", uow=uow)
+
+    assert services.offered(uow=uow) == ["Hamlet"]

@@ -7,7 +7,7 @@ from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, Numeric, St
 from honestwork.adapters import Mapping, children, value
 
 from ..domain.money import Money
-from ..domain.show import Show, Ticket
+from ..domain.show import SeatTaken, Show, Ticket
 
 mapping = Mapping()
 
@@ -33,7 +33,7 @@ tickets = Table(
     Column("holder", String(80), nullable=False),
     Column("amount", Numeric(10, 2), nullable=False),
     Column("currency", String(3), nullable=False),
-    UniqueConstraint("show_code", "seat"),
+    UniqueConstraint("show_code", "seat", name="one_ticket_for_a_seat"),
 )
 
 mapping.member(Ticket, tickets, properties={"price": value(Money, tickets.c.amount, tickets.c.currency)})
@@ -46,3 +46,6 @@ mapping.aggregate(
         "tickets": children(Ticket, order_by=tickets.c.id),
     },
 )
+
+# Whoever breaks it hears it in the words of the box office.
+mapping.violation("one_ticket_for_a_seat", SeatTaken)

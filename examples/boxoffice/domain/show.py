@@ -60,6 +60,9 @@ class Show:
         self.tickets.remove(ticket)
         return ticket.price
 
+    def is_sold_out(self) -> bool:
+        return len(self.tickets) == self.rows * self.seats_in_row
+
     def takings(self) -> Money:
         return sum((ticket.price for ticket in self.tickets), Money(Decimal(0), self.price.currency))
 
@@ -73,3 +76,8 @@ class Show:
             for row in range(self.rows)
             for number in range(1, self.seats_in_row + 1)
         )
+
+
+def on_sale(show: Show) -> bool:
+    """The rule of what a customer may be offered."""
+    return not show.is_sold_out()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from honestwork.domain import Conflict, Duplicate
+from honestwork.domain import Conflict
 
 from ..domain.money import Money
-from ..domain.show import Show
+from ..domain.show import Show, on_sale
 from .unit_of_work import BoxOffice
 
 
@@ -30,7 +30,7 @@ def sell(code: str, seat: str, holder: str, *, uow: BoxOffice) -> Money:
     """The holder has the seat. What it costs. Raises SeatTaken, also to who comes second by a blink."""
     try:
         return _sell(code, seat, holder, uow)
-    except (Conflict, Duplicate):
+    except Conflict:
         # Somebody has changed this show since we looked. A fresh unit sees what they have done, and the show
         # itself says whether it was about this seat.
         return _sell(code, seat, holder, uow)
@@ -42,6 +42,12 @@ def refund(code: str, seat: str, *, uow: BoxOffice) -> Money:
         amount = uow.shows[code].refund(seat)
         uow.commit()
         return amount
+
+
+def offered(*, uow: BoxOffice) -> list[str]:
+    """The titles of the shows that have a seat left, from A to Z."""
+    with uow.reading():
+        return uow.shows.select(lambda show: show.title, on_sale, order_by=lambda show: show.title)
 
 
 def takings(*, uow: BoxOffice) -> list[Takings]:

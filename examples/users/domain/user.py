@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+
+
+def at_least(age: int) -> Callable[[User], bool]:
+    """The rule of who is so old: true of a user, and a query of the directory."""
+    return lambda user: user.age >= age
 
 
 class InvalidUser(ValueError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from honestwork.domain import Repository
 
-from .user import User
+from .user import User, at_least
 
 
 class Users(Repository[User, int]):
@@ -12,4 +12,4 @@ class Users(Repository[User, int]):
 
     def of_age(self, age: int) -> list[User]:
         """Those who are at least so old, in the order of their ids."""
-        return [user for user in self if user.age >= age]
+        return self.find(at_least(age))

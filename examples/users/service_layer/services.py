@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..domain.user import User
+from ..domain.user import User, at_least
 from .unit_of_work import Directory
 
 
@@ -63,7 +63,7 @@ def show(user_id: int, *, uow: Directory) -> Entry:
 def list_users(*, min_age: int = 0, uow: Directory) -> list[Entry]:
     """The users who are at least so old, in the order of their ids."""
     with uow.reading():
-        return [_entry(user) for user in uow.users.of_age(min_age)]
+        return uow.users.select(lambda user: Entry(user.id, user.name, user.age), at_least(min_age))
 
 
 def _entry(user: User) -> Entry:

@@ -1,4 +1,4 @@
-"""Where the databases of the tests are, and one of its own for each process that tests.
+"""Where the databases of tests are, and one of its own for each process that tests.
 
 PostgreSQL: the URL in HONESTWORK_POSTGRES; else a throw-away server made of the binaries in HONESTWORK_PG_BIN; else
 what listens on this machine; else a throw-away server made of any binaries found.
@@ -21,7 +21,7 @@ from sqlalchemy import URL, NullPool, create_engine, make_url
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
-from tests.postgres_server import find_binaries, throw_away_postgres
+from .postgres_server import find_binaries, throw_away_postgres
 
 __all__ = ["Missing", "Unwanted", "mariadb_database", "postgres_database"]
 

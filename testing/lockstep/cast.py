@@ -1,0 +1,241 @@
+"""What a program generator has to know of a mapping: which attributes there are, and what can be put into them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+from sqlalchemy import Column
+
+from ...adapters.entities import ChildrenPlan, EntityPlan, FieldPlan
+from ...adapters.mapping import Mapping
+from ...adapters.schema import Schema
+from ...adapters.tables import Reference
+from ...service_layer.unit_of_work import UnitOfWork
+from .values import nasty, usual
+
+__all__ = ["Attribute", "Cast", "KeyOf", "Role", "Values"]
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class KeyOf:
+    """The key of some object at hand, or a part of it; *otherwise* where there is none."""
+
+    entity: str
+    pick: int
+    part: int
+    otherwise: Any
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """Something that a program can assign, and the values it assigns."""
+
+    name: str
+    usual: SearchStrategy[Any]
+    nasty: SearchStrategy[Any]
+    is_needed: bool
+    is_key: bool
+
+
+class Role:
+    """One class of the mapping. Lives as long as the cast."""
+
+    def __init__(self, cast: Cast, entity: EntityPlan, repository: str | None) -> None:
+        self.cast = cast
+        self.entity = entity
+        self.name = entity.cls.__name__
+        self.repository = repository
+        self.children: list[ChildrenPlan] = entity.children
+        self.documents = [attribute for attribute, _ in entity.documents]
+        self.given = cast.make.get(entity.cls)
+        parents = {
+            name
+            for parent in cast.schema.entities.values()
+            for each in parent.children
+            if each.entity is entity
+            for name in each.reference.columns
+        }
+        self.references = [
+            reference for reference in entity.table.references if not parents.issuperset(reference.columns)
+        ]
+        referring = {name for reference in self.references for name in reference.columns}
+        composed = {each.column.name for value in entity.values.values() for each in value.fields}
+        columns = cast.columns_of(entity)
+        self.attributes = [
+            self._attribute(attribute, column)
+            for attribute, column in columns
+            if not _is_kept_by_store(entity, attribute) and column.name not in parents | referring | composed
+        ]
+        self.attributes += [self._value_object(name) for name in entity.values]
+        self.sorted_by_store = _positions(cast.schema, entity)
+        self.attributes = [each for each in self.attributes if each.name not in self.sorted_by_store]
+        self.changeable = [each for each in self.attributes if not each.is_key]
+        self.searchable = [each for each in self.attributes if each.name not in self.documents]
+
+    @property
+    def key(self) -> SearchStrategy[Any]:
+        """A key to look for: usual ones, so that there is something to find."""
+        if self.entity.table.generated is not None:  # what a store generates cannot be guessed
+            return st.sampled_from([0, -1, 2**31 - 1, 2**31, "1", True, None, (1,)])
+        parts = [
+            _often(st.sampled_from(usual(column)), st.sampled_from([*nasty(column), None, ("a",)]))
+            for attribute, column in self.cast.columns_of(self.entity)
+            if attribute in self.entity.key_attributes
+        ]
+        return parts[0] if len(parts) == 1 else st.tuples(*parts)
+
+    @property
+    def new(self) -> SearchStrategy[Values]:
+        """The values of a new object, with its children; mostly valid."""
+        if self.given is not None:
+            return self.given
+        plain = st.fixed_dictionaries(
+            {each.name: each.usual for each in self.attributes if each.is_needed},
+            optional={each.name: each.usual for each in self.attributes if not each.is_needed},
+        )
+        parts = [plain, *(self.reference(each) for each in self.references)]
+        for children in self.children:
+            member = self.cast.roles[children.entity.cls.__name__]
+            count = 2 if self.repository else 1
+            parts.append(
+                st.lists(st.deferred(lambda role=member: role.new), max_size=count).map(
+                    lambda found, name=children.attribute: {name: found}
+                )
+            )
+        spoiled = self.spoiled()
+        return st.tuples(st.tuples(*parts), _seldom(spoiled, {})).map(
+            lambda found: {name: value for part in (*found[0], found[1]) for name, value in part.items()}
+        )
+
+    def spoiled(self) -> SearchStrategy[Values]:
+        """One attribute with a value that it may not like."""
+        choices = [each.nasty.map(lambda value, name=each.name: {name: value}) for each in self.attributes]
+        return st.one_of(choices) if choices else st.just({})
+
+    def reference(self, reference: Reference) -> SearchStrategy[Values]:
+        """A reference to an object at hand, mostly; else to what may not be there, or to nothing."""
+        target = next(role for role in self.cast.roles.values() if role.entity.table.name == reference.target)
+        keys = dict(self.cast.columns_of(target.entity))
+        guesses = [
+            st.sampled_from(usual(keys[attribute]) if target.entity.table.generated is None else [0])
+            for attribute in target.entity.key_attributes
+        ]
+        order = _reference_order(reference, self, target)
+
+        def referring(pick: int | None, guessed: tuple[Any, ...]) -> Values:
+            return {
+                attribute: None if pick is None else KeyOf(target.name, pick, part, guessed[part])
+                for attribute, part in order
+            }
+
+        nullable = all(each.column.nullable for each in self.entity.fields if each.column.name in reference.columns)
+        picks = st.one_of(st.integers(0, 5), st.integers(0, 5), st.none()) if nullable else st.integers(0, 5)
+        return st.builds(referring, picks, st.tuples(*guesses))
+
+    def _attribute(self, name: str, column: Column[Any]) -> Attribute:
+        plan = self.entity.by_name[name].column
+        ordinary = st.sampled_from(usual(column))
+        if column.nullable:
+            ordinary = st.one_of(ordinary, ordinary, st.none())
+        odd = nasty(column)
+        return Attribute(
+            name=name,
+            usual=ordinary,
+            nasty=st.sampled_from([None, *odd]),
+            is_needed=not column.nullable and plan.default is None,
+            is_key=bool(column.primary_key),
+        )
+
+    def _value_object(self, name: str) -> Attribute:
+        plan = self.entity.values[name]
+        columns = dict(self.cast.columns_of(self.entity))
+        by_name = {column.name: column for column in columns.values()}
+        mine = [by_name[each.column.name] for each in plan.fields]
+        made = st.builds(plan.cls, *[st.sampled_from(usual(column)) for column in mine])
+        odd = st.builds(plan.cls, *[st.sampled_from([*usual(column), *nasty(column), None]) for column in mine])
+        nullable = all(column.nullable for column in mine)
+        return Attribute(
+            name=name,
+            usual=st.one_of(made, st.none()) if nullable else made,
+            nasty=st.one_of(odd, st.none()),
+            is_needed=not nullable,
+            is_key=False,
+        )
+
+
+class Cast:
+    """All classes of a mapping that a unit of work serves. Lives as long as the mapping."""
+
+    def __init__(
+        self, unit: type[UnitOfWork], mapping: Mapping, make: dict[type[Any], SearchStrategy[Values]] | None = None
+    ) -> None:
+        self.schema = schema = mapping.schema
+        self.tables = mapping.metadata.tables
+        self.make = make or {}
+        self.roles: dict[str, Role] = {}
+        served = {served.aggregate: name for name, served in _served(unit).items()}
+        for cls, entity in schema.entities.items():
+            self.roles[cls.__name__] = Role(self, entity, served.get(cls))
+        self.roots = [role for role in self.roles.values() if role.repository]
+
+    def columns_of(self, entity: EntityPlan) -> list[tuple[str, Column[Any]]]:
+        """(attribute, column) of everything that a class maps."""
+        return [
+            (each.attribute, self.tables[part.table.name].c[each.column.name])
+            for part in entity.parts
+            for each in entity.fields[part.piece]
+            if each.attribute is not None
+        ]
+
+
+def _served(unit: type[UnitOfWork]) -> dict[str, Any]:
+    from ...service_layer.unit_of_work import _serve
+
+    return dict(_serve(unit))
+
+
+def _is_kept_by_store(entity: EntityPlan, attribute: str) -> bool:
+    place: FieldPlan = entity.by_name[attribute]
+    return place.column.generated or place in (entity.version, entity.discriminator)
+
+
+def _positions(schema: Schema, entity: EntityPlan) -> set[str]:
+    """Attributes that an ordering list keeps."""
+    found = set()
+    for parent in schema.entities.values():
+        for relation in parent.mapper.relationships:
+            collection: Any = relation.collection_class
+            if relation.mapper is entity.mapper and callable(collection):
+                made = collection()
+                if position := getattr(made, "ordering_attr", None):
+                    found.add(str(position))
+    return found
+
+
+def _reference_order(reference: Reference, role: Role, target: Role) -> list[tuple[str, int]]:
+    """(attribute, part of the target's key) for each column of a reference."""
+    table = role.cast.tables[reference.table]
+    constraint = next(
+        each
+        for each in table.foreign_key_constraints
+        if tuple(e.parent.name for e in each.elements) == reference.columns
+    )
+    attributes = {column.name: attribute for attribute, column in role.cast.columns_of(role.entity)}
+    return [
+        (attributes[element.parent.name], target.entity.table.key_columns.index(element.column.name))
+        for element in constraint.elements
+    ]
+
+
+def _often(usual_: SearchStrategy[Any], other: SearchStrategy[Any]) -> SearchStrategy[Any]:
+    return st.one_of(usual_, usual_, usual_, usual_, other)
+
+
+def _seldom(strategy: SearchStrategy[Any], else_: Any) -> SearchStrategy[Any]:
+    nothing = st.just(else_)
+    return st.one_of(nothing, nothing, nothing, nothing, strategy)

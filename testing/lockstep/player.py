@@ -1,0 +1,183 @@
+"""Turns steps into lines: finds the objects that they speak of, and cleans up after errors as a careful caller would."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.orm.attributes import instance_state
+
+from .cast import Cast, KeyOf, Role, Values
+from .referee import Referee
+from .side import Outcome
+from .source import Expression, call
+from .steps import Step
+
+__all__ = ["Player"]
+
+
+class Player:
+    """Plays the steps of one program."""
+
+    def __init__(self, referee: Referee, cast: Cast) -> None:
+        self.referee = referee
+        self.cast = cast
+        self._lists = 0
+
+    def perform(self, steps: list[Step]) -> None:
+        """Play them all, then commit and leave every unit."""
+        for step in steps:
+            if not self.referee.is_over:
+                step.play(self)
+        for number in range(len(self.referee.workspaces)):
+            if self.is_open(number) and not self.referee.is_over:
+                self.settle(number, "commit")
+                self.play(f"leave(u{number})")
+
+    def play(self, line: str) -> bool:
+        """Play a line; after an error leave the unit in a state that can be used. True if it ended well."""
+        if self.referee.is_over:
+            return False
+        outcome = self.referee.play(line)
+        if outcome.error is not None:
+            self._clean_up(line)
+        return outcome.error is None
+
+    def settle(self, number: int, how: str) -> bool:
+        """Flush, commit or roll back a unit; what stands around it is ended first."""
+        while how != "flush" and self.depth(number):
+            self.play(f"unnest(u{number})")
+        if how == "commit" and not self.referee.agreement.alone and self.referee.agreement.dialect != "postgresql":
+            # Where stores may differ in a race, they do so before anything is committed.
+            if not self.is_open(number) or not self.play(f"u{number}.flush()"):
+                return False
+        return self.is_open(number) and self.play(f"u{number}.{how}()")
+
+    def _clean_up(self, line: str) -> None:
+        number = next((number for number in range(len(self.referee.workspaces)) if f"u{number}" in line), None)
+        if number is None or not self.is_open(number) or line.startswith("enter"):
+            return
+        if self._ends_well(f"u{number}.flush()"):
+            return
+        if self.depth(number):
+            self.referee.play(f"unnest(u{number}, Undo())")
+        elif len(self.referee.lines) % 3:
+            self.referee.play(f"u{number}.rollback()")
+        else:
+            self.referee.play(f"leave(u{number}, Undo())")
+
+    def _ends_well(self, line: str) -> bool:
+        outcome: Outcome = self.referee.play(line)
+        return outcome.error is None
+
+    # Units
+
+    def unit_name(self, number: int) -> str:
+        return f"u{number}"
+
+    def is_open(self, number: int) -> bool:
+        return self.referee.workspaces[number].is_open
+
+    def depth(self, number: int) -> int:
+        return self.referee.workspaces[number].depth
+
+    def entered(self, number: int) -> str:
+        """The name of a unit that is open; entered now, if it was not."""
+        if not self.is_open(number):
+            self.play(f"enter(u{number})")
+        return f"u{number}"
+
+    # Objects
+
+    def fresh(self) -> str:
+        """The name of the next object."""
+        return self.referee.memory.next_name()
+
+    def fresh_list(self) -> str:
+        self._lists += 1
+        return f"found_{self._lists}"
+
+    def make(self, unit: int, role: Role, values: Values) -> str | None:
+        """A new object, and its name; None if its class refuses to be made."""
+        name = self.fresh()
+        return name if self.play(f"{name} = {self._new(unit, role, values)}") else None
+
+    def _new(self, unit: int, role: Role, values: Values) -> str:
+        resolved = self.resolved(unit, values)
+        if role.given is not None:
+            return call(role.name, **resolved)
+        for children in role.children:
+            if children.attribute in values:
+                member = self.cast.roles[children.entity.cls.__name__]
+                made = [Expression(self._new(unit, member, each)) for each in values[children.attribute]]
+                resolved[children.attribute] = made
+        return call("new", Expression(role.name), **resolved)
+
+    def resolved(self, unit: int, values: Values) -> Values:
+        """The values, with keys of objects put in."""
+        return {name: self._key_part(unit, each) if isinstance(each, KeyOf) else each for name, each in values.items()}
+
+    def _key_part(self, unit: int, wanted: KeyOf) -> Any:
+        role = self.cast.roles[wanted.entity]
+        candidates = self._candidates(unit, role)
+        if not candidates or wanted.pick >= 4:
+            return wanted.otherwise
+        return Expression(f"{candidates[wanted.pick % len(candidates)]}.{role.entity.key_attributes[wanted.part]}")
+
+    def pick(self, unit: int, role: Role | None, number: int) -> str | None:
+        """An object of the unit: any, or one of a class. What a repository has is fetched if nothing is at hand."""
+        if not (found := self._candidates(unit, role)) and role is not None and role.repository and self.is_open(unit):
+            self.play(f"{self.fresh_list()} = u{unit}.{role.repository}.all()")
+            found = self._candidates(unit, role)
+        return found[number % len(found)] if found else None
+
+    def pick_unowned(self, number: int) -> str | None:
+        return _pick(sorted(self.referee.unowned), number)
+
+    def pick_finished(self, number: int) -> str | None:
+        return _pick(sorted(self.referee.finished), number)
+
+    def pick_foreign(self, unit: int, number: int) -> str | None:
+        others = [name for other, each in enumerate(self.referee.workspaces) if other != unit for name in each.objects]
+        elsewhere = [*self.referee.finished, *self.referee.unowned, *self.referee.stale]
+        known = [name for name in elsewhere if name in self.referee.memory.namespace]
+        return _pick([*sorted(known), *others], number)
+
+    def repository_of(self, name: str) -> str | None:
+        return self.cast.roles[self.referee.memory.entity_name(name)].repository
+
+    def key_of(self, name: str) -> str:
+        parts = [f"{name}.{each}" for each in self._role_of(name).entity.key_attributes]
+        return parts[0] if len(parts) == 1 else f"({', '.join(parts)})"
+
+    def is_deleted(self, name: str) -> bool:
+        state = instance_state(self.referee.memory.namespace[name])
+        return bool(state.was_deleted)
+
+    def _role_of(self, name: str) -> Role:
+        return self.cast.roles[self.referee.memory.entity_name(name)]
+
+    def _candidates(self, unit: int, role: Role | None) -> list[str]:
+        return [
+            name
+            for name in self.referee.live(unit)
+            if name in self.referee.memory.namespace and (role is None or self._role_of(name) is role)
+        ]
+
+    # Values, as the fake has them
+
+    def value_of(self, path: str) -> Any:
+        return eval(path, self.referee.memory.namespace)  # our own words
+
+    def length(self, path: str) -> int:
+        found = self.value_of(path)
+        return len(found) if found is not None and hasattr(found, "__len__") else 0
+
+    def inside(self, path: str) -> str | None:
+        """The path of something mutable inside of a JSON value."""
+        value = self.value_of(path)
+        pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        return next((f"{path}[{key!r}]" for key, each in pairs if isinstance(each, dict | list)), None)
+
+
+def _pick(names: list[str], number: int) -> str | None:
+    return names[number % len(names)] if names else None

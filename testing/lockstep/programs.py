@@ -1,0 +1,204 @@
+"""Random programs: mostly sensible, over small domains so that things collide, with a good share of nonsense."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from .cast import Cast, Role, Values
+from .steps import (
+    Add,
+    AddAgain,
+    Change,
+    Collect,
+    Enter,
+    Foreign,
+    Look,
+    Misuse,
+    Nest,
+    Note,
+    Poke,
+    Race,
+    Remove,
+    Replace,
+    Scramble,
+    Settle,
+    Step,
+    Swap,
+)
+
+__all__ = ["programs"]
+
+PICKS = st.integers(0, 7)
+LOOKS = ["get", "get known", "all", "find_by", "first", "item", "contains", "len", "one", "count", "exists"]
+COLLECTING = [
+    "append", "append", "change", "change", "pop", "insert", "replace", "move", "reverse", "clear", "append again",
+    "assign", "assign none",
+]  # fmt: skip
+MISUSES = ["use closed", "enter twice", "commit inside", "rollback inside", "key", "version", "wrong class",
+    "unknown attribute", "forget"]  # fmt: skip
+
+
+def programs(cast: Cast, units: int) -> SearchStrategy[list[Step]]:
+    """Programs of up to forty steps, in so many units of work."""
+    unit = st.integers(0, units - 1)
+    step = _steps(cast, unit, units)
+    batch = st.lists(step, max_size=10)
+    return st.builds(
+        lambda seeds, *batches: [*seeds, *(each for batch in batches for each in batch)],
+        _beginnings(cast, units),
+        *[batch] * 4,
+    )
+
+
+def _beginnings(cast: Cast, units: int) -> SearchStrategy[list[Step]]:
+    """Some committed rows, and every unit reading them: conflicts are rare without."""
+    adds = st.lists(st.one_of([_add(role, st.just(0)) for role in cast.roots]), max_size=4)
+    reads: list[Step] = [
+        Look(unit=unit, role=role, how="all", key=None, equal={}, pick=0)
+        for unit in range(units)
+        for role in cast.roots
+    ]
+    end: list[list[Step]] = [[], [Settle(0, "commit")], [Settle(0, "commit"), Settle(0, "leave"), *reads]]
+    return st.builds(
+        lambda adds, end: [step for add in adds for step in (add, Settle(0, "commit"))] + end,
+        adds,
+        st.sampled_from(end),
+    )
+
+
+def _steps(cast: Cast, unit: SearchStrategy[int], units: int) -> SearchStrategy[Step]:
+    choices: list[SearchStrategy[Any]] = []
+    for role in cast.roots:
+        look = st.builds(Look, unit, st.just(role), st.sampled_from(LOOKS), role.key, _equal(role), PICKS)
+        choices += [_add(role, unit), _add(role, unit), look, look, look]
+        choices.append(st.builds(Replace, unit, st.just(role), PICKS, role.new, st.booleans()))
+        choices.append(
+            st.builds(Misuse, unit, st.just(role), PICKS, st.sampled_from(MISUSES), st.sampled_from([0, 77, "c"]))
+        )
+    mutations = {role.name: _mutations(role, unit) for role in cast.roots}
+    for member in cast.roles.values():
+        choices += _changes(member, unit)
+    choices += [each for found in mutations.values() for each in found]
+    settle = st.builds(
+        Settle, unit, st.sampled_from(["commit", "flush", "commit", "rollback", "flush", "leave", "leave undone"])
+    )
+    choices += [settle] * (3 + len(cast.roots))
+    nest = st.builds(Nest, unit, st.sampled_from(["begin", "end", "undo"]))
+    choices += [nest, nest]
+    choices += [
+        st.builds(AddAgain, unit, PICKS, st.booleans()),
+        st.builds(Note, unit, PICKS, st.integers(1, 2)),
+        st.builds(Foreign, unit, PICKS, st.sampled_from(["add", "remove"])),
+        st.builds(Scramble, unit, PICKS),
+        st.builds(Enter, unit, st.booleans()),
+    ]
+    if units > 1:
+        choices += [_races(cast, role, units) for role in cast.roots] * 4
+    return st.one_of(choices)
+
+
+def _races(cast: Cast, role: Role, units: int) -> SearchStrategy[Step]:
+    """Two changes, each by a unit of its own; in half of the cases the very same change."""
+
+    def pair(one: int) -> SearchStrategy[Step]:
+        other = (one + 1) % units
+        mine, theirs = (st.one_of(_mutations(role, st.just(each), flush=False)) for each in (one, other))
+        related = [st.one_of(_mutations(each, st.just(other), flush=False)) for each in cast.roots]
+        return st.builds(
+            Race,
+            st.just(one),
+            st.just(role),
+            mine,
+            st.one_of(theirs, theirs, *related),
+            st.sampled_from(["commit", "commit", "flush", "rollback"]),
+        )
+
+    return st.integers(0, units - 1).flatmap(pair)
+
+
+def _mutations(role: Role, unit: SearchStrategy[int], *, flush: bool = True) -> list[SearchStrategy[Any]]:
+    flushing = st.booleans() if flush else st.just(False)
+    found: list[SearchStrategy[Any]] = [
+        _add(role, unit),
+        st.builds(Remove, unit, st.just(role), PICKS, flushing),
+    ]
+    if changes := _assignments(role):
+        change = st.builds(Change, unit, st.just(role), PICKS, st.one_of(changes), flushing)
+        found += [change, change]
+    found += _collecting(role, unit)
+    return found
+
+
+def _changes(role: Role, unit: SearchStrategy[int]) -> list[SearchStrategy[Any]]:
+    found: list[SearchStrategy[Any]] = []
+    if changes := _assignments(role):
+        found.append(st.builds(Change, unit, st.just(role), PICKS, st.one_of(changes), st.booleans()))
+    if role.repository is None:
+        found += _collecting(role, unit)
+    if role.documents:
+        poke = st.builds(
+            Poke,
+            unit,
+            st.just(role),
+            PICKS,
+            st.sampled_from(role.documents),
+            st.integers(0, 2),
+            st.sampled_from([1, None, [2], {"n": "v"}, (3,)]),
+        )
+        found += [poke, poke]
+    names = [each.name for each in role.changeable]
+    if names and role.repository:
+        found.append(st.builds(Swap, unit, st.just(role), st.tuples(PICKS, PICKS), st.sampled_from(names)))
+    return found
+
+
+def _collecting(role: Role, unit: SearchStrategy[int]) -> list[SearchStrategy[Any]]:
+    found: list[SearchStrategy[Any]] = []
+    for children in role.children:
+        if not children.is_collection:
+            continue
+        member = role.cast.roles[children.entity.cls.__name__]
+        found += [
+            st.builds(
+                Collect,
+                unit,
+                st.just(role),
+                PICKS,
+                st.just(children.attribute),
+                st.just(member),
+                st.sampled_from(COLLECTING),
+                member.new,
+                PICKS,
+                st.booleans(),
+            )
+        ] * 2
+    return found
+
+
+def _assignments(role: Role) -> list[SearchStrategy[Values]]:
+    """One attribute changes; sometimes to something that it may not like."""
+    found = []
+    for each in role.changeable:
+        usual, nasty = (
+            strategy.map(lambda value, name=each.name: {name: value}) for strategy in (each.usual, each.nasty)
+        )
+        found += [usual, usual, usual, usual, nasty]
+    return found + [role.reference(each) for each in role.references for _ in range(4)]
+
+
+def _add(role: Role, unit: SearchStrategy[int]) -> SearchStrategy[Step]:
+    return st.builds(Add, unit, st.just(role), role.new, st.booleans())
+
+
+def _equal(role: Role) -> SearchStrategy[Values]:
+    """A condition on one attribute, or none."""
+    found: list[SearchStrategy[Values]] = [st.just({})]
+    for each in role.searchable:
+        usual, nasty = (
+            strategy.map(lambda value, name=each.name: {name: value}) for strategy in (each.usual, each.nasty)
+        )
+        found += [usual, usual, nasty]
+    return st.one_of(found)

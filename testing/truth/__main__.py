@@ -1,0 +1,162 @@
+"""The long proof: `make truth`, or `python -m honestwork.testing.truth`.
+
+Thousands of random programs are played on the store in memory and on SQLite, PostgreSQL and MariaDB; then the
+anomaly scripts; then the lies are planted, one at a time, and each has to be found. The last line says
+`truth ok: N programs, 0 differences, K/K mutants killed`, or what is wrong, and then the exit status is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..databases import Missing, mariadb_database, postgres_database
+from .hermitage import EXPECTED, play_all
+from .lies import LIES
+
+__all__ = ["main"]
+
+CHUNK = 125
+
+
+@dataclass(frozen=True)
+class Task:
+    """One process of `hunt`."""
+
+    database: str
+    units: int
+    programs: int
+    first: int
+    lie: int | None = None
+
+    def arguments(self, url: str) -> list[str]:
+        given = [url, "--units", str(self.units), "--programs", str(self.programs), "--first", str(self.first)]
+        return given if self.lie is None else [*given, "--no-shrink", "--lie", str(self.lie)]
+
+
+@dataclass
+class Tally:
+    """What has been found so far."""
+
+    programs: int = 0
+    lines: int = 0
+    killed: int = 0
+    hunted: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="honestwork.testing.truth", description=__doc__)
+    parser.add_argument("--alone", type=int, default=2000, help="programs of one unit, on SQLite")
+    parser.add_argument("--postgres", type=int, default=1000, help="programs of two units, on PostgreSQL")
+    parser.add_argument("--mariadb", type=int, default=500, help="programs of two units, on MariaDB")
+    parser.add_argument("--lies", type=int, default=len(LIES), help="how many lies to plant")
+    parser.add_argument("--first", type=int, default=0, help="the number of the first random world")
+    parser.add_argument("--processes", type=int, default=2)
+    given = parser.parse_args(arguments)
+    started = time.monotonic()
+    tally = Tally()
+    tasks: queue.Queue[Task] = queue.Queue()
+    with ExitStack() as stack:
+        homes = [_home(stack, number, tally) for number in range(given.processes)]
+        for task in _tasks(given, set(homes[0])):
+            tasks.put(task)
+        threads = [threading.Thread(target=_work, args=(tasks, home, tally)) for home in homes]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        _play_hermitage(homes[0], tally)
+    print(f"{round(time.monotonic() - started)} seconds, {tally.lines} lines")
+    if tally.wrong:
+        print("\n".join(tally.wrong))
+        print(f"truth NOT ok: {len(tally.wrong)} findings, {tally.killed}/{tally.hunted} mutants killed")
+        return 1
+    print(f"truth ok: {tally.programs} programs, 0 differences, {tally.killed}/{tally.hunted} mutants killed")
+    return 0
+
+
+def _home(stack: ExitStack, number: int, tally: Tally) -> dict[str, str]:
+    """Databases for one process; those that are not there are told of."""
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="honestwork"))
+    home = {"sqlite": f"sqlite:///{folder}/proof.db"}
+    for name, database in (("postgresql", postgres_database), ("mariadb", mariadb_database)):
+        try:
+            home[name] = stack.enter_context(database(f"truth{number}"))
+        except Missing as missing:
+            if number == 0:
+                tally.wrong.append(f"not proven on {name}: {missing}")
+    return home
+
+
+def _tasks(given: Any, databases: set[str]) -> list[Task]:
+    wanted = [("sqlite", 1, given.alone), ("postgresql", 2, given.postgres), ("mariadb", 2, given.mariadb)]
+    found = [
+        Task(database, units, min(CHUNK, programs - start), given.first + start // 10)
+        for database, units, programs in wanted
+        if database in databases
+        for start in range(0, programs, CHUNK)
+    ]
+    for number, lie in enumerate(LIES[: given.lies]):
+        if lie.where == "alone":
+            found.append(Task("sqlite", 1, 500, given.first, number))
+        elif "postgresql" in databases:
+            found.append(Task("postgresql", 2, 500, given.first, number))
+    return found
+
+
+def _work(tasks: queue.Queue[Task], home: dict[str, str], tally: Tally) -> None:
+    while True:
+        try:
+            task = tasks.get_nowait()
+        except queue.Empty:
+            return
+        command = [sys.executable, "-m", f"{__package__}.hunt", *task.arguments(home[task.database])]
+        process = subprocess.run(command, capture_output=True, text=True)
+        _judge(task, process, tally)
+
+
+def _judge(task: Task, process: subprocess.CompletedProcess[str], tally: Tally) -> None:
+    try:
+        found = json.loads(process.stdout.splitlines()[-1])
+    except (IndexError, ValueError):
+        tally.wrong.append(f"{task}: {process.stderr[-2000:]}")
+        return
+    tally.lines += found["lines"]
+    if task.lie is None:
+        tally.programs += found["programs"]
+        print(
+            f"{task.database}: {found['programs']} programs of {task.units} units in {found['seconds']} s", flush=True
+        )
+        if found["difference"]:
+            tally.wrong.append(found["difference"])
+        return
+    tally.hunted += 1
+    name = LIES[task.lie].name
+    if found["difference"]:
+        tally.killed += 1
+        print(f"killed after {found['programs']} programs, {found['seconds']} s: {name}", flush=True)
+    else:
+        tally.wrong.append(f"not found in {found['programs']} programs: {name}")
+        print(tally.wrong[-1], flush=True)
+
+
+def _play_hermitage(home: dict[str, str], tally: Tally) -> None:
+    for name in ("memory", *home):
+        for script, outcome in play_all(name, home.get(name, "")).items():
+            if outcome != EXPECTED[script][name]:
+                tally.wrong.append(f"{script} on {name}: {outcome}, and not {EXPECTED[script][name]}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

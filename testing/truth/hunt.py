@@ -1,0 +1,89 @@
+"""Plays random programs until the stores differ, or until there were enough of them.
+
+    python -m honestwork.testing.truth.hunt postgresql+psycopg://… --units 2 --programs 500 --lie 12
+
+With a lie planted, finding a difference is a success: that is for the caller to judge.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from .lies import LIES
+from .planting import plant
+
+__all__ = ["hunt"]
+
+PER_WORLD = 10
+
+
+def hunt(database: str, *, units: int, programs: int, first: int, shrink: bool = True) -> dict[str, Any]:
+    """Play so many programs in worlds from *first* on. Gives their number, and the difference if there is one."""
+    # Imported late, for a lie has to be planted before.
+    from ..lockstep.cast import Cast
+    from ..lockstep.programs import programs as random_programs
+    from ..lockstep.truthful import play, search, staged
+    from ..lockstep.worlds import world
+
+    warnings.simplefilter("ignore")
+    played = lines = 0
+    started = time.monotonic()
+    difference = ""
+    seed = first
+    while played < programs and not difference:
+        found = world(seed)
+        cast = Cast(found.unit, found.mapping)
+
+        with staged(found.unit, found.mapping, database) as stage:
+
+            def one(steps: Any) -> None:
+                nonlocal played, lines
+                played += 1
+                lines += len(play(stage, cast, steps, units))  # noqa: B023  # called within this turn
+
+            try:
+                search(
+                    random_programs(cast, units),
+                    one,
+                    examples=min(PER_WORLD, programs - played),
+                    setting=f"world({seed}).unit, world({seed}).mapping, {database!r}, units={units}",
+                    seed=seed,
+                    shrink=shrink,
+                )
+            except AssertionError as error:
+                difference = str(error)
+        seed += 1
+    seconds = round(time.monotonic() - started, 1)
+    return {"programs": played, "lines": lines, "worlds": seed - first, "seconds": seconds, "difference": difference}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="honestwork.testing.truth.hunt")
+    parser.add_argument("database")
+    parser.add_argument("--units", type=int, default=1)
+    parser.add_argument("--programs", type=int, default=200)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--lie", type=int)
+    parser.add_argument("--no-shrink", action="store_true")
+    given = parser.parse_args(arguments)
+    if given.lie is not None:
+        plant(LIES[given.lie])
+    found = hunt(
+        given.database,
+        units=given.units,
+        programs=given.programs,
+        first=given.first,
+        shrink=not given.no_shrink,
+    )
+    print(json.dumps(found))
+    return 1 if found["difference"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,215 @@
+"""Lies, each of which makes the store in memory a bad fake: the proof has to find every one of them.
+
+A proof that finds nothing may be blind. So these are planted, one at a time, in the source of the memory
+store; they are what the fakes on the market do, and what our own has done while it was built. One
+that is not found shows a hole in the random programs, and that is mended there.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+__all__ = ["LIES", "Lie"]
+
+REPOSITORY, SESSION, FLUSH = "memory.repository", "memory.session", "memory.flush"
+TRANSACTION, TABLES, INSTANCES, CHECKS, STORE = (
+    "memory.transaction",
+    "memory.tables",
+    "memory.instances",
+    "memory.checks",
+    "memory.store",
+)
+
+
+class Lie(NamedTuple):
+    """What is claimed falsely, and the change of the source that does it.
+
+    `where` it shows: to a unit that is "alone", or only to units that work "together".
+    """
+
+    name: str
+    where: Literal["alone", "together"]
+    module: str
+    true: str
+    false: str
+
+
+LIES = [
+    # What becomes of a unit
+    Lie("leaving the block commits", "alone", SESSION,
+        "            self.close_for_good()\n", "            self.flush(); self.transaction.commit(); self.close_for_good()\n"),
+    Lie("a rollback keeps what was written", "alone", TRANSACTION, "        self._overlays = {}\n", ""),
+    Lie("a unit goes on after an error", "alone", SESSION,
+        "        except Exception as error:\n            self.fail()\n", "        except Exception as error:\n"),
+    Lie("a reading unit writes", "alone", TRANSACTION, "        if self.reading:\n", "        if False:\n"),
+    Lie("a savepoint does not take rows back", "alone", TRANSACTION,
+        "for overlay, key, before in reversed(journal[self._writes :]):", "for overlay, key, before in ():"),
+    Lie("a savepoint does not take objects back", "alone", SESSION,
+        "            self._return_to(inserted, deleted)\n", ""),
+    Lie("a generated key stays on an object that was undone", "alone", INSTANCES,
+        "    known.entity.forget_generated(known.state.dict)\n", ""),
+    Lie("what a failing flush has given stays", "alone", SESSION,
+        "            given.take_back()\n            own", "            own"),
+    # What a unit sees
+    Lie("get does not flush", "alone", REPOSITORY,
+        "        session.flush()\n        row = session.transaction.view", "        row = session.transaction.view"),
+    Lie("find does not flush", "alone", REPOSITORY,
+        "        wanted = conditions(self._entity, equal)\n        self._session.flush()\n",
+        "        wanted = conditions(self._entity, equal)\n"),
+    Lie("each get makes an object of its own", "alone", SESSION,
+        "known = self._known.get(entity.identity_class, {}).get(key)\n", "known = None\n"),
+    Lie("two units share their objects", "alone", SESSION,
+        "self._known: dict[type[Any], dict[Key, Known]] = {}\n",
+        "self._known: dict[type[Any], dict[Key, Known]] = store.__dict__.setdefault('shared', {})\n"),
+    Lie("two units share JSON values", "alone", SESSION,
+        "known.entity.decoded(known.row)",
+        "self.store.__dict__.setdefault('json', {}).setdefault("
+        "(known.entity.name, known.row), known.entity.decoded(known.row))"),
+    Lie("a removed object is still found", "alone", REPOSITORY,
+        "        key = self._entity.table.key_guard(key)\n        session = self._session\n",
+        "        key = self._entity.table.key_guard(key)\n        session = self._session\n"
+        "        if (known := session._known.get(self._entity.identity_class, {}).get(key)): return known.instance\n"),
+    Lie("objects are not read anew after a commit", "together", SESSION,
+        "        self.deleted.clear()\n        self.renewed = True\n", "        self.deleted.clear()\n"),
+    Lie("rows come in the order of insertion", "alone", REPOSITORY, "return sorted(found, key=_key)", "return found"),
+    Lie("children come in the order of insertion", "alone", SESSION,
+        "in sorted(rows, key=lambda found: order(found[1])):", "in rows:"),
+    Lie("a condition is ignored", "alone", REPOSITORY,
+        "all(whole[1][each.position] == value for each, value in wanted)", "True"),
+    Lie("nothing is equal to None", "alone", REPOSITORY,
+        "all(whole[1][each.position] == value for each, value in wanted)",
+        "all(value is not None and whole[1][each.position] == value for each, value in wanted)"),
+    # What is stored
+    Lie("changes inside of JSON values are lost", "alone", INSTANCES,
+        "        if each.column.differs(known.state.dict.get(attribute), known.row[each.position]):\n", "        if False:\n"),
+    Lie("values of new objects are not guarded", "alone", FLUSH, "            look_over_new(entity, instance)\n", "            pass\n"),
+    Lie("values of changed objects are not guarded", "alone", FLUSH,
+        "            look_over_changed(known.entity, known.instance)\n", "            pass\n"),
+    Lie("None is stored where there is a default", "alone", FLUSH,
+        "elif value is None and column.default is not None:",
+        "elif each.attribute not in values and column.default is not None:"),
+    Lie("a default replaces 0 and False", "alone", FLUSH,
+        "elif value is None and column.default is not None:", "elif not value and column.default is not None:"),
+    Lie("onupdate never fires", "alone", FLUSH,
+        "    if stored is before and not part.table.has_onupdate:\n", "    if stored is before:\n"),
+    Lie("the version rises without a change", "alone", FLUSH,
+        "            if wanted != known.row or id(known.instance) in self.raised:\n", "            if True:\n"),
+    Lie("a change of a child leaves the version", "alone", FLUSH,
+        "        if not self.schema.has_versioned_members:\n", "        if True:\n"),
+    Lie("a version does not rise", "alone", FLUSH, "row[version.position] + 1, *row", "row[version.position], *row"),
+    Lie("a row that is taken over keeps its version", "alone", FLUSH,
+        "= stored[entity.version.position] + 1\n", "= stored[entity.version.position]\n"),
+    Lie("a generated key is given twice", "alone", TABLES,
+        "            del self.rows[key]\n        self.changed = time\n",
+        "            del self.rows[key]\n"
+        "            if self.plan.generated is not None: self.sequence = max([0, *self.rows])\n        self.changed = time\n"),
+    Lie("orphans are kept", "alone", FLUSH,
+        "                if lost is not None and lost.entity.mapper._is_orphan(lost.state):\n", "                if False:\n"),
+    Lie("children survive their owner", "alone", FLUSH,
+        "                if lost is not None and id(member) not in self.removed:\n", "                if False:\n"),
+    Lie("a child that moves keeps its owner", "alone", FLUSH,
+        "            for attribute, source in children.adopted:\n",
+        "            for attribute, source in children.adopted if self.session.known(member) is None else ():\n"),
+    Lie("a child of a removed owner is stored", "alone", FLUSH,
+        "                self.session.detach(children.entity, member)  #", "                pass  #"),
+    Lie("removing a new object does nothing", "alone", REPOSITORY,
+        "            session.detach(self._entity, aggregate)\n", "            pass\n"),
+    Lie("adding a removed object does not take the removal back", "alone", REPOSITORY,
+        "            session.removed.pop(id(aggregate), None)\n", ""),
+    Lie("a deleted object can be added again", "alone", REPOSITORY,
+        "            already_removed(self._entity, aggregate)\n        if instance_state(aggregate).key is not None:\n",
+        "            instance_state(aggregate).key = None\n        if instance_state(aggregate).key is not None:\n"),
+    Lie("objects of ended units are taken", "alone", REPOSITORY,
+        "            foreign(self._entity, aggregate)  #", "            pass  #"),
+    # The order of writing, as constraints see it
+    Lie("deletes come before inserts", "alone", FLUSH,
+        "        self._find_raised()\n",
+        "        self._find_raised()\n        for gone in reversed(self._tables_to_write()):\n            self._delete(gone)\n"),
+    Lie("inserts come before updates", "alone", FLUSH,
+        "            self._update(table)\n            self._insert(table)\n",
+        "            self._insert(table)\n            self._update(table)\n"),
+    Lie("a key cannot be taken over in one flush", "alone", FLUSH,
+        "                if known.key == key and known.entity.identity_class is entity.identity_class\n            ),\n            None,\n        )\n\n    def _still_there",
+        "                if False\n            ),\n            None,\n        )\n\n    def _still_there"),
+    # Constraints
+    Lie("NOT NULL is not enforced", "alone", TRANSACTION,
+        "        for column in plan.required:\n", "        for column in ():\n"),
+    Lie("checks never fail", "alone", TRANSACTION, "            if not holds(row):\n", "            if False:\n"),
+    Lie("a check fails where it is unknown", "alone", CHECKS,
+        "    return lambda row: value(row) is not False\n", "    return lambda row: value(row) is True\n"),
+    Lie("checks look at new rows only", "alone", TRANSACTION,
+        "        self._check_row(table.plan, row)\n        self._claim_row(table, key)\n", "        self._claim_row(table, key)\n"),
+    Lie("a new row replaces one with the same key", "alone", TRANSACTION,
+        "        if self._newest(table, key) is not None:\n", "        if False:\n"),
+    Lie("unique is not enforced for new rows", "alone", TRANSACTION,
+        "        self._check_uniques(table, key, row, None)\n", ""),
+    Lie("unique is not enforced for changed rows", "alone", TRANSACTION,
+        "        self._check_uniques(table, key, row, old)\n", ""),
+    Lie("a unique value is not given up by a change", "alone", TABLES,
+        "            if old is not None:\n                index.drop(key, old)\n", ""),
+    Lie("NULLs collide", "alone", TRANSACTION,
+        "            if value is None or (old is not None and unique.values(old) == value):\n                continue\n",
+        "            if value is None and any(unique.values(each) is None and other != key"
+        " for other, each in table.rows.items()): value = next(iter(table.uniques[number].keys), 0)\n"
+        "            if value is None or (old is not None and unique.values(old) == value):\n                continue\n"
+        "            if unique.values(row) is None:\n"
+        "                raise violation(Duplicate, table.plan.name, unique.columns, unique.name)\n"),
+    Lie("Duplicate names the key and not the columns", "alone", TRANSACTION,
+        "broken = violation(Duplicate, table.plan.name, unique.columns, unique.name)",
+        "broken = violation(Duplicate, table.plan.name, table.plan.key_columns, unique.name)"),
+    Lie("CheckFailed names no columns", "alone", TRANSACTION,
+        "raise violation(CheckFailed, plan.name, check.columns, check.name)",
+        "raise violation(CheckFailed, plan.name, (), check.name)"),
+    Lie("new rows may refer to nothing", "alone", TRANSACTION,
+        "        self._check_references(table, row, None)\n", ""),
+    Lie("changed rows may refer to nothing", "alone", TRANSACTION,
+        "        self._check_references(table, row, old)\n", ""),
+    Lie("a row that others refer to can be deleted", "alone", TRANSACTION,
+        "            self._check_unreferred(reference, key)\n", "            pass\n"),
+    # Units that work together
+    Lie("lost updates", "together", TRANSACTION,
+        "        if table.stamps.get(key, 0) > snapshot:\n", "        if False:\n"),
+    Lie("a deletion does not look whether the row has changed", "together", TRANSACTION,
+        "        self.require_writing()\n        self._claim_row(table, key)\n", "        self.require_writing()\n"),
+    Lie("the snapshot moves", "together", TRANSACTION,
+        "        if self.snapshot is None:\n            if self.crashed", "        if True:\n            if self.crashed"),
+    Lie("the snapshot is taken when the unit begins", "together", SESSION,
+        "        self.transaction = Transaction(store, reading=reading)\n",
+        "        self.transaction = Transaction(store, reading=reading)\n        self.transaction.begin()\n"),
+    Lie("old versions of rows are not kept", "together", STORE, "keep=others", "keep=False"),
+    Lie("old versions of rows are forgotten too early", "together", TABLES,
+        "while len(versions) > 1 and versions[1][0] <= oldest:", "while len(versions) > 1:"),
+    Lie("what is not committed is seen by others", "together", TRANSACTION,
+        "        overlay.put(key, row)\n\n",
+        "        overlay.put(key, row)\n        if row is not None: table.put(key, row)\n\n"),
+    Lie("rows are not locked", "together", TRANSACTION,
+        "        owner = where.setdefault(which, self)\n", "        owner = where[which] = self\n"),
+    Lie("locks are never released", "together", TRANSACTION,
+        "        with self.store.lock:\n            self._release()\n", "        with self.store.lock:\n"),
+    Lie("a savepoint keeps its locks", "together", TRANSACTION,
+        "            transaction._release(self._locks)\n", ""),
+    Lie("unique looks into the snapshot only", "together", TRANSACTION,
+        "                if other == key or (overlay is not None and other in overlay.rows):\n",
+        "                if other == key or self.view(table, other) is None:\n"),
+    Lie("keys look into the snapshot only", "together", TRANSACTION,
+        "        if self._newest(table, key) is not None:\n            raise violation",
+        "        if self.view(table, key) is not None:\n            raise violation"),
+    Lie("unique values of others that are not committed are free", "together", TRANSACTION,
+        "            self._lock(table.claims, (number, value))\n", "            pass\n"),
+    Lie("a duplicate of a value that is being given up is final", "together", TRANSACTION,
+        "                self._require_unlocked(table.locks, other)  #", "                pass  #"),
+    Lie("a key that is being deleted is a Duplicate", "together", TRANSACTION,
+        "        self._require_unlocked(table.locks, key)\n        if self._newest", "        if self._newest"),
+    Lie("references look at the newest rows", "together", TRANSACTION,
+        "            if (seen := self.view(targets, target)) is None:\n",
+        "            if (seen := self._newest(targets, target)) is None:\n"),
+    Lie("a reference to a row that is being deleted is fine", "together", TRANSACTION,
+        "            if owner is not self and _is_known", "            if False and _is_known"),
+    Lie("a reference to a row that others have deleted is fine", "together", TRANSACTION,
+        "            if _is_known_otherwise(targets.plan, seen, self._newest", "            if False and _is_known_otherwise(targets.plan, seen, self._newest"),
+    Lie("a row can be deleted while others refer to it anew", "together", TRANSACTION,
+        "            self._share(targets, target)\n", "            pass\n"),
+    Lie("new children lock their owner", "together", TRANSACTION,
+        "            self._share(targets, target)\n",
+        "            self._share(targets, target); self._lock(targets.locks, target)\n"),
+]  # fmt: skip

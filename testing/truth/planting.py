@@ -1,0 +1,56 @@
+"""Plants a lie: the source of one module is changed while it is imported. Nothing on disk is touched."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from pathlib import Path
+from types import CodeType, ModuleType
+
+from .lies import Lie
+
+__all__ = ["occurrences", "plant"]
+
+PACKAGE = __name__.rpartition(".testing.")[0]
+
+
+def plant(lie: Lie) -> None:
+    """From now on the module says what is false. It must not have been imported yet."""
+    module = f"{PACKAGE}.adapters.{lie.module}"
+    if module in sys.modules:
+        raise RuntimeError(f"{module} is imported already: a lie is planted before")
+    sys.meta_path.insert(0, _Finder(module, lie))
+
+
+def occurrences(lie: Lie) -> int:
+    """How often the words that the lie replaces stand in the source; once is right."""
+    adapters = Path(__file__).parents[2] / "adapters"
+    return (adapters / f"{lie.module.replace('.', '/')}.py").read_text("utf-8").count(lie.true)
+
+
+class _Finder(MetaPathFinder):
+    def __init__(self, module: str, lie: Lie) -> None:
+        self.module = module
+        self.lie = lie
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != self.module:
+            return None
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is not None and spec.origin is not None:
+            spec.loader = _Loader(fullname, spec.origin, self.lie)
+        return spec
+
+
+class _Loader(SourceFileLoader):
+    def __init__(self, fullname: str, path: str, lie: Lie) -> None:
+        super().__init__(fullname, path)
+        self.lie = lie
+
+    def get_code(self, fullname: str) -> CodeType:
+        source = self.get_data(self.path).decode()
+        return compile(source.replace(self.lie.true, self.lie.false), self.path, "exec")

@@ -1,0 +1,147 @@
+"""What only the store in memory can do: show its rows, lose its power, and say how true it is."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, String, Table
+
+from honestwork.adapters import Mapping, MemoryStore
+from honestwork.domain import BackendError, Repository, Unavailable, UnitFailed
+from honestwork.service_layer import UnitOfWork
+
+
+class Author:
+    def __init__(self, name: str) -> None:
+        self.id: int
+        self.name = name
+
+
+class Book:
+    def __init__(self, isbn: str, author_id: int) -> None:
+        self.isbn = isbn
+        self.author_id = author_id
+
+
+mapping = Mapping()
+authors = Table(
+    "authors",
+    mapping.metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(20), nullable=False, unique=True),
+)
+authors.append_constraint(CheckConstraint(authors.c.name != "", name="ck_name"))
+books = Table(
+    "books",
+    mapping.metadata,
+    Column("isbn", String(20), primary_key=True),
+    Column("author_id", ForeignKey(authors.c.id), nullable=False),
+    Column("copies", Integer, nullable=False, default=1),
+)
+mapping.aggregate(Author, authors)
+mapping.aggregate(Book, books)
+
+
+class Library(UnitOfWork):
+    authors: Repository[Author, int]
+    books: Repository[Book, str]
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore(mapping)
+
+
+def test_its_committed_rows_can_be_looked_at(store: MemoryStore) -> None:
+    uow = Library(store)
+
+    with uow:
+        uow.authors.add(Author("Austen"))
+        uow.flush()
+        assert store.rows("authors") == []
+        uow.commit()
+
+    assert store.rows("authors") == [{"id": 1, "name": "Austen"}]
+
+
+def test_a_crash_takes_what_is_not_committed_and_leaves_the_rest(store: MemoryStore) -> None:
+    with Library(store) as uow:
+        uow.authors.add(Author("Austen"))
+        uow.commit()
+
+        uow.authors.add(Author("Joyce"))
+        uow.flush()
+        store.crash()
+
+        with pytest.raises(Unavailable):
+            uow.authors.get(1)
+
+    with Library(store) as fresh:
+        assert [author.name for author in fresh.authors] == ["Austen"]
+
+
+def test_after_a_crash_an_open_unit_cannot_commit(store: MemoryStore) -> None:
+    with Library(store) as uow:
+        uow.authors.add(Author("Joyce"))
+        uow.flush()
+        store.crash()
+
+        with pytest.raises(Unavailable):
+            uow.commit()
+        with pytest.raises(UnitFailed):
+            uow.commit()
+
+        uow.rollback()
+        uow.authors.add(Author("Woolf"))
+        uow.commit()
+
+    assert [row["name"] for row in store.rows("authors")] == ["Woolf"]
+
+
+def test_a_crash_frees_what_open_units_have_locked(store: MemoryStore) -> None:
+    with Library(store) as lost:
+        lost.authors.add(Author("Austen"))
+        lost.flush()
+        store.crash()
+
+        with Library(store) as uow:
+            uow.authors.add(Author("Austen"))
+            uow.commit()
+
+    assert len(store.rows("authors")) == 1
+
+
+def test_a_table_that_was_dropped_is_missed(store: MemoryStore) -> None:
+    store.drop_tables()
+
+    with Library(store) as uow, pytest.raises(BackendError, match="no table authors"):
+        uow.authors.get(1)
+
+
+def test_tables_that_exist_are_not_created_anew(store: MemoryStore) -> None:
+    with Library(store) as uow:
+        uow.authors.add(Author("Austen"))
+        uow.commit()
+
+    store.create_tables()
+
+    assert len(store.rows("authors")) == 1
+
+
+def test_its_fidelity_has_a_line_for_every_constraint(store: MemoryStore) -> None:
+    fidelity = store.fidelity()
+
+    said = {(promise.table, promise.what): promise.kept for promise in fidelity}
+    assert said["authors", "primary key (id)"] == "enforced"
+    assert said["authors", "unique (name)"] == "enforced"
+    assert said["authors", "check ck_name"] == "enforced"
+    assert said["books", "foreign key (author_id)"] == "enforced"
+    assert said["books", "default of copies"] == "enforced"
+    assert said["", "waiting for locks"] == "approximated"
+    assert said["", "triggers"] == "refused"
+
+
+def test_its_fidelity_reads_as_a_table(store: MemoryStore) -> None:
+    lines = str(store.fidelity()).splitlines()
+
+    assert lines[0].split() == ["table", "what", "kept", "how"]
+    assert any("unique (name)" in line and "enforced" in line for line in lines)
