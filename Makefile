@@ -21,7 +21,7 @@ dev = .venv/.dev
 
 install = .venv/bin/uv pip install --quiet --python .venv/bin/python --constraints constraints.txt
 
-.PHONY: help run test lint format types bench wheel constraints clean
+.PHONY: help run test lint format types truth bench wheel constraints clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -44,6 +44,9 @@ format: $(dev)  ## mend what lint can mend by itself
 types: $(package) $(dev)  ## mypy --strict, over the package and over everything that uses it
 	.venv/bin/python -m mypy
 	.venv/bin/python -m mypy $(users)
+
+truth: $(package) $(dev)  ## the long proof that the fake tells the truth; ARGS= is passed on
+	.venv/bin/python -m honestwork.testing.truth $(ARGS)
 
 bench: $(package) $(dev)  ## the benchmarks; ARGS= is passed on
 	.venv/bin/python -m benchmarks $(ARGS)

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy.orm.attributes import instance_dict, instance_state
 
-from ..domain.errors import BadValue, KeyChanged, MissingValue
+from ..domain.errors import BadValue, Duplicate, KeyChanged, MissingValue
 from .entities import EntityPlan
 from .violations import violation
 
 __all__ = ["look_over_changed", "look_over_new"]
 
 
-def look_over_new(entity: EntityPlan, instance: object) -> None:
-    """Raises BadValue, and MissingValue for a key that nobody gives."""
+def look_over_new(found: Iterable[tuple[EntityPlan, object]]) -> None:
+    """Raises BadValue, MissingValue for a key that nobody gives, Duplicate for one that is given twice."""
+    keys = set()
+    for entity, instance in found:
+        _look_over_one(entity, instance)
+        key = entity.key_of(instance)
+        if key is None or (isinstance(key, tuple) and None in key):
+            continue  # the store or the owner will give it
+        if (entity.identity_class, key) in keys:
+            raise violation(Duplicate, entity.table.name, entity.table.key_columns, entity.table.key_name)
+        keys.add((entity.identity_class, key))
+
+
+def _look_over_one(entity: EntityPlan, instance: object) -> None:
     values = instance_dict(instance)
     table = entity.table
     if table.generated is not None:

@@ -66,8 +66,8 @@ def watch_arrivals(owning: EntityPlan, members: MembersPlan) -> None:
         elif owner_of(member) is not unit:
             foreign(members.entity, member)
 
-    watched = getattr(owning.cls, members.attribute)
-    kind = "append" if members.is_collection else "set"
-    event.listen(watched, kind, arrived)
-    # From the end to the front: the ORM's own listener would attach a foreign object, and complain in its own words.
-    getattr(watched.impl.dispatch, kind).listeners.rotate(1)
+    attribute = getattr(owning.cls, members.attribute)
+    heard = "append" if members.is_collection else "set"
+    event.listen(attribute, heard, arrived)
+    # The ORM's own listener puts the object into its session. A stranger has to be refused before that.
+    getattr(attribute.impl.dispatch, heard).listeners.rotate(1)

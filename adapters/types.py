@@ -60,6 +60,8 @@ class Duration(TypeDecorator[dt.timedelta]):
 
 def portable(declared: TypeEngine[Any]) -> TypeEngine[Any]:
     """The type that keeps, on every database, what was declared."""
+    if MARIADB[0] in declared._variant_mapping:
+        return declared  # a foreign key has the type of its target, which may be complete already
     match declared:
         case Enum():
             return declared

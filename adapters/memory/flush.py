@@ -75,7 +75,6 @@ class Flush:
         for known in list(self.changed.values()):
             self._collect_adopted(known.entity, known.instance)
             self._collect_orphans(known)
-        self.new = {ident: each for ident, each in self.new.items() if ident in session.pending}
 
     def _collect_adopted(self, entity: EntityPlan, owner: Any) -> None:
         """Members that came to their owner since it was stored: new ones, and ones that had another owner."""
@@ -105,12 +104,9 @@ class Flush:
                 lost = self.session.known(member)
                 if lost is not None and id(member) not in self.removed:
                     self._collect_removed(lost)
-            for member in history.added or ():
-                self.session.detach(children.entity, member)  # it came to an owner that goes: it is not stored
 
     def _look_over(self) -> None:
-        for entity, instance in self.new.values():
-            look_over_new(entity, instance)
+        look_over_new(self.new.values())
         for known in self.changed.values():
             look_over_changed(known.entity, known.instance)
 

@@ -266,16 +266,16 @@ class MemorySession(Streaming, Usable, Session):
         """Bring the objects back to what the rows are again, after a rollback to a savepoint."""
         self.release_pending(())
         self.removed.clear()
-        for known in self.deleted[deleted:]:
-            mark_deleted(known.state, False)
-            self._known[known.entity.identity_class][known.key] = known
-            self._by_id[id(known.instance)] = known
-        del self.deleted[deleted:]
         for known in self.inserted[inserted:]:
             if self.known(known.instance) is known:
                 self.forget(known)
             make_transient(known)
         del self.inserted[inserted:]
+        for known in self.deleted[deleted:]:  # after those that may have taken over their keys
+            mark_deleted(known.state, False)
+            self._known[known.entity.identity_class][known.key] = known
+            self._by_id[id(known.instance)] = known
+        del self.deleted[deleted:]
         for known in list(self._by_id.values()):
             base_row = self.transaction.view(self.store.tables[known.entity.table.name], known.key)
             found = None if base_row is None else self.find(known.entity, known.key, base_row)

@@ -33,17 +33,17 @@ DOCUMENTS = "honestwork: the JSON values as they are stored"
 
 def look_over(orm: Session, schema: Schema, unit: SqlSession, context: Any) -> None:
     """Called by the ORM before each flush. Raises BadValue, KeyChanged, MissingValue and Duplicate."""
+    held = unit.held
     new, assigned = list(orm.new), list(orm.dirty)
+    look_over_new((schema.entities[type(instance)], instance) for instance in new)
     for instance in new:
-        entity = schema.entities[type(instance)]
-        look_over_new(entity, instance)
-        _look_over_key(orm, unit, entity, instance)
+        _look_over_key(orm, unit, schema.entities[type(instance)], instance)
     for instance in assigned:  # also an equal value is kept as it will be loaded: Decimal("1") as Decimal("1.00")
         look_over_changed(schema.entities[type(instance)], instance)
     dirty = [each for each in assigned if orm.is_modified(each)]
     touched = {id(each) for each in (*new, *dirty)}
     if touched and schema.has_versioned_members:
-        _raise_versions(orm, schema, unit.held, touched)
+        _raise_versions(orm, schema, held, touched)
     if schema.references_between:
         _order_tables(schema, context, {type(each) for each in (*new, *dirty, *orm.deleted)})
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, Executable, event
 from sqlalchemy.orm import Session as OrmSession, make_transient
-from sqlalchemy.orm.attributes import instance_state
+from sqlalchemy.orm.attributes import instance_dict, instance_state
 
 from ...domain.repository import Repository
 from ...service_layer.store import Session

@@ -66,7 +66,7 @@ class Agreement(NamedTuple):
                 return isinstance(theirs, Conflict)
             case "postgresql":
                 return _is_freed_key(mine)
-        return isinstance(mine, RACES) and isinstance(theirs, RACES)
+        return isinstance(theirs, Conflict) or (isinstance(mine, RACES) and isinstance(theirs, RACES))
 
     def _is_excused(self, mine: Exception | None, theirs: Exception | None) -> bool:
         match self.dialect:

@@ -16,7 +16,7 @@ from ...adapters.tables import Reference
 from ...service_layer.unit_of_work import UnitOfWork
 from .values import nasty, usual
 
-__all__ = ["Attribute", "Cast", "KeyOf", "Role", "Values"]
+__all__ = ["Attribute", "Cast", "KeyOf", "Role", "Values", "named"]
 
 Values = dict[str, Any]
 
@@ -102,11 +102,7 @@ class Role:
         for children in self.children:
             member = self.cast.roles[children.entity.cls.__name__]
             count = 2 if self.repository else 1
-            parts.append(
-                st.lists(st.deferred(lambda role=member: role.new), max_size=count).map(
-                    lambda found, name=children.attribute: {name: found}
-                )
-            )
+            parts.append(named(children.attribute, st.lists(member.new, max_size=count)))
         spoiled = self.spoiled()
         return st.tuples(st.tuples(*parts), _seldom(spoiled, {})).map(
             lambda found: {name: value for part in (*found[0], found[1]) for name, value in part.items()}
@@ -114,7 +110,7 @@ class Role:
 
     def spoiled(self) -> SearchStrategy[Values]:
         """One attribute with a value that it may not like."""
-        choices = [each.nasty.map(lambda value, name=each.name: {name: value}) for each in self.attributes]
+        choices = [named(each.name, each.nasty) for each in self.attributes]
         return st.one_of(choices) if choices else st.just({})
 
     def reference(self, reference: Reference) -> SearchStrategy[Values]:
@@ -194,9 +190,9 @@ class Cast:
 
 
 def _served(unit: type[UnitOfWork]) -> dict[str, Any]:
-    from ...service_layer.unit_of_work import _serve
+    from ...service_layer.unit_of_work import _served_by
 
-    return dict(_serve(unit))
+    return dict(_served_by(unit))
 
 
 def _is_kept_by_store(entity: EntityPlan, attribute: str) -> bool:
@@ -239,3 +235,8 @@ def _often(usual_: SearchStrategy[Any], other: SearchStrategy[Any]) -> SearchStr
 def _seldom(strategy: SearchStrategy[Any], else_: Any) -> SearchStrategy[Any]:
     nothing = st.just(else_)
     return st.one_of(nothing, nothing, nothing, nothing, strategy)
+
+
+def named(name: str, values: SearchStrategy[Any]) -> SearchStrategy[Values]:
+    """These values, for one attribute."""
+    return values.map(lambda value: {name: value})

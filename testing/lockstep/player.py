@@ -1,4 +1,4 @@
-"""Turns steps into lines: finds the objects that they speak of, and cleans up after errors as a careful caller would."""
+"""Turns steps into lines: finds the objects that they speak of, and cleans up after errors as a caller would."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm.attributes import instance_state
 
+from ...adapters.ownership import owner_of
 from .cast import Cast, KeyOf, Role, Values
 from .referee import Referee
 from .side import Outcome
@@ -46,15 +47,14 @@ class Player:
         """Flush, commit or roll back a unit; what stands around it is ended first."""
         while how != "flush" and self.depth(number):
             self.play(f"unnest(u{number})")
-        if how == "commit" and not self.referee.agreement.alone and self.referee.agreement.dialect != "postgresql":
-            # Where stores may differ in a race, they do so before anything is committed.
-            if not self.is_open(number) or not self.play(f"u{number}.flush()"):
-                return False
+        # Where stores may differ in a race, they do so before anything is committed.
+        if how == "commit" and not self.referee.agreement.alone and not self.settle(number, "flush"):
+            return False
         return self.is_open(number) and self.play(f"u{number}.{how}()")
 
     def _clean_up(self, line: str) -> None:
         number = next((number for number in range(len(self.referee.workspaces)) if f"u{number}" in line), None)
-        if number is None or not self.is_open(number) or line.startswith("enter"):
+        if number is None or not self.is_open(number) or line.startswith("enter") or self.referee.is_over:
             return
         if self._ends_well(f"u{number}.flush()"):
             return
@@ -150,8 +150,9 @@ class Player:
         return parts[0] if len(parts) == 1 else f"({', '.join(parts)})"
 
     def is_deleted(self, name: str) -> bool:
-        state = instance_state(self.referee.memory.namespace[name])
-        return bool(state.was_deleted)
+        """Has its row been deleted, or has it been removed before it had one?"""
+        instance = self.referee.memory.namespace[name]
+        return bool(instance_state(instance).was_deleted) or owner_of(instance) is None
 
     def _role_of(self, name: str) -> Role:
         return self.cast.roles[self.referee.memory.entity_name(name)]

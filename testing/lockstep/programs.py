@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from .cast import Cast, Role, Values
+from .cast import Cast, Role, Values, named
 from .steps import (
     Add,
     AddAgain,
@@ -182,9 +182,7 @@ def _assignments(role: Role) -> list[SearchStrategy[Values]]:
     """One attribute changes; sometimes to something that it may not like."""
     found = []
     for each in role.changeable:
-        usual, nasty = (
-            strategy.map(lambda value, name=each.name: {name: value}) for strategy in (each.usual, each.nasty)
-        )
+        usual, nasty = named(each.name, each.usual), named(each.name, each.nasty)
         found += [usual, usual, usual, usual, nasty]
     return found + [role.reference(each) for each in role.references for _ in range(4)]
 
@@ -197,8 +195,6 @@ def _equal(role: Role) -> SearchStrategy[Values]:
     """A condition on one attribute, or none."""
     found: list[SearchStrategy[Values]] = [st.just({})]
     for each in role.searchable:
-        usual, nasty = (
-            strategy.map(lambda value, name=each.name: {name: value}) for strategy in (each.usual, each.nasty)
-        )
+        usual, nasty = named(each.name, each.usual), named(each.name, each.nasty)
         found += [usual, usual, nasty]
     return st.one_of(found)

@@ -187,7 +187,7 @@ class Referee:
         return bool(earlier) and ".commit()" in earlier[-1]
 
     def _own(self, workspace: Workspace, names: list[str], *, made: bool) -> None:
-        for name in dict.fromkeys(found for name in names for found in self._family(name)):
+        for name in dict.fromkeys(member for each in names for member in self._family(each)):
             if any(name in each.objects for each in self.workspaces):
                 continue
             if name in self.finished or name in self.stale:

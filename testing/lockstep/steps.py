@@ -1,4 +1,4 @@
-"""What a program does next. A step is drawn without knowing where the program stands, and finds its objects when played.
+"""What a program does next. A step is drawn without knowing where the program stands: it finds its objects when played.
 
 That is what makes programs shrink well: any step can be left out, and those that remain still mean something.
 """
@@ -416,10 +416,10 @@ class Misuse(Step):
 
 @dataclass(frozen=True)
 class Race(Step):
-    """Two units see the same rows; one changes something and commits, or only flushes; then the other changes something.
+    """Two units see the same rows; one changes something and commits, or only flushes; then the other does.
 
-    With the right two changes this is each of the classic races: the lost update, the unique race, the stale delete, the
-    new reference to a row that goes, the write skew.
+    With the right two changes this is each of the classic races: the lost update, the unique race, the stale
+    delete, the new reference to a row that goes, the write skew.
     """
 
     unit: int

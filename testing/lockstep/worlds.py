@@ -244,7 +244,6 @@ class _Maker:
                 one.between(0, 9),
                 or_(one.is_(None), one != 2),
                 and_(one > -5, not_(other == 3)),
-                one + other < 12,
                 one.in_([0, 1, 2, 7, 8, 9]),
                 or_(one <= other, other < 2),
             ]

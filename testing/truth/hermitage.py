@@ -12,8 +12,8 @@ the value of row 1 to 11 and flushes. The words:
 Nobody waits: where a database would, its lock timeout passes, and that is a Conflict. A unit that gets an error is
 rolled back and plays no more. An outcome tells what was read, who got which error, and the rows in the end.
 
-The fake does what PostgreSQL does, on every line. Write skew (`G2`) is allowed by snapshot isolation: both units commit.
-Within one aggregate it is not, for a change of any part of it raises the version of its root.
+The fake does what PostgreSQL does, on every line. Write skew (`G2`) is allowed by snapshot isolation: both
+units commit. Within one aggregate it is not, for a change of any part of it raises the version of its root.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ SCRIPTS = {
     "G1b intermediate read": "1 set 1 101 | 2 get 1 | 1 set 1 11 | 1 commit | 2 get 1 | 2 commit",
     "G1c circular information flow": "1 set 1 11 | 2 set 2 22 | 1 get 2 | 2 get 1 | 1 commit | 2 commit",
     "OTV observed transaction vanishes": (
-        "1 set 1 11 | 1 set 2 19 | 2 set 1 12 | 1 commit | 3 get 1 | 2 set 2 18 | 3 get 2 | 2 commit | 3 get 2 | 3 get 1"
-        " | 3 commit"
+        "1 set 1 11 | 1 set 2 19 | 2 set 1 12 | 1 commit | 3 get 1 | 2 set 2 18 | 3 get 2 | 2 commit"
+        " | 3 get 2 | 3 get 1 | 3 commit"
     ),
     "PMP predicate read": "1 eq 30 | 2 add 3 30 | 2 commit | 1 mod 3 | 1 commit",
     "PMP predicate read, twice": "1 mod 5 | 2 set 1 12 | 2 commit | 1 mod 5 | 1 mod 6 | 1 get 1 | 1 commit",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import socket
@@ -284,7 +285,11 @@ def test_a_full_disk_is_one_line(john: str) -> None:
 def test_ctrl_c_ends_the_program_without_a_word() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         database = f"postgresql://127.0.0.1:{silent.getsockname()[1]}/name"
-        waiting = subprocess.Popen([*PROGRAM, "list", "--database", database], stderr=subprocess.PIPE)
+        # Where the tests run in the background, SIGINT is ignored, and a child would inherit that.
+        heeding = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        waiting = subprocess.Popen(
+            [*PROGRAM, "list", "--database", database], stderr=subprocess.PIPE, preexec_fn=heeding
+        )
         silent.settimeout(60)
         with silent.accept()[0]:
             waiting.send_signal(signal.SIGINT)

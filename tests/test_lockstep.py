@@ -1,0 +1,209 @@
+"""Random programs cannot tell the fake from the databases; and those that once could, cannot any more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import pytest
+from hypothesis import strategies as st
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, String, Table
+
+from honestwork.adapters import Mapping, children
+from honestwork.adapters.memory.transaction import Transaction
+from honestwork.domain import Repository
+from honestwork.service_layer import UnitOfWork
+from honestwork.testing.lockstep import assert_truthful, replay, world
+from honestwork.testing.truth.hunt import hunt
+
+
+class Line:
+    def __init__(self, sku: str, quantity: int) -> None:
+        self.sku = sku
+        self.quantity = quantity
+
+
+@dataclass(eq=False)
+class Order:
+    number: str
+    lines: list[Line]
+
+
+class Shop(UnitOfWork):
+    orders: Repository[Order, str]
+
+
+@cache  # a class is mapped once
+def shop() -> Mapping:
+    mapping = Mapping()
+    lines = Table(
+        "lines",
+        mapping.metadata,
+        Column("id", Integer, primary_key=True),
+        Column("order_number", ForeignKey("orders.number"), nullable=False),
+        Column("sku", String(3), nullable=False),
+        quantity := Column("quantity", Integer, nullable=False),
+        CheckConstraint(quantity > 0, name="quantity"),
+    )
+    orders = Table(
+        "orders",
+        mapping.metadata,
+        Column("number", String(4), primary_key=True),
+        Column("version", Integer, nullable=False),
+    )
+    mapping.member(Line, lines)
+    mapping.aggregate(Order, orders, version=orders.c.version, properties={"lines": children(Line)})
+    return mapping
+
+
+def test_random_programs_agree_on_sqlite(sqlite_url: str) -> None:
+    found = hunt(sqlite_url, units=1, programs=150, first=0)
+
+    assert not found["difference"], found["difference"]
+
+
+def test_random_programs_of_two_units_agree_on_postgresql(postgres_url: str) -> None:
+    found = hunt(postgres_url, units=2, programs=60, first=0)
+
+    assert not found["difference"], found["difference"]
+
+
+def test_random_programs_of_two_units_agree_on_mariadb(mariadb_url: str) -> None:
+    found = hunt(mariadb_url, units=2, programs=30, first=0)
+
+    assert not found["difference"], found["difference"]
+
+
+def test_a_users_own_mapping_is_proven_with_one_call(sqlite_url: str) -> None:
+    assert_truthful(Shop, shop(), sqlite_url, examples=10, units=1)
+
+
+def test_three_units_are_played_too(sqlite_url: str) -> None:
+    assert_truthful(Shop, shop(), sqlite_url, examples=5, units=3)
+
+
+def test_objects_may_be_made_by_their_constructors(sqlite_url: str) -> None:
+    assert_truthful(
+        Shop,
+        shop(),
+        sqlite_url,
+        examples=5,
+        units=1,
+        make={Order: st.fixed_dictionaries({"number": st.sampled_from("ab"), "lines": st.builds(list)})},
+    )
+
+
+def test_a_lie_is_told_as_a_test_that_can_be_pasted(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Transaction, "_check_uniques", lambda *_: None)
+    monkeypatch.setattr(Transaction, "_check_row", lambda *_: None)
+
+    with pytest.raises(AssertionError, match="here they differ") as caught:
+        assert_truthful(Shop, shop(), sqlite_url, examples=200, units=1)
+
+    told = str(caught.value)
+    assert "def test_the_fake_tells_the_truth() -> None:" in told
+    assert "replay(Shop, mapping, " in told
+    program = told.partition('program=r"""')[2].partition('"""')[0]
+    with pytest.raises(AssertionError):
+        replay(Shop, shop(), sqlite_url, program)
+
+
+def test_a_world_is_the_same_for_the_same_number() -> None:
+    assert world(3) is world(3)
+    assert repr(world(3)) == "world(3)"
+
+
+REGRESSIONS = {
+    "what a failing flush has given to a new object is taken back": """
+        enter(u0)
+        o1 = new(Order, number='a', lines=[new(Line, sku='a', quantity=1), new(Line, sku=None, quantity=1)])
+        u0.orders.add(o1)
+        u0.commit()
+        u0.rollback()
+        o1.lines.pop(1)
+        u0.orders.add(o1)
+        u0.commit()
+    """,
+    "a new object whose unit ended undone belongs to nobody": """
+        enter(u0)
+        o1 = new(Order, number='a', lines=[new(Line, sku='a', quantity=1)])
+        u0.orders.add(o1)
+        u0.flush()
+        leave(u0)
+        enter(u0)
+        u0.orders.add(o1)
+        u0.commit()
+    """,
+    "a row that a new object takes over counts its version": """
+        enter(u0)
+        o1 = new(Order, number='a', lines=[])
+        u0.orders.add(o1)
+        u0.commit()
+        o2 = new(Order, number='a', lines=[])
+        u0.orders.add(o2)
+        u0.orders.remove(o1)
+        u0.commit()
+    """,
+    "an object of an undone transaction is foreign to its own unit": """
+        enter(u0)
+        o1 = new(Order, number='a', lines=[])
+        u0.orders.add(o1)
+        u0.commit()
+        u0.orders.remove(o1)
+        u0.flush()
+        u0.rollback()
+        u0.orders.add(o1)
+        u0.orders.remove(o1)
+    """,
+    "two new objects cannot have one key": """
+        enter(u0)
+        o1 = new(Order, number='a', lines=[])
+        u0.orders.add(o1)
+        o2 = new(Order, number='a', lines=[])
+        u0.orders.add(o2)
+        u0.commit()
+    """,
+    "a reading unit is judged by what it writes": """
+        enter(u0, reading=True)
+        o1 = new(Order, number='a', lines=[new(Line, sku='long', quantity=1)])
+        u0.orders.add(o1)
+        u0.flush()
+    """,
+    "a child that comes to a removed owner has none": """
+        enter(u0)
+        o1 = new(Order, number='a', lines=[])
+        u0.orders.add(o1)
+        u0.commit()
+        u0.orders.remove(o1)
+        o2 = new(Line, sku='a', quantity=1)
+        o1.lines.append(o2)
+        u0.commit()
+    """,
+}
+
+
+@pytest.mark.parametrize("claim", REGRESSIONS)
+def test_programs_that_once_told_the_stores_apart(claim: str, sqlite_url: str) -> None:
+    replay(Shop, shop(), sqlite_url, REGRESSIONS[claim])
+
+
+def test_a_stale_removal_of_a_versioned_row_is_a_conflict(sqlite_url: str) -> None:
+    replay(
+        Shop,
+        shop(),
+        sqlite_url,
+        """
+        enter(u0)
+        o1 = new(Order, number='a', lines=[])
+        u0.orders.add(o1)
+        u0.commit()
+        enter(u1)
+        o2 = u1.orders.get('a')
+        o3 = new(Line, sku='a', quantity=1)
+        o2.lines.append(o3)
+        u1.commit()
+        u0.orders.remove(o1)
+        u0.flush()
+        """,
+        units=2,
+    )
