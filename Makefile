@@ -62,7 +62,7 @@ constraints: .venv/.uv  ## pin the newest version of every dependency
 	mv .venv/constraints.txt constraints.txt
 
 clean:  ## back to a fresh checkout
-	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-peers build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/bin/python:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from honestwork.domain import ForeignObject
+from honestwork.domain import ForeignObject, Repository
 from honestwork.service_layer import Store, UnitOfWork
 from tests.contract.shop import (
     Address,
@@ -17,7 +17,6 @@ from tests.contract.shop import (
     Money,
     Order,
     Parcel,
-    Repository,
     Shop,
     Stop,
     addresses,

@@ -99,7 +99,8 @@ def is_accepted(store: Store, column: str, value: Any) -> bool:
 def agree(store: Store, column: str, values: list[Any]) -> list[Any]:
     """The store takes what the memory store takes, which is returned, and gives it back as it was."""
     memory = MemoryStore(mapping)
-    taken, refused = [], []
+    taken: list[Any] = []
+    refused: list[Any] = []
     for value in values:
         (taken if is_accepted(memory, column, value) else refused).append(value)
     kept = [Sample(**{column: value}) for value in taken]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import JSON, Column, ForeignKey, ForeignKeyConstraint, Integer, String, Table
@@ -19,8 +19,12 @@ class Plain:
         for name, value in values.items():
             setattr(self, name, value)
 
-    def __getattr__(self, name: str) -> Any:  # for the type checker: each has what its table has
-        raise AttributeError(name)
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Each has what its table has."""
+
+        def __setattr__(self, name: str, value: Any) -> None: ...
 
 
 class NameTaken(Exception):

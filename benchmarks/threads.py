@@ -1,0 +1,224 @@
+"""Sixteen threads that get, change and commit the same hundred rows. Measured by the wall clock, for threads wait.
+
+Each unit adds one to the age of a user, so what the ages lack in the end are updates that were lost.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+import tempfile
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from benchmarks import hand_written
+from benchmarks.bars import Bench, Figure, bar, spelled
+from benchmarks.domain import Shop
+from benchmarks.hand_written import plain_engine
+from benchmarks.honest import HonestUnits
+from benchmarks.peers import fill_users, postgres_url
+from honestwork.domain import Conflict
+
+THREADS = 16
+ROWS = 100
+SECONDS = 0.8
+PAUSE = 0.002  # before another attempt, at most
+
+
+@dataclass
+class Run:
+    """What so many threads have done in a short while."""
+
+    seconds: float = 0.0
+    done: int = 0
+    conflicts: int = 0
+    lost: int = 0
+    errors: Counter[str] = field(default_factory=Counter)
+    waits: list[float] = field(default_factory=list)  # seconds from the first attempt to the commit
+
+    @property
+    def per_second(self) -> float:
+        return self.done / self.seconds
+
+    @property
+    def p99(self) -> float:
+        return statistics.quantiles(self.waits, n=100)[98] if len(self.waits) > 1 else 0.0
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Rounds of one thread alone and of all of them, taking turns."""
+
+    alone: list[Run]
+    together: list[Run]
+
+    def sum_of(self, count: str) -> int:
+        return sum(getattr(run, count) for run in self.together)
+
+
+@bar("SQLite file, 16 threads on 100 rows: errors", at_most=0, unit="")
+def sqlite_errors(bench: Bench) -> Figure:
+    runs = bench.shared(on_sqlite_file)
+    errors = sum((run.errors for run in runs.together), Counter[str]())
+    conflicts = runs.sum_of("conflicts")
+    said = ", ".join(f"{count} {name}" for name, count in errors.items())
+    return Figure(sum(errors.values()) + conflicts, str(sum(errors.values()) + conflicts), beside=said)
+
+
+@bar("SQLite file, 16 threads on 100 rows: lost updates", at_most=0, unit="")
+def sqlite_lost(bench: Bench) -> Figure:
+    return _lost(bench.shared(on_sqlite_file), bench.shared(by_hand_on_sqlite_file))
+
+
+@bar("SQLite file, 16 threads on 100 rows: p99", at_most=100, unit="ms")
+def sqlite_p99(bench: Bench) -> Figure:
+    runs, by_hand = bench.shared(on_sqlite_file), bench.shared(by_hand_on_sqlite_file)
+    seconds = statistics.median(run.p99 for run in runs.together)
+    return Figure(seconds * 1e3, spelled(seconds * 1e3, "ms"), beside=f"by hand {by_hand.p99 * 1e3:.0f} ms")
+
+
+@bar("SQLite file, 16 threads on 100 rows: throughput", peer="one thread", at_least=0.90)
+def sqlite_throughput(bench: Bench) -> Figure:
+    runs = bench.shared(on_sqlite_file)
+    ratio = statistics.median(
+        together.per_second / alone.per_second for together, alone in zip(runs.together, runs.alone, strict=True)
+    )
+    alone, together = (statistics.median(run.per_second for run in each) for each in (runs.alone, runs.together))
+    return Figure(ratio, f"{together:.0f}/s", f"{alone:.0f}/s")
+
+
+@bar("PostgreSQL, 16 threads on 100 rows: lost updates", at_most=0, unit="")
+def postgres_lost(bench: Bench) -> Figure:
+    return _lost(bench.shared(on_postgres), bench.shared(by_hand_on_postgres))
+
+
+@bar("PostgreSQL, 16 threads on 100 rows: retries per unit", at_most=0.10, unit="")
+def postgres_retries(bench: Bench) -> Figure:
+    runs = bench.shared(on_postgres)
+    retries = runs.sum_of("conflicts") / runs.sum_of("done")
+    errors = sum((run.errors for run in runs.together), Counter[str]())
+    said = ", ".join(f"{count} {name}" for name, count in errors.items())
+    return Figure(retries, f"{retries:.3f}", beside=said)
+
+
+def on_sqlite_file(bench: Bench) -> Runs:
+    return _rounds(bench, f"sqlite:///{bench.shared(_folder) / 'ours.db'}")
+
+
+def on_postgres(bench: Bench) -> Runs:
+    return _rounds(bench, bench.shared(postgres_url))
+
+
+def by_hand_on_sqlite_file(bench: Bench) -> Run:
+    return _by_hand(bench, f"sqlite:///{bench.shared(_folder) / 'plain.db'}")
+
+
+def by_hand_on_postgres(bench: Bench) -> Run:
+    return _by_hand(bench, bench.shared(postgres_url))
+
+
+def _lost(runs: Runs, by_hand: Run) -> Figure:
+    lost = runs.sum_of("lost")
+    return Figure(lost, str(lost), beside=f"by hand {by_hand.lost} of {by_hand.done}")
+
+
+def _rounds(bench: Bench, url: str) -> Runs:
+    honest = HonestUnits(url)
+    try:
+        fill_users(honest.engine, honest.users, ROWS)
+        runs = Runs([], [])
+        _run(honest, 1, 0.1)  # connections are made, statements compiled
+        for _ in range(bench.rounds(30) // 6 or 1):
+            runs.alone.append(_run(honest, 1, SECONDS))
+            runs.together.append(_run(honest, THREADS, SECONDS))
+        return runs
+    finally:
+        honest.store.dispose()
+
+
+def _run(honest: HonestUnits, threads: int, seconds: float) -> Run:
+    users = honest.users
+    with honest.engine.begin() as connection:
+        connection.execute(update(users).values(age=0))
+
+    def unit(key: int) -> None:
+        with Shop(honest.store) as uow:
+            uow.users[key].age += 1
+            uow.commit()
+
+    run = _all_at_once(unit, threads, seconds, Conflict)
+    with honest.engine.connect() as connection:
+        run.lost = run.done - int(connection.scalar(select(func.sum(users.c.age))) or 0)
+    return run
+
+
+def _by_hand(bench: Bench, url: str) -> Run:
+    """The same with the driver's defaults, which is what the figures beside ours show."""
+    engine = plain_engine(url)
+    try:
+        hand_written.metadata.drop_all(engine)
+        hand_written.metadata.create_all(engine)
+        fill_users(engine, hand_written.users, ROWS)
+        with engine.begin() as connection:
+            connection.execute(update(hand_written.users).values(age=0))
+
+        def unit(key: int) -> None:
+            with Session(engine) as session:
+                session.get_one(hand_written.User, key).age += 1
+                session.commit()
+
+        run = _all_at_once(unit, THREADS, SECONDS, DBAPIError)
+        with engine.connect() as connection:
+            run.lost = run.done - int(connection.scalar(select(func.sum(hand_written.users.c.age))) or 0)
+        return run
+    finally:
+        engine.dispose()
+
+
+def _all_at_once(unit: object, threads: int, seconds: float, retried: type[Exception]) -> Run:
+    run, guard = Run(), threading.Lock()
+    assert callable(unit)
+    stop = time.perf_counter() + seconds
+
+    def work(number: int) -> None:
+        chance, mine = random.Random(number), Run()
+        while (begin := time.perf_counter()) < stop:
+            key = chance.randint(1, ROWS)
+            while True:
+                try:
+                    unit(key)
+                except retried:
+                    mine.conflicts += 1
+                    time.sleep(chance.random() * PAUSE)
+                    continue
+                except Exception as error:
+                    mine.errors[type(error).__name__] += 1
+                else:
+                    mine.done += 1
+                    mine.waits.append(time.perf_counter() - begin)
+                break
+        with guard:
+            run.done += mine.done
+            run.conflicts += mine.conflicts
+            run.errors += mine.errors
+            run.waits += mine.waits
+
+    workers = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
+    begun = time.perf_counter()
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    run.seconds = time.perf_counter() - begun
+    return run
+
+
+def _folder(bench: Bench) -> Path:
+    return Path(bench.enter(tempfile.TemporaryDirectory()))
