@@ -66,6 +66,10 @@ class Eye:
         """Something was undone: SQLite may give its keys again, others leave a gap, and both are right."""
         self._appeared = {key: self._appeared[key] for key in self._appeared if key in self._committed}
 
+    def is_committed(self, domain: str, value: Any) -> bool:
+        """Has a row with this generated key been committed, as far as was seen?"""
+        return (domain, value) in self._committed
+
     def result(self, value: Any, path: str) -> Seen:
         """What a call has returned; *path* is the source that leads to it."""
         if isinstance(value, Iterator):

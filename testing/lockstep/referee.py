@@ -212,7 +212,24 @@ class Referee:
         for name, made in list(workspace.objects.items()):
             if made >= depth:
                 del workspace.objects[name]
-                self.unowned.add(name)
+                (self.stale if self._refers_to_undone(name) else self.unowned).add(name)
+
+    def _refers_to_undone(self, name: str) -> bool:
+        """Has an object kept a generated key that was undone? SQLite may give it again, to another row."""
+        instance = self.memory.namespace.get(name)
+        if instance is None:
+            return True
+        entity = self.stage.schema.entities[type(instance)]
+        held = [
+            (self.stage.renaming.domains.get((part.table.name, each.column.name)), getattr(instance, each.attribute))
+            for part in entity.parts
+            for each in entity.fields[part.piece]
+            if each.attribute is not None
+        ]
+        return any(
+            domain is not None and value is not None and not self.memory.eye.is_committed(domain, value)
+            for domain, value in held
+        )
 
     def _end(self, number: int, *, readable: bool) -> None:
         workspace = self.workspaces[number]

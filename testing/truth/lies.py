@@ -61,9 +61,9 @@ LIES = [
         "self._known: dict[type[Any], dict[Key, Known]] = {}\n",
         "self._known: dict[type[Any], dict[Key, Known]] = store.__dict__.setdefault('shared', {})\n"),
     Lie("two units share JSON values", "alone", SESSION,
-        "known.entity.decoded(known.row)",
-        "self.store.__dict__.setdefault('json', {}).setdefault("
-        "(known.entity.name, known.row), known.entity.decoded(known.row))"),
+        "            fill(entity, known.instance, entity.decoded(row))\n",
+        "            shared = self.store.__dict__.setdefault('json', {})\n"
+        "            fill(entity, known.instance, shared.setdefault((entity.name, row), entity.decoded(row)))\n"),
     Lie("a removed object is still found", "alone", REPOSITORY,
         "        key = self._entity.table.key_guard(key)\n        session = self._session\n",
         "        key = self._entity.table.key_guard(key)\n        session = self._session\n"

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import strategies as st
 from sqlalchemy import Column, Integer, String, Table, func, select
 
 from honestwork.adapters import Mapping, MemoryRepository, MemoryStore, SqlRepository, SqlStore, twin_of
 from honestwork.domain import Repository
 from honestwork.service_layer import Store, UnitOfWork
+from honestwork.testing.twins import assert_twins_agree
 
 
 class Book:
@@ -92,3 +94,24 @@ def test_a_port_with_a_query_that_nobody_has_written_is_refused() -> None:
 
     with uow, pytest.raises(TypeError, match="declares rarest"):
         uow.books.rarest()
+
+
+def test_the_twins_are_put_to_the_same_question(tmp_path: Path) -> None:
+    assert_twins_agree(
+        Library,
+        mapping,
+        f"sqlite:///{tmp_path}/twins.db",
+        queries={"books.of_busy_authors": st.tuples(st.integers(0, 3))},
+    )
+
+
+def test_a_twin_that_answers_otherwise_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryBooks, "of_busy_authors", lambda self, at_least: list(self))
+
+    with pytest.raises(AssertionError, match=r"books.of_busy_authors\(.*from memory and .* from the database"):
+        assert_twins_agree(
+            Library,
+            mapping,
+            f"sqlite:///{tmp_path}/twins.db",
+            queries={"books.of_busy_authors": st.tuples(st.integers(0, 3))},
+        )
