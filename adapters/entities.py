@@ -8,7 +8,7 @@ row of a subclass begins with that of its base, and positions found for the base
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cached_property
 from typing import Any
@@ -195,6 +195,13 @@ class EntityPlan:
     def relations(self) -> list[MembersPlan]:
         """All attributes that hold members."""
         return [*self.children, *self.links]
+
+    def tree(self, owner: Any) -> Iterator[Any]:
+        """An object and all its members, as they are in memory now."""
+        yield owner
+        for children in self.children:
+            for member in children.members(owner):
+                yield from children.entity.tree(member)
 
     def covers(self, other: EntityPlan) -> bool:
         """Is the other class this one, or a subclass of it?"""

@@ -243,6 +243,8 @@ class Flush:
     def _settle(self) -> None:
         session = self.session
         for known in (*self.removed.values(), *self.replaced.values()):
+            if known.state.modified:
+                session.flushed.append(known)  # should the removal be undone, the change is too
             mark_deleted(known.state, True)
             session.forget(known)
             session.deleted.append(known)
@@ -254,6 +256,7 @@ class Flush:
             commit_state(known.state, session.changes)
         for known in self.changed.values():
             commit_state(known.state, session.changes)
+        session.flushed.extend(self.changed.values())
         session.release_pending(self.new)
         session.changes.modified.clear()
         session.removed.clear()

@@ -57,6 +57,7 @@ class MemorySession(Streaming, Usable, Session):
         self.removed: dict[int, Known] = {}  # by id of the object
         self.inserted: list[Known] = []  # since the last commit
         self.deleted: list[Known] = []  # since the last commit
+        self.flushed: list[Known] = []  # stored anew since the last commit
         self.documents: list[Known] = []  # those that have JSON values
         self.renewed = False  # a transaction has ended: what was loaded in it may have changed since
         self._known: dict[type[Any], dict[Key, Known]] = {}
@@ -98,6 +99,7 @@ class MemorySession(Streaming, Usable, Session):
             raise
         self.inserted.clear()
         self.deleted.clear()
+        self.flushed.clear()
         self.renewed = True
         self.end_streams()
 
@@ -110,13 +112,13 @@ class MemorySession(Streaming, Usable, Session):
     def nested(self) -> Iterator[None]:
         self.flush()
         savepoint = self.transaction.savepoint()
-        inserted, deleted = len(self.inserted), len(self.deleted)
+        inserted, deleted, flushed = len(self.inserted), len(self.deleted), len(self.flushed)
         try:
             yield
             self.flush()
         except BaseException:
             savepoint.rollback()
-            self._return_to(inserted, deleted)
+            self._return_to(inserted, deleted, flushed)
             self.recover()
             raise
         savepoint.release()
@@ -262,7 +264,7 @@ class MemorySession(Streaming, Usable, Session):
                 loaded.append(load(found[0], key, found[1]))
         return loaded
 
-    def _return_to(self, inserted: int, deleted: int) -> None:
+    def _return_to(self, inserted: int, deleted: int, flushed: int) -> None:
         """Bring the objects back to what the rows are again, after a rollback to a savepoint."""
         self.release_pending(())
         self.removed.clear()
@@ -276,12 +278,29 @@ class MemorySession(Streaming, Usable, Session):
             self._known[known.entity.identity_class][known.key] = known
             self._by_id[id(known.instance)] = known
         del self.deleted[deleted:]
-        for known in list(self._by_id.values()):
-            base_row = self.transaction.view(self.store.tables[known.entity.table.name], known.key)
-            found = None if base_row is None else self.find(known.entity, known.key, base_row)
+        self._load_again({id(known.instance) for known in self.flushed[flushed:]})
+
+    def _load_again(self, flushed: set[int]) -> None:
+        """Bring objects back to what their rows are again: whole aggregates, of which anything has been changed."""
+        changed = flushed | {id(state.obj()) for state in self.changes.modified}
+        roots = [
+            known
+            for known in self._by_id.values()
+            if known.entity.is_root and any(id(each) in changed for each in known.entity.tree(known.instance))
+        ]
+        for known in self._by_id.values():
+            if id(known.instance) in changed:
+                known.row = ()  # no row is like this: it will be filled
+        for root in roots:
+            for instance in root.entity.tree(root.instance):
+                if (known_here := self.known(instance)) is not None:
+                    known_here.row = ()
+        for root in roots:
+            base_row = self.transaction.view(self.store.tables[root.entity.table.name], root.key)
+            found = None if base_row is None else self.find(root.entity, root.key, base_row)
             if found is not None:
-                known.row = found[1]
-                self._fill(known)
+                self.load(found[0], root.key, found[1])
+        self.changes.modified.clear()
 
     def _forget_everything(self) -> None:
         self.release_pending(())
@@ -289,7 +308,7 @@ class MemorySession(Streaming, Usable, Session):
             make_transient(known)
         for known in self.deleted:
             mark_deleted(known.state, False)
-        for collection in (self.removed, self.inserted, self.deleted, self._known, self._by_id):
+        for collection in (self.removed, self.inserted, self.deleted, self.flushed, self._known, self._by_id):
             collection.clear()
         self.documents.clear()
         self.changes = Changes()

@@ -36,10 +36,10 @@ def look_over(orm: Session, schema: Schema, unit: SqlSession, context: Any) -> N
     held = unit.held
     new, assigned = list(orm.new), list(orm.dirty)
     look_over_new((schema.entities[type(instance)], instance) for instance in new)
-    for instance in new:
-        _look_over_key(orm, unit, schema.entities[type(instance)], instance)
     for instance in assigned:  # also an equal value is kept as it will be loaded: Decimal("1") as Decimal("1.00")
         look_over_changed(schema.entities[type(instance)], instance)
+    for instance in new:  # what is wrong in itself comes first
+        _look_over_key(orm, unit, schema.entities[type(instance)], instance)
     dirty = [each for each in assigned if orm.is_modified(each)]
     touched = {id(each) for each in (*new, *dirty)}
     if touched and schema.has_versioned_members:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, Executable, event
@@ -70,6 +71,8 @@ def _complete(entity: EntityPlan, instance: object) -> None:
 @event.listens_for(_Orm, "transient_to_pending")
 def _attached(orm: _Orm, instance: object) -> None:
     set_owner(instance, orm.unit)
+    # The ORM counts those that are pending, and gives a number twice when one of them has gone again.
+    instance_state(instance).insert_order = next(orm.unit.arrivals)
 
 
 @event.listens_for(_Orm, "pending_to_transient")
@@ -105,6 +108,7 @@ class SqlSession(Streaming, Usable, Session):
         self.orm.unit = self
         self.held: list[object] = []
         self.documents: list[tuple[EntityPlan, object]] = []  # those that have JSON values
+        self.arrivals = count()  # new objects are inserted in the order of their coming
         self.inserted: list[object] = []  # since the last commit
         self.deleted: list[object] = []  # since the last commit
         self.given = Given(())

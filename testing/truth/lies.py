@@ -45,7 +45,7 @@ LIES = [
     Lie("a savepoint does not take rows back", "alone", TRANSACTION,
         "for overlay, key, before in reversed(journal[self._writes :]):", "for overlay, key, before in ():"),
     Lie("a savepoint does not take objects back", "alone", SESSION,
-        "            self._return_to(inserted, deleted)\n", ""),
+        "            self._return_to(inserted, deleted, flushed)\n", ""),
     Lie("a generated key stays on an object that was undone", "alone", INSTANCES,
         "    known.entity.renew(known.instance)\n", ""),
     Lie("what a failing flush has given stays", "alone", SESSION,
@@ -69,7 +69,7 @@ LIES = [
         "        key = self._entity.table.key_guard(key)\n        session = self._session\n"
         "        if (known := session._known.get(self._entity.identity_class, {}).get(key)): return known.instance\n"),
     Lie("objects are not read anew after a commit", "together", SESSION,
-        "        self.deleted.clear()\n        self.renewed = True\n", "        self.deleted.clear()\n"),
+        "        self.flushed.clear()\n        self.renewed = True\n", "        self.flushed.clear()\n"),
     Lie("rows come in the order of insertion", "alone", SEARCHING,
         "        compile_sort(asked.keys, self.layout)(found)\n", ""),
     Lie("children come in the order of insertion", "alone", SESSION,
