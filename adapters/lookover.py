@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy.orm.attributes import instance_dict, instance_state
 
@@ -48,8 +48,21 @@ def _look_over_one(entity: EntityPlan, instance: object) -> None:
     entity.guard(values)
 
 
-def look_over_changed(entity: EntityPlan, instance: object) -> None:
-    """Raises BadValue and KeyChanged."""
+def look_over_changed(found: Iterable[tuple[EntityPlan, object]]) -> None:
+    """Raises KeyChanged, or BadValue; the same one on every store where there are several."""
+    in_order = sorted(found, key=_by_stored_key)
+    for entity, instance in in_order:
+        _refuse_assignments(entity, instance)
+    for entity, instance in in_order:
+        entity.guard(instance_dict(instance))
+
+
+def _by_stored_key(found: tuple[EntityPlan, object]) -> Any:
+    entity, instance = found
+    return entity.identity_class.__name__, cast("Any", instance_state(instance).key)[1]
+
+
+def _refuse_assignments(entity: EntityPlan, instance: object) -> None:
     values = instance_dict(instance)
     before: dict[str, Any] = instance_state(instance).committed_state
     for key in entity.key_attributes:
@@ -65,4 +78,3 @@ def look_over_changed(entity: EntityPlan, instance: object) -> None:
             attribute=f"{entity.table.name}.{version}",
             value=values.get(version),
         )
-    entity.guard(values)

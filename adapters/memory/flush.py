@@ -107,8 +107,7 @@ class Flush:
 
     def _look_over(self) -> None:
         look_over_new(self.new.values())
-        for known in self.changed.values():
-            look_over_changed(known.entity, known.instance)
+        look_over_changed((known.entity, known.instance) for known in self.changed.values())
 
     def _find_raised(self) -> None:
         if not self.schema.has_versioned_members:
@@ -180,26 +179,25 @@ class Flush:
             del self.removed[id(replaced.instance)]
             self.replaced[id(instance)] = replaced
         if id(instance) in self.replaced:
-            row = self._replace_part(entity, instance, part, self.replaced[id(instance)])
+            row = self._replace_part(entity, row, part, self.replaced[id(instance)])
         else:
             self.transaction.insert(table, key, row)
         _tell(entity, instance, part, row)
         return row
 
-    def _replace_part(self, entity: EntityPlan, instance: Any, part: Part, replaced: Known) -> Row:
-        """A row that is deleted and inserted in one flush is updated, as the ORM does it."""
+    def _replace_part(self, entity: EntityPlan, row: Row, part: Part, replaced: Known) -> Row:
+        """A row that is deleted and inserted in one flush is updated, as the ORM does it; its version goes on."""
         stored = self._still_there(replaced, part)
         if stored is None:
             raise conflict("the row is gone")
-        values = instance_dict(instance)
-        row = [
-            each.column.encoded(values[each.attribute]) if each.attribute in values else old
-            for each, old in zip(entity.fields[part.piece], stored, strict=True)
-        ]
-        if entity.version is not None and part is entity.parts[0]:
-            row[entity.version.position] = stored[entity.version.position] + 1
-        self.transaction.update(self.tables[part.table.name], replaced.key, stored, tuple(row))
-        return tuple(row)
+        row = tuple(
+            [
+                old if each.attribute is None else old + 1 if each is entity.version else new
+                for each, new, old in zip(entity.fields[part.piece], row, stored, strict=True)
+            ]
+        )
+        self.transaction.update(self.tables[part.table.name], replaced.key, stored, row)
+        return row
 
     def _delete(self, table: TablePlan) -> None:
         here = [(known, part) for known in self.removed.values() for part in known.entity.parts if part.table is table]

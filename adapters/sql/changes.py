@@ -21,7 +21,7 @@ from ..entities import EntityPlan
 from ..instances import identity
 from ..lookover import look_over_changed, look_over_new
 from ..schema import Schema
-from ..violations import violation
+from ..violations import read_only, violation
 
 if TYPE_CHECKING:
     from .session import SqlSession
@@ -36,8 +36,8 @@ def look_over(orm: Session, schema: Schema, unit: SqlSession, context: Any) -> N
     held = unit.held
     new, assigned = list(orm.new), list(orm.dirty)
     look_over_new((schema.entities[type(instance)], instance) for instance in new)
-    for instance in assigned:  # also an equal value is kept as it will be loaded: Decimal("1") as Decimal("1.00")
-        look_over_changed(schema.entities[type(instance)], instance)
+    # Also an equal value is kept as it will be loaded: Decimal("1") as Decimal("1.00").
+    look_over_changed((schema.entities[type(instance)], instance) for instance in assigned)
     for instance in new:  # what is wrong in itself comes first
         _look_over_key(orm, unit, schema.entities[type(instance)], instance)
     dirty = [each for each in assigned if orm.is_modified(each)]
@@ -52,13 +52,29 @@ def _look_over_key(orm: Session, unit: SqlSession, entity: EntityPlan, instance:
     """The ORM would warn, and put the new object in the place of the loaded one, before the database refuses it."""
     key = entity.key_of(instance)
     loaded = orm.identity_map.get(identity(entity, key))
-    if loaded is None or loaded in orm.deleted:
+    if loaded is None:
+        return
+    if loaded in orm.deleted or entity.mapper._is_orphan(instance_state(loaded)):
+        _complete(entity, instance)
         return
     if unit.renewed and not unit.has_row(entity, key):
         orm.expunge(loaded)  # another unit has removed it since this one has committed
         return
+    if unit.reading:
+        raise read_only()
     table = entity.table
     raise violation(Duplicate, table.name, table.key_columns, table.key_name)
+
+
+def _complete(entity: EntityPlan, instance: object) -> None:
+    """The ORM is going to update the old row, and would leave in it what the new object does not say."""
+    values = instance_dict(instance)
+    for attribute, each in entity.by_name.items():
+        if attribute != each.attribute or attribute in entity.adopted or each is entity.version:
+            continue
+        if values.get(attribute) is None and attribute not in entity.key_attributes:
+            default = each.column.default
+            setattr(instance, attribute, None if default is None else each.column.guard(default()))
 
 
 def _raise_versions(orm: Session, schema: Schema, held: Iterable[object], touched: set[int]) -> None:

@@ -101,9 +101,10 @@ def _after_flush(orm: _Orm, context: Any) -> None:
 class SqlSession(Streaming, Usable, Session):
     """The workspace of one unit of work on a database. Lives as long as the unit's `with` block."""
 
-    def __init__(self, store: SqlStore, engine: Engine, lock: WriteLock | None) -> None:
+    def __init__(self, store: SqlStore, engine: Engine, lock: WriteLock | None, *, reading: bool) -> None:
         super().__init__()
         self.store = store
+        self.reading = reading
         self.orm = _Orm(engine, autoflush=False, expire_on_commit=False, close_resets_only=False)
         self.orm.unit = self
         self.held: list[object] = []

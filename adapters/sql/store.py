@@ -51,8 +51,9 @@ class SqlStore(Store):
     def open(self, *, reading: bool = False) -> SqlSession:
         if reading:
             # A database in memory has one connection for all units, so that readers take turns with the others.
-            return SqlSession(self, self._reading, self._write_lock if in_memory(self.engine.url) else None)
-        return SqlSession(self, self.engine, self._write_lock)
+            turn = self._write_lock if in_memory(self.engine.url) else None
+            return SqlSession(self, self._reading, turn, reading=True)
+        return SqlSession(self, self.engine, self._write_lock, reading=False)
 
     def create_tables(self) -> None:
         try:

@@ -130,6 +130,10 @@ class Player:
             found = self._candidates(unit, role)
         return found[number % len(found)] if found else None
 
+    def has(self, unit: int, role: Role, name: str) -> bool:
+        """Does the object belong to the unit, still?"""
+        return name in self._candidates(unit, role)
+
     def pick_unowned(self, number: int) -> str | None:
         return _pick(sorted(self.referee.unowned), number)
 

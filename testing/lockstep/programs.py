@@ -21,6 +21,7 @@ from .steps import (
     Note,
     Poke,
     Race,
+    Rearrange,
     Remove,
     Replace,
     Scramble,
@@ -74,7 +75,8 @@ def _steps(cast: Cast, unit: SearchStrategy[int], units: int) -> SearchStrategy[
     for role in cast.roots:
         look = st.builds(Look, unit, st.just(role), st.sampled_from(LOOKS), role.key, _equal(role), PICKS)
         choices += [_add(role, unit), _add(role, unit), look, look, look]
-        choices.append(st.builds(Replace, unit, st.just(role), PICKS, role.new, st.booleans()))
+        choices.append(st.builds(Replace, unit, st.just(role), PICKS, role.new, st.booleans(), st.booleans()))
+        choices += [_rearranged(role, unit)] * 2 if _collecting(role, unit) else []
         choices.append(
             st.builds(Misuse, unit, st.just(role), PICKS, st.sampled_from(MISUSES), st.sampled_from([0, 77, "c"]))
         )
@@ -176,6 +178,11 @@ def _collecting(role: Role, unit: SearchStrategy[int]) -> list[SearchStrategy[An
             )
         ] * 2
     return found
+
+
+def _rearranged(role: Role, unit: SearchStrategy[int]) -> SearchStrategy[Step]:
+    changes = st.lists(st.one_of(_collecting(role, unit)), min_size=1, max_size=3).map(tuple)
+    return st.builds(Rearrange, unit, st.just(role), role.new, changes)
 
 
 def _assignments(role: Role) -> list[SearchStrategy[Values]]:

@@ -28,6 +28,7 @@ __all__ = [
     "Note",
     "Poke",
     "Race",
+    "Rearrange",
     "Remove",
     "Replace",
     "Scramble",
@@ -149,6 +150,7 @@ class Replace(Step):
     pick: int
     values: Values
     same_key: bool
+    add_first: bool = False
 
     def play(self, player: Player) -> None:
         unit = player.entered(self.unit)
@@ -159,10 +161,15 @@ class Replace(Step):
             for each in self.role.attributes
             if each.is_key == self.same_key
         }
-        player.play(f"{unit}.{self.role.repository}.remove({name})")
+        removal = f"{unit}.{self.role.repository}.remove({name})"
+        if not self.add_first:
+            player.play(removal)
         other = player.make(self.unit, self.role, {**self.values, **copied})
         if other is not None:
             player.play(f"{unit}.{self.role.repository}.add({other})")
+        if self.add_first:
+            player.play(removal)
+            player.settle(self.unit, "flush")
 
 
 @dataclass(frozen=True)
@@ -260,6 +267,10 @@ class Collect(Step):
         name = player.pick(self.unit, self.role, self.pick)
         if name is None or player.is_deleted(name):  # the ORM lets nobody touch the collections of a deleted object
             return
+        self.on(player, name)
+
+    def on(self, player: Player, name: str) -> None:
+        """Change the collection of this object."""
         here = f"{name}.{self.children}"
         count = player.length(here)
         where = self.other % count if count else 0
@@ -299,6 +310,27 @@ class Collect(Step):
             if attribute in {each.name for each in self.member.changeable}:
                 player.play(f"{path}.{attribute} = {source(value)}")
                 return
+
+
+@dataclass(frozen=True)
+class Rearrange(Step):
+    """A new aggregate with members is committed, and then its collections change: rare by chance, and worth a look."""
+
+    unit: int
+    role: Role
+    values: Values
+    changes: tuple[Collect, ...]
+
+    def play(self, player: Player) -> None:
+        unit = player.entered(self.unit)
+        name = player.make(self.unit, self.role, self.values)
+        if name is None or not player.play(f"{unit}.{self.role.repository}.add({name})"):
+            return
+        if player.settle(self.unit, "commit"):
+            for change in self.changes:
+                if player.has(self.unit, self.role, name):  # an error may have undone the unit
+                    change.on(player, name)
+            player.settle(self.unit, "commit")
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ LIES = [
         "        if each.column.differs(known.state.dict.get(attribute), known.row[each.position]):\n", "        if False:\n"),
     Lie("values of new objects are not guarded", "alone", FLUSH, "        look_over_new(self.new.values())\n", ""),
     Lie("values of changed objects are not guarded", "alone", FLUSH,
-        "            look_over_changed(known.entity, known.instance)\n", "            pass\n"),
+        "        look_over_changed((known.entity, known.instance) for known in self.changed.values())\n", ""),
     Lie("None is stored where there is a default", "alone", FLUSH,
         "elif value is None and column.default is not None:",
         "elif each.attribute not in values and column.default is not None:"),
@@ -96,7 +96,7 @@ LIES = [
         "        if not self.schema.has_versioned_members:\n", "        if True:\n"),
     Lie("a version does not rise", "alone", FLUSH, "row[version.position] + 1, *row", "row[version.position], *row"),
     Lie("a row that is taken over keeps its version", "alone", FLUSH,
-        "= stored[entity.version.position] + 1\n", "= stored[entity.version.position]\n"),
+        "old + 1 if each is entity.version else new\n", "old if each is entity.version else new\n"),
     Lie("a generated key is given twice", "alone", TABLES,
         "            del self.rows[key]\n        self.changed = time\n",
         "            del self.rows[key]\n"
