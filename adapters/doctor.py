@@ -28,8 +28,9 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapper, RelationshipProperty
 from sqlalchemy.orm.interfaces import MANYTOMANY, MANYTOONE, ONETOMANY
 from sqlalchemy.sql.elements import UnaryExpression
+from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
-from ..domain.errors import MappingRefused
+from ..domain.errors import BadValue, MappingRefused
 from .defaults import producer, server_producer
 from .guard import guard_for
 
@@ -98,11 +99,24 @@ def _column(table: Table, column: Column[Any]) -> Iterator[str]:
     yield from _findings_of(lambda: producer(column.default))
     yield from _findings_of(lambda: producer(column.onupdate))
     yield from _findings_of(lambda: server_producer(column))
+    yield from _unfit_default(table, column)
     if column.nullable and (column.default is not None or column.server_default is not None):
         yield (
             f"{where} may be NULL and has a default: None stored by INSERT would become the default and None stored by"
             " UPDATE would stay; declare nullable=False, or give the default in the class"
         )
+
+
+def _unfit_default(table: Table, column: Column[Any]) -> Iterator[str]:
+    """A constant that the column itself cannot hold."""
+    try:
+        constant = producer(column.default) if isinstance(column.default, ScalarElementColumnDefault) else None
+        if (give := constant or server_producer(column)) is not None:
+            guard_for(table.name, column)(give())
+    except BadValue as bad:
+        yield f"the default of {table.name}.{column.name} is one that it cannot hold: {bad}"
+    except MappingRefused:
+        pass  # a finding of its own
 
 
 def _findings_of(attempt: Any) -> list[str]:

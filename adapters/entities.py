@@ -166,6 +166,11 @@ class EntityPlan:
         self._nothing = (None,) * len(self.fields)
         self.documents = [(attribute, each) for attribute, each in mapped if each.column.guard.encode is not None]
         self.given_keys = self._given_keys()
+        self.defaulted = [
+            (attribute, default)
+            for attribute, each in mapped
+            if each.column.is_default_ours and (default := each.column.default) is not None
+        ]
         self.key_order = tuple(
             OrderKey(attr(0, (name,), self.by_name[name].column.guard.type)) for name in self.key_attributes
         )

@@ -39,6 +39,9 @@ def _look_over_one(entity: EntityPlan, instance: object) -> None:
                 attribute=f"{table.name}.{table.key_columns[0]}",
                 value=given,
             )
+    for attribute, default in entity.defaulted:  # here, so that what it gives is guarded too
+        if values.get(attribute) is None:
+            values[attribute] = default()
     for attribute, column in entity.given_keys:
         if values.get(attribute) is None:
             raise violation(MissingValue, table.name, (column,), None)

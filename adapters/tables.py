@@ -32,6 +32,7 @@ class ColumnPlan:
     nullable: bool
     generated: bool  # the database gives the value: an autoincrementing key
     default: Callable[[], Any] | None
+    is_default_ours: bool  # made in Python, and not by the database
     onupdate: Callable[[], Any] | None
 
     def encoded(self, value: Any) -> Any:
@@ -118,6 +119,7 @@ def table_plan(table: Table) -> TablePlan:
             nullable=bool(column.nullable),
             generated=column is generated,
             default=producer(column.default) or server_producer(column),
+            is_default_ours=column.default is not None,
             onupdate=producer(column.onupdate),
         )
         for position, column in enumerate(table.columns)

@@ -8,7 +8,8 @@ refused when the store is made, so that no check is ever skipped in silence.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial, reduce
 from typing import Any
 
 from sqlalchemy import ColumnElement
@@ -68,6 +69,9 @@ class _Evaluator:
                 return lambda row: constant
             case elements.BooleanClauseList():
                 return self._junction(expression)
+            case elements.ExpressionClauseList() if expression.operator in COMPARISONS:  # a + b + c
+                first, *others = [self.value(clause) for clause in expression.clauses]
+                return reduce(partial(_null_strict, COMPARISONS[expression.operator]), others, first)
             case elements.UnaryExpression(operator=operators.inv):
                 return _negated(self.value(expression.element))
             case elements.BinaryExpression():
@@ -99,8 +103,8 @@ class _Evaluator:
             right = self.value(expression.right)
             return lambda row: (left(row) is right(row)) is (kind is operators.is_)
         if kind in (operators.in_op, operators.not_in_op):
-            members = set(getattr(expression.right, "effective_value", None) or ())
-            return lambda row: None if (value := left(row)) is None else (value in members) is (kind is operators.in_op)
+            inside = _inside(left, getattr(expression.right, "effective_value", None) or ())
+            return inside if kind is operators.in_op else _negated(inside)
         if kind in (operators.between_op, operators.not_between_op):
             low, high = (self.value(clause) for clause in expression.right.clauses)
             inside = _between(left, low, high)
@@ -130,6 +134,17 @@ def _null_strict(compare: Any, left: Value, right: Value) -> Value:
         return None if one is None or other is None else compare(one, other)
 
     return compared
+
+
+def _inside(value: Value, members: Collection[Any]) -> Value:
+    known = {each for each in members if each is not None}
+    otherwise = None if None in members else False  # who knows what a NULL among them is
+
+    def inside(row: Row) -> Any:
+        found = value(row)
+        return None if found is None else True if found in known else otherwise
+
+    return inside
 
 
 def _between(value: Value, low: Value, high: Value) -> Value:

@@ -22,7 +22,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 from ...domain.errors import BadValue, Conflict, Unavailable, UnitNested
 from .rules import register_functions
 
-__all__ = ["READING", "WriteLock", "configured", "reading", "write_lock"]
+__all__ = ["READING", "WriteLock", "configured", "in_memory", "reading", "write_lock"]
 
 # The drivers that are tested, where a URL names none; SQLAlchemy's own choice for some is another one.
 DRIVERS = {"postgresql": "postgresql+psycopg", "mariadb": "mariadb+pymysql", "mysql": "mysql+pymysql"}
@@ -90,7 +90,7 @@ def _engine(url: URL, lock_timeout: float) -> Engine:
         raise _unsupported(url.get_backend_name())
     if url.get_backend_name() == "sqlite":
         options["connect_args"] = {"timeout": lock_timeout, "check_same_thread": False}
-        if _in_memory(url):
+        if in_memory(url):
             options["poolclass"] = StaticPool
     try:
         return create_engine(url, **options)
@@ -108,7 +108,7 @@ def _engine(url: URL, lock_timeout: float) -> Engine:
         ) from error
 
 
-def _in_memory(url: URL) -> bool:
+def in_memory(url: URL) -> bool:
     return url.database in (None, "", ":memory:")
 
 
@@ -152,7 +152,8 @@ def _configure_postgresql(engine: Engine, lock_timeout: float) -> None:
     @event.listens_for(engine, "connect")
     def connect(connection: Any, entry: ConnectionPoolEntry) -> None:
         with connection.cursor() as cursor:
-            cursor.execute(f"SET lock_timeout = {round(lock_timeout * 1000)}")
+            # To the server 0 means to wait for ever.
+            cursor.execute(f"SET lock_timeout = {max(1, round(lock_timeout * 1000))}")
             cursor.execute("SET TIME ZONE 'UTC'")
         connection.commit()
 
@@ -193,7 +194,7 @@ class WriteLock:
         if self._owner == me:
             raise UnitNested(
                 "this thread has another unit of work open on the same SQLite database, which has one writer:"
-                " end that one first, or open one of them with `reading()`"
+                " end that one first, or, unless the database is in memory, open one of them with `reading()`"
             )
         if not self._lock.acquire(timeout=self.timeout):
             raise Conflict(
@@ -213,7 +214,7 @@ _locks_guard = threading.Lock()
 
 def write_lock(engine: Engine, timeout: float) -> WriteLock:
     """The lock of this database: the same for every store on one file, its own for a database in memory."""
-    if _in_memory(engine.url):
+    if in_memory(engine.url):
         return WriteLock(timeout)
     from pathlib import Path
 

@@ -184,7 +184,7 @@ def _only_reference(plan: TablePlan | None, *, deleting: bool) -> Violated:
 
 
 def _violated_on_mariadb(words: str, schema: Schema, target: str) -> Violated:
-    if match := re.search(r"for key '(?:\w+\.)?([^']+)'", words):
+    if match := re.search(r"for key '(?:\w+\.)?([^']+)'$", words):
         if match[1] == "PRIMARY":
             plan = schema.tables.get(target)
             return (target, plan.key_columns, plan.key_name) if plan is not None else (target, (), None)

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from ...service_layer.store import Store
 from ..entities import EntityPlan
 from ..mapping import Mapping
-from .engines import configured, reading, write_lock
+from .engines import configured, in_memory, reading, write_lock
 from .errors import DRIVER_ERRORS, raised
 from .loading import Loader
 from .session import SqlSession
@@ -45,12 +45,14 @@ class SqlStore(Store):
         self._reading = reading(self.engine)
         self.metadata = mapping.metadata
         self._loaders: dict[type[Any], Loader] = {}
-        self._one_writer = self.engine.dialect.name == "sqlite" and begin == "immediate"
+        self._one_writer = self.engine.dialect.name == "sqlite" and (begin == "immediate" or in_memory(self.engine.url))
         self._write_lock = write_lock(self.engine, lock_timeout) if self._one_writer else None
 
     def open(self, *, reading: bool = False) -> SqlSession:
         if reading:
-            return SqlSession(self, self._reading, None, reading=True)
+            # A database in memory has one connection for all units, so that readers take turns with the others.
+            turn = self._write_lock if in_memory(self.engine.url) else None
+            return SqlSession(self, self._reading, turn, reading=True)
         return SqlSession(self, self.engine, self._write_lock, reading=False)
 
     def create_tables(self) -> None:

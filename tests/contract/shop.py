@@ -223,7 +223,7 @@ orders = Table(
     Column("version", Integer, nullable=False),
 )
 lines = Table(
-    "lines",
+    "order_lines",
     mapping.metadata,
     Column("id", Integer, primary_key=True),
     Column("order_id", ForeignKey("orders.id"), nullable=False),
@@ -234,7 +234,7 @@ discounts = Table(
     "discounts",
     mapping.metadata,
     Column("id", Integer, primary_key=True),
-    Column("line_id", ForeignKey("lines.id"), nullable=False),
+    Column("line_id", ForeignKey("order_lines.id"), nullable=False),
     Column("percent", Integer, nullable=False),
 )
 stops = Table(

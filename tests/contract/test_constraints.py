@@ -233,7 +233,7 @@ def test_an_aggregate_can_be_replaced_with_all_its_members(store: Store, uow: Sh
 def test_a_value_that_must_be_there_is_missed(store: Store, aggregate: Any, table: str, column: str) -> None:
     error = refused(store, aggregate())
 
-    assert facts(error) == (MissingValue, "lines" if column == "product" else table, (column,), None)
+    assert facts(error) == (MissingValue, "order_lines" if column == "product" else table, (column,), None)
 
 
 def test_a_value_that_must_be_there_cannot_be_taken_away(store: Store, uow: Shop) -> None:

@@ -126,7 +126,7 @@ def test_giving_a_generated_key_of_a_member_is_refused(store: Store, uow: Shop) 
         with pytest.raises(BadValue) as caught:
             uow.flush()
 
-    assert caught.value.attribute == "lines.id"
+    assert caught.value.attribute == "order_lines.id"
 
 
 def test_members_get_their_keys_and_the_key_of_their_owner(store: Store, uow: Shop) -> None:
