@@ -170,10 +170,11 @@ def _configure_mariadb(engine: Engine, lock_timeout: float) -> None:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        if connection.get_execution_options().get(READING):
-            driver: Any = connection.connection.dbapi_connection
-            with driver.cursor() as cursor:
-                cursor.execute("START TRANSACTION READ ONLY")
+        # By itself the server takes its snapshot at the first SELECT, which may come after a write.
+        mode = ", READ ONLY" if connection.get_execution_options().get(READING) else ""
+        driver: Any = connection.connection.dbapi_connection
+        with driver.cursor() as cursor:
+            cursor.execute(f"START TRANSACTION WITH CONSISTENT SNAPSHOT{mode}")
 
 
 class WriteLock:
