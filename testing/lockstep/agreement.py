@@ -63,7 +63,8 @@ class Agreement(NamedTuple):
     def _is_race(self, mine: Exception, theirs: Exception) -> bool:
         match self.dialect:
             case "sqlite":
-                return isinstance(theirs, Conflict)
+                # A race for a key may be lost as a Conflict or as a Duplicate.
+                return isinstance(theirs, Conflict) or (isinstance(theirs, Duplicate) and _is_freed_key(mine))
             case "postgresql":
                 return _is_freed_key(mine)
         return isinstance(theirs, Conflict) or (isinstance(mine, RACES) and isinstance(theirs, RACES))
