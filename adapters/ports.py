@@ -49,12 +49,13 @@ def twin_of(query: Callable[..., Any]) -> Callable[[F], F]:
 
 def register(base: type[Any], written: type[Any]) -> None:
     """A user has written a class on a store's own repository. Raises TypeError if a query has no twin."""
+    _written.setdefault(base, [])
     ports = _ports(written)
     for other_base, others in _written.items():
         for other in others if other_base is not base else []:
             if ports & _ports(other):
                 _require_twins(written, other)
-    _written.setdefault(base, []).append(written)
+    _written[base].append(written)
 
 
 def queries_of(written: type[Any]) -> dict[str, Callable[..., Any]]:
@@ -67,11 +68,12 @@ def queries_of(written: type[Any]) -> dict[str, Callable[..., Any]]:
 
 
 def _ports(written: type[Any]) -> set[type[Any]]:
-    stores = tuple(_written)
+    """What the class is besides a repository of its store: not what stores are themselves, nor what is made of one."""
     return {
         base
         for base in written.__mro__
-        if issubclass(base, Repository) and base is not Repository and not issubclass(base, stores)
+        if issubclass(base, Repository)
+        and not any(issubclass(store, base) or issubclass(base, store) for store in _written)
     }
 
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy.orm.attributes import instance_state
 
-from ...domain.page import Page
-from ...domain.repository import OrderBy, Repository, Rule, require_page
-from ...domain.rules.projection import trace_columns
+from ...domain.rules.projection import Projection
 from ..entities import EntityPlan
 from ..ownership import owner_of, require_own
-from ..ports import register, repository_class
-from ..queries import Query, query
-from ..refusals import already_removed, foreign, not_an_aggregate, not_in_unit
-from ..streams import STREAMED_AT_ONCE, Chunk, cursor_after
+from ..queries import Query
+from ..refusals import already_removed, foreign, not_in_unit
+from ..repository import StoredRepository
 from ..tables import Key, Row
 from .searching import Search
 
@@ -30,30 +26,19 @@ K = TypeVar("K")
 R = TypeVar("R")
 
 
-class MemoryRepository(Repository[A, K]):
+class MemoryRepository(StoredRepository[A, K]):
     """Aggregates as rows in memory. Made by the store; lives as long as its unit of work."""
 
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        if cls.__module__ != repository_class.__module__:  # written by a user, not made for a port
-            register(MemoryRepository, cls)
+    _session: MemorySession
 
     def __init__(self, session: MemorySession, entity: EntityPlan) -> None:
+        super().__init__(session.store.schema, entity)
         self._session = session
-        self._entity = entity
-        self._schema = session.store.schema
         self._table = session.store.table(entity.table.name)
 
-    @property
-    def aggregate_name(self) -> str:
-        return self._entity.name
-
     def add(self, aggregate: A) -> None:
+        self._require_ours(aggregate)
         session = self._session
-        session.require_usable()
-        not_an_aggregate(self._entity, aggregate)
-        if owner_of(aggregate) not in (None, session):
-            foreign(self._entity, aggregate)
         if session.known(aggregate) is not None:
             session.removed.pop(id(aggregate), None)
             return
@@ -67,11 +52,8 @@ class MemoryRepository(Repository[A, K]):
         session.attach(self._entity, aggregate)
 
     def remove(self, aggregate: A) -> None:
+        self._require_ours(aggregate)
         session = self._session
-        session.require_usable()
-        not_an_aggregate(self._entity, aggregate)
-        if owner_of(aggregate) not in (None, session):
-            foreign(self._entity, aggregate)
         if (known := session.known(aggregate)) is not None:
             session.removed[id(aggregate)] = known
         elif id(aggregate) in session.pending:
@@ -91,79 +73,22 @@ class MemoryRepository(Repository[A, K]):
         found = None if row is None else session.find(self._entity, key, row)
         return None if found is None else session.load(found[0], key, found[1])
 
-    def __iter__(self) -> Iterator[A]:
-        return iter(self._load_those(self._query()))
+    def _load(self, asked: Query, *, apart: bool = False) -> list[A]:
+        load = self._session.load_apart if apart else self._session.load
+        return [load(*self._named(row)) for row in self._search.rows(asked)]
 
-    def all(self, *, order_by: OrderBy[A] | None = None) -> list[A]:
-        return self._load_those(self._query(order_by=order_by))
-
-    def find(
-        self, rule: Rule[A], *, order_by: OrderBy[A] | None = None, limit: int | None = None, offset: int = 0
-    ) -> list[A]:
-        return self._load_those(self._query(rule, order_by=order_by, limit=limit, offset=offset))
-
-    def find_by(self, **equal: object) -> list[A]:
-        return self._load_those(self._query(None, equal))
-
-    def first(self, rule: Rule[A] | None = None, /, *, order_by: OrderBy[A] | None = None, **equal: object) -> A | None:
-        found = self._load_those(self._query(rule, equal, order_by=order_by, limit=1))
-        return found[0] if found else None
-
-    def one(self, rule: Rule[A] | None = None, /, **equal: object) -> A:
-        return self._only(self._load_those(self._query(rule, equal, limit=2)), rule, equal)
-
-    def count(self, rule: Rule[A] | None = None, /, **equal: object) -> int:
-        asked = self._query(rule, equal)
-        self._session.flush()
+    def _count(self, asked: Query) -> int:
         return len(self._search.matching(asked))
 
-    def exists(self, rule: Rule[A] | None = None, /, **equal: object) -> bool:
-        asked = self._query(rule, equal)
-        self._session.flush()
+    def _exists(self, asked: Query) -> bool:
         return bool(self._search.matching(asked))
 
-    def page(
-        self, rule: Rule[A] | None = None, *, order_by: OrderBy[A] | None = None, limit: int, after: str | None = None
-    ) -> Page[A]:
-        require_page(limit)
-        asked = self._query(rule, order_by=order_by, limit=limit + 1, cursor=after)
-        found = self._load_those(asked)
-        return Page(found[:limit], next=cursor_after(asked.keys, found[limit - 1]) if len(found) > limit else None)
-
-    def stream(self, rule: Rule[A] | None = None, *, order_by: OrderBy[A] | None = None) -> Iterator[A]:
-        return self._session.stream(lambda cursor: self._chunk(rule, order_by, cursor))
-
-    def select(
-        self,
-        columns: Callable[[A], R],
-        rule: Rule[A] | None = None,
-        *,
-        order_by: OrderBy[A] | None = None,
-        limit: int | None = None,
-    ) -> list[R]:
-        wanted = trace_columns(columns, self._entity.cls, facts=self._schema.facts.__getitem__)
-        asked = self._query(rule, order_by=order_by, limit=limit)
-        self._session.flush()
+    def _values(self, asked: Query, wanted: Projection[R]) -> list[R]:
         return self._search.values(asked, wanted)
-
-    # Asking
-
-    def _query(self, *about: Any, **options: Any) -> Query:
-        return query(self._schema, self._entity, *about, **options)
 
     @cached_property
     def _search(self) -> Search:
         return Search(self._session, self._entity)
-
-    def _load_those(self, asked: Query) -> list[A]:
-        self._session.flush()
-        return [self._session.load(*self._named(row)) for row in self._search.rows(asked)]
-
-    def _chunk(self, rule: Rule[A] | None, order_by: OrderBy[A] | None, cursor: str | None) -> Chunk[A]:
-        asked = self._query(rule, order_by=order_by, limit=STREAMED_AT_ONCE, cursor=cursor)
-        self._session.flush()
-        found: list[A] = [self._session.load_apart(*self._named(row)) for row in self._search.rows(asked)]
-        return found, cursor_after(asked.keys, found[-1]) if len(found) == STREAMED_AT_ONCE else None
 
     def _named(self, row: Row) -> tuple[EntityPlan, Key, Row]:
         return self._entity.of_row(row), self._table.plan.key(row), row

@@ -32,6 +32,7 @@ class Search:
 
     def matching(self, asked: Query) -> list[Row]:
         """The rows for which the formula is true, in no order."""
+        self.session.flush()
         candidates = self._candidates(asked.formula)
         if not candidates:
             return candidates

@@ -53,8 +53,7 @@ LIES = [
     # What a unit sees
     Lie("get does not flush", "alone", REPOSITORY,
         "        session.flush()\n        row = session.transaction.view", "        row = session.transaction.view"),
-    Lie("find does not flush", "alone", REPOSITORY,
-        "        self._session.flush()\n        return [self._session.load(", "        return [self._session.load("),
+    Lie("find does not flush", "alone", SEARCHING, "        self.session.flush()\n", ""),
     Lie("each get makes an object of its own", "alone", SESSION,
         "known = self._known.get(entity.identity_class, {}).get(key)\n", "known = None\n"),
     Lie("two units share their objects", "alone", SESSION,

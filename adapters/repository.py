@@ -1,0 +1,141 @@
+"""What the repositories of both stores share: how a question is understood, and what its answer is made of.
+
+Each store says for itself how it adds, removes and gets, and how it answers a `Query`.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, TypeVar
+
+from ..domain.page import Page
+from ..domain.repository import OrderBy, Repository, Rule, require_page
+from ..domain.rules.projection import Projection, trace_columns
+from .entities import EntityPlan
+from .ownership import Unit, owner_of
+from .ports import register, repository_class
+from .queries import Query, query
+from .refusals import foreign, not_an_aggregate
+from .schema import Schema
+from .streams import STREAMED_AT_ONCE, Chunk, cursor_after
+
+__all__ = ["StoredRepository"]
+
+A = TypeVar("A")
+K = TypeVar("K")
+R = TypeVar("R")
+
+
+class StoredRepository(Repository[A, K]):
+    """Aggregates that a store keeps as rows. Made by the store; lives as long as its unit of work."""
+
+    _session: _Session
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        store = next(base for base in cls.__mro__ if StoredRepository in base.__bases__)
+        if cls is not store and cls.__module__ != repository_class.__module__:  # written by a user
+            register(store, cls)
+
+    def __init__(self, schema: Schema, entity: EntityPlan) -> None:
+        self._schema = schema
+        self._entity = entity
+
+    @property
+    def aggregate_name(self) -> str:
+        return self._entity.name
+
+    def __iter__(self) -> Iterator[A]:
+        return iter(self._load(self._query()))
+
+    def all(self, *, order_by: OrderBy[A] | None = None) -> list[A]:
+        return self._load(self._query(order_by=order_by))
+
+    def find(
+        self, rule: Rule[A], *, order_by: OrderBy[A] | None = None, limit: int | None = None, offset: int = 0
+    ) -> list[A]:
+        return self._load(self._query(rule, order_by=order_by, limit=limit, offset=offset))
+
+    def find_by(self, **equal: object) -> list[A]:
+        return self._load(self._query(None, equal))
+
+    def first(self, rule: Rule[A] | None = None, /, *, order_by: OrderBy[A] | None = None, **equal: object) -> A | None:
+        found = self._load(self._query(rule, equal, order_by=order_by, limit=1))
+        return found[0] if found else None
+
+    def one(self, rule: Rule[A] | None = None, /, **equal: object) -> A:
+        return self._only(self._load(self._query(rule, equal, limit=2)), rule, equal)
+
+    def count(self, rule: Rule[A] | None = None, /, **equal: object) -> int:
+        return self._count(self._query(rule, equal))
+
+    def exists(self, rule: Rule[A] | None = None, /, **equal: object) -> bool:
+        return self._exists(self._query(rule, equal))
+
+    def page(
+        self, rule: Rule[A] | None = None, *, order_by: OrderBy[A] | None = None, limit: int, after: str | None = None
+    ) -> Page[A]:
+        require_page(limit)
+        asked = self._query(rule, order_by=order_by, limit=limit + 1, cursor=after)
+        found = self._load(asked)
+        return Page(found[:limit], next=cursor_after(asked.keys, found[limit - 1]) if len(found) > limit else None)
+
+    def stream(self, rule: Rule[A] | None = None, *, order_by: OrderBy[A] | None = None) -> Iterator[A]:
+        return self._session.stream(lambda cursor: self._chunk(rule, order_by, cursor))
+
+    def select(
+        self,
+        columns: Callable[[A], R],
+        rule: Rule[A] | None = None,
+        *,
+        order_by: OrderBy[A] | None = None,
+        limit: int | None = None,
+    ) -> list[R]:
+        wanted = trace_columns(columns, self._entity.cls, facts=self._schema.facts.__getitem__)
+        return self._values(self._query(rule, order_by=order_by, limit=limit), wanted)
+
+    # What a store answers: each flushes first
+
+    @abstractmethod
+    def _load(self, asked: Query, *, apart: bool = False) -> list[A]:
+        """The aggregates that are asked for; those that are kept *apart* belong to no unit."""
+
+    @abstractmethod
+    def _count(self, asked: Query) -> int:
+        """How many there are."""
+
+    @abstractmethod
+    def _exists(self, asked: Query) -> bool:
+        """Is there one?"""
+
+    @abstractmethod
+    def _values(self, asked: Query, wanted: Projection[R]) -> list[R]:
+        """What the projection makes of each of them."""
+
+    # Asking
+
+    def _query(self, *about: Any, **options: Any) -> Query:
+        return query(self._schema, self._entity, *about, **options)
+
+    def _chunk(self, rule: Rule[A] | None, order_by: OrderBy[A] | None, cursor: str | None) -> Chunk[A]:
+        asked = self._query(rule, order_by=order_by, limit=STREAMED_AT_ONCE, cursor=cursor)
+        found = self._load(asked, apart=True)
+        return found, cursor_after(asked.keys, found[-1]) if len(found) == STREAMED_AT_ONCE else None
+
+    # Adding and removing
+
+    def _require_ours(self, aggregate: A) -> None:
+        """Raises UnitClosed, WrongThread, UnitFailed, BadValue, ForeignObject."""
+        self._session.require_usable()
+        not_an_aggregate(self._entity, aggregate)
+        if owner_of(aggregate) not in (None, self._session):
+            foreign(self._entity, aggregate)
+
+
+class _Session(Unit, Protocol):
+    """What the sessions of both stores do for a repository."""
+
+    def require_usable(self) -> None: ...
+
+    def stream(self, chunk: Callable[[str | None], Chunk[A]]) -> Iterator[A]: ...
