@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 from ..domain.errors import UnitClosed
 from ..domain.rules.cursor import write_cursor
 from ..domain.rules.order import OrderKey
-from .memory.rules import Objects, compile_values
 
 __all__ = ["STREAMED_AT_ONCE", "Chunk", "Streaming", "cursor_after"]
 
@@ -25,6 +24,8 @@ STREAMED_AT_ONCE = 1000
 
 def cursor_after(keys: Sequence[OrderKey], aggregate: Any) -> str:
     """Where what comes after this aggregate begins."""
+    from .memory.rules import Objects, compile_values  # who never reads a page needs no store in memory
+
     values = compile_values([key.expression for key in keys], Objects())
     return write_cursor(keys, values(aggregate))
 

@@ -9,14 +9,14 @@ MariaDB's snapshot isolation is switched on (`innodb_snapshot_isolation`, from 1
 from __future__ import annotations
 
 import re
-import sqlite3
 import threading
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakValueDictionary
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from ...domain.errors import BadValue, Conflict, Unavailable, UnitNested
@@ -27,7 +27,8 @@ __all__ = ["READING", "WriteLock", "configured", "in_memory", "reading", "write_
 # The drivers that are tested, where a URL names none; SQLAlchemy's own choice for some is another one.
 DRIVERS = {"postgresql": "postgresql+psycopg", "mariadb": "mariadb+pymysql", "mysql": "mysql+pymysql"}
 SUPPORTED = ("sqlite", *DRIVERS)
-READING = "honestwork_reading"  # an execution option: this connection's transactions refuse writes
+READING = "honestwork_reading"  # a note in the info of a connection: its transaction refuses writes
+SNAPSHOT = "REPEATABLE READ"
 
 
 def configured(database: str | Engine, *, begin: str, lock_timeout: float) -> Engine:
@@ -40,15 +41,19 @@ def configured(database: str | Engine, *, begin: str, lock_timeout: float) -> En
     """
     if begin not in ("immediate", "deferred"):
         raise BadValue(f'begin={begin!r}: write "immediate" or "deferred"', value=begin)
-    engine = database if isinstance(database, Engine) else _engine(_url(database), lock_timeout)
+    if isinstance(database, Engine):
+        engine = database
+        if engine.dialect.name in DRIVERS:
+            # Its pool may hold connections already, so each is told when it is taken, and told back afterwards.
+            engine = engine.execution_options(isolation_level=SNAPSHOT)
+    else:
+        engine = _engine(_url(database), lock_timeout)
     match engine.dialect.name:
         case "sqlite":
             _configure_sqlite(engine, begin, lock_timeout)
         case "postgresql":
-            engine = engine.execution_options(isolation_level="REPEATABLE READ")
             _configure_postgresql(engine, lock_timeout)
         case "mariadb" | "mysql":
-            engine = engine.execution_options(isolation_level="REPEATABLE READ")
             _configure_mariadb(engine, lock_timeout)
         case other:
             raise _unsupported(other)
@@ -61,10 +66,15 @@ def _unsupported(database: str) -> BadValue:
 
 def reading(engine: Engine) -> Engine:
     """The same engine, with the same pool, for units in which the database refuses writes."""
-    options: dict[str, Any] = {READING: True}
     if engine.dialect.name == "postgresql":
-        options["postgresql_readonly"] = True
-    return engine.execution_options(**options)
+        return engine.execution_options(postgresql_readonly=True)
+    reader = engine.execution_options()
+
+    @event.listens_for(reader, "begin")
+    def begin(connection: Connection) -> None:
+        connection.info[READING] = True
+
+    return reader
 
 
 def _url(database: str) -> URL:
@@ -92,6 +102,8 @@ def _engine(url: URL, lock_timeout: float) -> Engine:
         options["connect_args"] = {"timeout": lock_timeout, "check_same_thread": False}
         if in_memory(url):
             options["poolclass"] = StaticPool
+    else:
+        options["isolation_level"] = SNAPSHOT  # set once for each connection, and not for each unit
     try:
         return create_engine(url, **options)
     except NoSuchModuleError:
@@ -112,6 +124,25 @@ def in_memory(url: URL) -> bool:
     return url.database in (None, "", ":memory:")
 
 
+def _begin_by(engine: Engine, begin: Callable[[Any, bool], None]) -> None:
+    """From now on *begin* begins each transaction, given the driver's connection, and whether it is for reading.
+
+    In the place of the dialect's own, and not as an event: an engine whose events are heard tells of every
+    statement, which costs as much as a tenth of a unit.
+    """
+
+    def do_begin(connection: Any) -> None:
+        begin(connection.dbapi_connection, READING in connection.info)
+
+    dialect: Any = engine.dialect
+    dialect.do_begin = do_begin
+
+    @event.listens_for(engine, "reset")
+    def reset(connection: Any, entry: ConnectionPoolEntry, state: Any) -> None:
+        if entry.info.pop(READING, False) and engine.dialect.name == "sqlite" and not state.terminate_only:
+            connection.execute("PRAGMA query_only=OFF")
+
+
 def _configure_sqlite(engine: Engine, begin: str, lock_timeout: float) -> None:
     statement = f"BEGIN {begin.upper()}"
 
@@ -127,25 +158,12 @@ def _configure_sqlite(engine: Engine, begin: str, lock_timeout: float) -> None:
         ):
             connection.execute(f"PRAGMA {pragma}")
 
-    @event.listens_for(engine, "begin")
-    def begin_(connection: Connection) -> None:
-        # Straight to the driver: a begin through SQLAlchemy costs as much again as a whole read.
-        driver: Any = connection.connection.dbapi_connection
-        try:
-            if connection.get_execution_options().get(READING):
-                connection.info[READING] = True
-                driver.execute("PRAGMA query_only=ON")
-                driver.execute("BEGIN DEFERRED")
-            else:
-                driver.execute(statement)
-        except sqlite3.Error as error:
-            # SQLAlchemy wraps what its own calls raise, and this is none of them.
-            raise DBAPIError.instance(statement, None, error, sqlite3.Error, dialect=connection.dialect) from error
+    def begin_(connection: Any, is_reading: bool) -> None:
+        if is_reading:
+            connection.execute("PRAGMA query_only=ON")
+        connection.execute("BEGIN DEFERRED" if is_reading else statement)
 
-    @event.listens_for(engine, "reset")
-    def reset(connection: Any, entry: ConnectionPoolEntry, state: Any) -> None:
-        if entry.info.pop(READING, False) and not state.terminate_only:
-            connection.execute("PRAGMA query_only=OFF")
+    _begin_by(engine, begin_)
 
 
 def _configure_postgresql(engine: Engine, lock_timeout: float) -> None:
@@ -168,13 +186,12 @@ def _configure_mariadb(engine: Engine, lock_timeout: float) -> None:
             cursor.execute("SET SESSION time_zone = '+00:00'")
             cursor.execute("SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')")
 
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
+    def begin(connection: Any, is_reading: bool) -> None:
         # By itself the server takes its snapshot at the first SELECT, which may come after a write.
-        mode = ", READ ONLY" if connection.get_execution_options().get(READING) else ""
-        driver: Any = connection.connection.dbapi_connection
-        with driver.cursor() as cursor:
-            cursor.execute(f"START TRANSACTION WITH CONSISTENT SNAPSHOT{mode}")
+        with connection.cursor() as cursor:
+            cursor.execute(f"START TRANSACTION WITH CONSISTENT SNAPSHOT{', READ ONLY' if is_reading else ''}")
+
+    _begin_by(engine, begin)
 
 
 class WriteLock:
