@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ..domain.errors import BadValue
@@ -10,7 +11,7 @@ from .entities import EntityPlan, FieldPlan
 __all__ = ["conditions"]
 
 
-def conditions(entity: EntityPlan, equal: dict[str, object]) -> list[tuple[FieldPlan, Any]]:
+def conditions(entity: EntityPlan, equal: Mapping[str, object]) -> list[tuple[FieldPlan, Any]]:
     """(field, guarded value) pairs; None asks for NULL. Raises BadValue."""
     pairs: list[tuple[FieldPlan, Any]] = []
     for name, value in equal.items():

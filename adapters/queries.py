@@ -6,8 +6,7 @@ Every refusal happens here, before a store is asked, so it happens alike on all 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..domain.repository import require_count
 from ..domain.rules.cursor import read_cursor
@@ -21,8 +20,7 @@ from .schema import Schema
 __all__ = ["Query", "query"]
 
 
-@dataclass(frozen=True)
-class Query:
+class Query(NamedTuple):
     """One question about the aggregates of one class."""
 
     entity: EntityPlan
@@ -47,14 +45,15 @@ def query(
     require_count("limit", limit)
     require_count("offset", offset)
     facts = schema.facts.__getitem__
-    parts = [] if rule is None else [trace(rule, entity.cls, facts=facts)]
-    parts += [_equals(*each) for each in conditions(entity, dict(equal or {}))]
+    formula = TRUE if rule is None else trace(rule, entity.cls, facts=facts)
+    if equal:
+        formula = and_(formula, *[_equals(*each) for each in conditions(entity, equal)])
     keys = entity.key_order if order_by is None else trace_order(
         order_by, entity.cls, key=entity.key_attributes, facts=facts
     )  # fmt: skip
     if cursor is not None:
-        parts.append(after(keys, read_cursor(keys, cursor)))
-    return Query(entity, and_(*parts) if parts else TRUE, keys, limit, offset)
+        formula = and_(formula, after(keys, read_cursor(keys, cursor)))
+    return Query(entity, formula, keys, limit, offset)
 
 
 def _equals(place: FieldPlan, value: Any) -> Expr:

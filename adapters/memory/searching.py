@@ -6,9 +6,10 @@ Objects are built by the repository, for the rows that match and no others.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ...domain.rules.formula import TRUE, Expr
+from ...domain.rules.formula import TRUE
 from ...domain.rules.projection import Projection
 from ..entities import ChildrenPlan, EntityPlan
 from ..queries import Query
@@ -28,19 +29,24 @@ class Search:
         self.session = session
         self.entity = entity
         self.table = session.store.table(entity.table.name)
-        self.layout = _layout(session, entity)
+
+    @cached_property
+    def layout(self) -> Rows:
+        return _layout(self.session, self.entity)
 
     def matching(self, asked: Query) -> list[Row]:
         """The rows for which the formula is true, in no order."""
         self.session.flush()
-        candidates = self._candidates(asked.formula)
-        if not candidates:
-            return candidates
-        return candidates if asked.formula is TRUE else compile_scan(asked.formula, self.layout)(candidates)
+        named = lookups(asked.formula)
+        found = self._indexed(named)
+        candidates = self._all() if found is None else self._whole(found)
+        # The index has answered already where the formula says no more than which values there may be.
+        answered = asked.formula is TRUE or (found is not None and asked.formula.op != "and")
+        return candidates if answered or not candidates else compile_scan(asked.formula, self.layout)(candidates)
 
     def rows(self, asked: Query) -> list[Row]:
         """The rows that are asked for, in their order."""
-        found = list(self.matching(asked))
+        found = self.matching(asked)
         if len(found) > 1:
             compile_sort(asked.keys, self.layout)(found)
         end = None if asked.limit is None else asked.offset + asked.limit
@@ -51,25 +57,25 @@ class Search:
         read = compile_values(wanted.expressions, self.layout)
         return [wanted.build(read(row)) for row in self.rows(asked)]
 
-    def _candidates(self, formula: Expr) -> list[Row]:
-        """Rows that may match: those an index gives for the values that the formula names, else all."""
-        found = self._indexed(lookups(formula))
-        entity, transaction = self.entity, self.session.transaction
-        if entity.is_plain:
-            return transaction.rows(self.table) if found is None else [row for _, row in found]
-        whole = (
-            self.session.find(entity, key, row)
-            for key, row in (transaction.scan(self.table) if found is None else found)
-        )
+    def _all(self) -> list[Row]:
+        transaction = self.session.transaction
+        return transaction.rows(self.table) if self.entity.is_plain else self._whole(transaction.scan(self.table))
+
+    def _whole(self, found: list[tuple[Key, Row]]) -> list[Row]:
+        """The rows with what they have in other tables, those of other classes left out."""
+        if self.entity.is_plain:
+            return [row for _, row in found]
+        whole = (self.session.find(self.entity, key, row) for key, row in found)
         return [each[1] for each in whole if each is not None]
 
     def _indexed(self, named: dict[Path, tuple[Any, ...]]) -> list[tuple[Key, Row]] | None:
+        """The rows that an index gives for the values that a formula names; None if there is no such index."""
         if not named:
             return None
         transaction, plan = self.session.transaction, self.table.plan
-        by_column = {
-            self.entity.by_name[path[0]].column.name: values for path, values in named.items() if len(path) == 1
-        }
+        places = {self.entity.by_name[path[0]]: values for path, values in named.items() if len(path) == 1}
+        # A subclass may have a column of the same name in a table of its own.
+        by_column = {each.column.name: values for each, values in places.items() if each.position < len(plan.columns)}
         if plan.key_columns[0] in by_column and len(plan.key_columns) == 1:
             seen = [(key, transaction.view(self.table, key)) for key in dict.fromkeys(by_column[plan.key_columns[0]])]
             return [(key, row) for key, row in seen if row is not None]

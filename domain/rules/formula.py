@@ -31,9 +31,9 @@ only, so a formula can only become true by one of its atoms becoming true. `stri
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = [
     "FALSE",
@@ -42,34 +42,32 @@ __all__ = [
     "Node",
     "and_",
     "attr",
+    "branch",
     "const",
     "isnull",
+    "leaves",
     "member",
     "not_",
     "notnull",
     "or_",
+    "polarity",
     "reduce",
     "strip_guards",
     "to_formula",
+    "with_leaves",
 ]
 
 
-class Expr:
-    """A node of a formula. Immutable; equal when operator, type and arguments are."""
+class Expr(NamedTuple):
+    """A node of a formula: an operator, its arguments, and the type of its value.
 
-    __slots__ = ("_hash", "_key", "args", "op", "type")
+    Equal when all three are. 1 == True == 1.0 in Python; as questions to a database these are three, and the
+    type tells them apart.
+    """
 
-    def __init__(self, op: str, args: tuple[Any, ...], type_: type) -> None:
-        self.op, self.args, self.type = op, args, type_
-        # 1 == True == 1.0 in Python; as questions to a database these are three, and the type tells them apart.
-        self._key = (op, type_, args)
-        self._hash = hash(self._key)
-
-    def __eq__(self, other: object) -> bool:
-        return self is other or (type(other) is Expr and self._hash == other._hash and self._key == other._key)
-
-    def __hash__(self) -> int:
-        return self._hash
+    op: str
+    args: tuple[Any, ...]
+    type: type[Any]
 
     def __repr__(self) -> str:
         return _spell(self)
@@ -118,7 +116,8 @@ def notnull(attribute: Expr) -> Expr:
 TRUE, FALSE = Expr("const", (True,), bool), Expr("const", (False,), bool)
 
 _OPPOSITE = {"eq": "ne", "lt": "ge", "gt": "le", "in": "notin", "isnull": "notnull"}
-_OPPOSITE |= {no: yes for yes, no in _OPPOSITE.items()}
+_NEGATIVE = {no: yes for yes, no in _OPPOSITE.items()}
+_OPPOSITE |= _NEGATIVE
 
 
 # --- and, or, not -------------------------------------------------------------------------------------
@@ -138,6 +137,14 @@ def not_(e: Expr) -> Expr:
     return Expr("not", (e,), bool)
 
 
+def polarity(e: Expr) -> tuple[Hashable, bool]:
+    """What a formula asks, and the answer that makes it true: `x != 3` and `x == 3` ask the same."""
+    if e.op == "not":
+        return e.args[0][:2], False
+    positive = _NEGATIVE.get(e.op)
+    return (e[:2], True) if positive is None else ((positive, e.args), False)
+
+
 def and_(*parts: Expr) -> Expr:
     return _junction("and", parts, absorbing=FALSE, neutral=TRUE)
 
@@ -150,10 +157,12 @@ def _junction(op: str, parts: Iterable[Expr], absorbing: Expr, neutral: Expr) ->
     kept: dict[Expr, None] = {}  # ordered, each part once
     memberships: dict[Expr, Expr] = {}  # subject -> the one atom that says which values it may have
     for part in _flat(op, parts):
-        if part is absorbing or (part.op not in ("and", "or") and not_(part) in kept):
+        if part is absorbing:
             return absorbing
         if part is neutral:
             continue
+        if kept and part.op not in ("and", "or") and not_(part) in kept:
+            return absorbing
         if (subject := _subject(part)) is not None:
             if (earlier := memberships.get(subject)) is not None:
                 part = _merged(op, earlier, part)
@@ -241,6 +250,24 @@ class Node:
 Tree = Expr | Node
 
 
+def branch(question: Expr, then: Any, other: Any) -> Any:
+    """The tree that asks a question; without it where both answers lead to the same."""
+    return then if then == other else Node(question, then, other)
+
+
+def leaves(tree: Any) -> list[Any]:
+    """What is at the ends of a tree that is not one of TRUE and FALSE yet."""
+    return leaves(tree.then) + leaves(tree.other) if isinstance(tree, Node) else [tree]
+
+
+def with_leaves(tree: Any, leaf: Callable[[Any], Expr]) -> Tree:
+    """The same questions, with other ends."""
+    if not isinstance(tree, Node):
+        return leaf(tree)
+    made: Tree = branch(tree.cond, with_leaves(tree.then, leaf), with_leaves(tree.other, leaf))
+    return made
+
+
 def reduce(tree: Tree) -> Tree:
     """Merge decisions that share an exit, the outermost first.
 
@@ -248,7 +275,7 @@ def reduce(tree: Tree) -> Tree:
     conjunction, where the innermost first would make a disjunction of three of it.
     """
     tree = _merge_exits(tree)
-    if not isinstance(tree, Node):
+    if not isinstance(tree, Node) or not (isinstance(tree.then, Node) or isinstance(tree.other, Node)):
         return tree
     return _merge_exits(Node(tree.cond, reduce(tree.then), reduce(tree.other)))
 
@@ -278,6 +305,8 @@ def to_formula(tree: Tree) -> Expr:
     if isinstance(tree, Expr):
         return tree
     yes, no = to_formula(tree.then), to_formula(tree.other)
+    if yes is TRUE and no is FALSE:
+        return tree.cond
     if yes is TRUE:
         return or_(tree.cond, no)
     if yes is FALSE:

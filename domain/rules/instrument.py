@@ -41,18 +41,8 @@ __all__ = ["instrument", "seen"]
 
 def instrument(function: Any, t: Tracer) -> Any:
     """A copy of *function* that can be run on stand-ins; the function itself if it has no code of its own."""
-    if isinstance(function, functools.partial):
-        keywords = {name: seen(value, t) for name, value in function.keywords.items()}
-        return functools.partial(t.instrument(function.func), *(seen(each, t) for each in function.args), **keywords)
-    if isinstance(function, Rule):
-        return t.instrument(function.predicate)
-    if isinstance(function, types.MethodType):
-        return functools.partial(t.instrument(function.__func__), function.__self__)
     if not isinstance(function, types.FunctionType):
-        call = vars(type(function)).get("__call__")
-        if isinstance(call, types.FunctionType) and not isinstance(function, type):
-            return functools.partial(t.instrument(call), function)
-        return function
+        return _instrument_callable(function, t)
     plan = _plan(function.__code__)
     if plan.refusal is not None:
         raise t.refuse(plan.refusal)
@@ -62,22 +52,38 @@ def instrument(function: Any, t: Tracer) -> Any:
     visible = {name: seen(surroundings[name], t) for name in plan.names if name in surroundings}
     visible["__builtins__"] = _BUILTINS
     visible["__name__"] = surroundings.get("__name__")
+    defaults, closure, keywords = function.__defaults__, function.__closure__, function.__kwdefaults__
     copy = types.FunctionType(
         plan.code,
         visible,
         function.__name__,
-        function.__defaults__ and tuple(seen(value, t) for value in function.__defaults__),
-        function.__closure__ and tuple(_seen_cell(cell, t) for cell in function.__closure__),
+        defaults and tuple([seen(value, t) for value in defaults]),
+        closure and tuple([_seen_cell(cell, t) for cell in closure]),
     )
-    copy.__kwdefaults__ = function.__kwdefaults__ and {
-        name: seen(value, t) for name, value in function.__kwdefaults__.items()
-    }
+    if keywords:
+        copy.__kwdefaults__ = {name: seen(value, t) for name, value in keywords.items()}
     return copy
+
+
+def _instrument_callable(function: Any, t: Tracer) -> Any:
+    if isinstance(function, functools.partial):
+        keywords = {name: seen(value, t) for name, value in function.keywords.items()}
+        return functools.partial(t.instrument(function.func), *(seen(each, t) for each in function.args), **keywords)
+    if isinstance(function, Rule):
+        return t.instrument(function.predicate)
+    if isinstance(function, types.MethodType):
+        return functools.partial(t.instrument(function.__func__), function.__self__)
+    call = vars(type(function)).get("__call__")
+    if isinstance(call, types.FunctionType) and not isinstance(function, type):
+        return functools.partial(t.instrument(call), function)
+    return function
 
 
 def seen(value: Any, t: Tracer) -> Any:
     """A constant of a rule's surroundings as the rule is to see it."""
     kind = type(value)
+    if kind is str or kind is int:
+        return value
     if (seeing := _SEEING.get(kind)) is not None:
         return seeing(seen(each, t) if type(each) in _CALLABLE else each for each in value)
     if kind in (types.FunctionType, types.MethodType, functools.partial):

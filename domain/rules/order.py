@@ -112,7 +112,7 @@ def trace_order(
     keys: dict[Expr, OrderKey] = {}  # a second key of one expression decides nothing
     if order_by is not None:
         t = Tracer("order", order_by, facts, straight=True)
-        result = t.only_path(lambda: t.instrument(order_by)(Thing(t, cls, 0)))
+        result = t.explore(lambda: t.instrument(order_by)(Thing(t, cls, 0)))
         for each in result if type(result) is tuple else (result,):
             traced = _traced(t, _directed(each))
             keys.setdefault(traced.expression, traced)

@@ -53,7 +53,7 @@ def trace_columns(columns: Callable[[A], R], cls: type[A], *, facts: Facts = ann
     """
     t = Tracer("projection", columns, facts, straight=True)
     t.construct = _Constructor
-    result = t.only_path(lambda: t.instrument(columns)(Thing(t, cls, 0)))
+    result = t.explore(lambda: t.instrument(columns)(Thing(t, cls, 0)))
     expressions: dict[Expr, int] = {}
     build = _builder(t, result, expressions)
     return Projection(tuple(expressions), build)
@@ -116,7 +116,7 @@ def _reader(e: Expr, index: int) -> Build:
 
 
 def _value_object(t: Tracer, value: Thing, expressions: dict[Expr, int]) -> Build:
-    _, cls, _, path, attributes, optional = value.__standin__
+    _, cls, _, path, attributes, optional, _ = value.__standin__
     if not path:
         raise t.refuse(f"returns a whole {cls.__name__}: select its attributes, or find() the objects")
     parts = {name: _builder(t, getattr(value, name), expressions) for name in attributes}

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from uuid import UUID
 
 from .facts import SCALARS, Attribute, Many, Scalar, Value
-from .formula import FALSE, TRUE, Expr, and_, attr, const, isnull
+from .formula import FALSE, TRUE, Expr, and_, attr, const, isnull, leaves, reduce, to_formula, with_leaves
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +47,7 @@ __all__ = [
 ]
 
 NUMBERS = (int, float, Decimal)
+FRACTIONS = (float, Decimal)
 _LARGEST = 2**63 - 1  # the largest whole number that all databases store
 
 
@@ -80,10 +81,13 @@ def storable(value: Any) -> bool:
 
 def lift(t: Tracer, value: Any, like: Expr) -> Expr:
     """The other operand of a comparison or of arithmetic with *like*, as an expression."""
-    if type(value) is Symbol:
-        other = value.__standin__.e
-    elif type(value) not in STANDINS and isinstance(value, SCALARS):
-        if isinstance(value, float | Decimal) and not math.isfinite(value):
+    kind = type(value)
+    if kind is like.type and (kind is int or (kind is str and "\0" not in value)):
+        return Expr("const", (value,), kind)  # what follows would find the same, and this is most of what is compared
+    if kind is Symbol:
+        other: Expr = value.__standin__.e
+    elif kind not in STANDINS and isinstance(value, SCALARS):
+        if isinstance(value, FRACTIONS) and not math.isfinite(value):
             raise t.refuse(f"uses {value!r}, which not every database can store; compare with a finite number")
         if isinstance(value, str) and "\0" in value:
             raise t.refuse(f"uses {value!r}: a NUL character is in no text that a database stores")
@@ -110,9 +114,9 @@ def _stored_as(value: Any, kind: type) -> Any:
     """The plain constant that equals *value*: 1 for True and for an IntEnum of 1, Decimal(2) for 2."""
     if isinstance(value, int) and issubclass(kind, int):
         return int(value)
-    if isinstance(value, int) and kind in (float, Decimal) and abs(value) < 2**53:
+    if isinstance(value, int) and kind in FRACTIONS and abs(value) < 2**53:
         return kind(value)
-    if kind is int and type(value) in (float, Decimal) and abs(value) < 2**53 and value == int(value):
+    if kind is int and type(value) in FRACTIONS and abs(value) < 2**53 and value == int(value):
         return int(value)
     if isinstance(value, str) and kind is str:
         return str.__str__(value)
@@ -338,6 +342,7 @@ class ThingState(NamedTuple):
     path: tuple[str, ...]
     attributes: Mapping[str, Attribute]
     optional: bool  # inside a value object that may be None: each of its columns may be NULL
+    symbols: dict[str, Symbol]  # of the attributes that were read and are the same on every path
 
 
 def _refusal_of_thing(what: str) -> Callable[..., Any]:
@@ -364,7 +369,7 @@ class Thing:
         optional: bool = False,
     ) -> None:
         known = t.facts(cls) if attributes is None else attributes
-        object.__setattr__(self, "__standin__", ThingState(t, cls, scope, path, known, optional))
+        object.__setattr__(self, "__standin__", ThingState(t, cls, scope, path, known, optional, {}))
 
     @property  # type: ignore[misc]  # read-only, as nothing here can be assigned
     def __class__(self) -> type:
@@ -375,10 +380,15 @@ class Thing:
         return cls
 
     def __getattr__(self, name: str) -> Any:
-        t, _, scope, path, attributes, optional = self.__standin__
+        t, _, scope, path, attributes, optional, symbols = self.__standin__
+        if (symbol := symbols.get(name)) is not None:
+            return symbol
         fact = attributes.get(name)
         if type(fact) is Scalar:
-            return t.read(fact, attr(scope, (*path, name), fact.type, fact.nullable or optional))
+            value = t.read(fact, attr(scope, (*path, name), fact.type, fact.nullable or optional))
+            if type(value) is Symbol and not fact.nullable:
+                symbols[name] = value
+            return value
         if type(fact) is Value:
             return _read_value(t, fact, scope, (*path, name))
         if type(fact) is Many:
@@ -547,7 +557,8 @@ def exists(items: Items, body: Callable[[Thing], Any]) -> Expr:
     """Is there an element for which *body* is true?"""
     t, outer, path, cls = items.__standin__
     inner = t.depth
-    where = t.condition(lambda: t.truth(body(Thing(t, cls, inner)), strictly=False))
+    element = Thing(t, cls, inner)
+    where = t.condition(lambda: t.truth(body(element), strictly=False))
     return FALSE if where is FALSE else Expr("exists", (outer, path, inner, cls, where), bool)
 
 
@@ -559,9 +570,10 @@ def total(items: Items, body: Callable[[Thing], Any]) -> Any:
     """The sum of *body* over the elements; 0 for none, as in Python."""
     t, outer, path, cls = items.__standin__
     inner = t.depth
+    element = Thing(t, cls, inner)
 
     def summand() -> Expr | None:
-        value = body(Thing(t, cls, inner))
+        value = body(element)
         if type(value) is Symbol:
             e: Expr = value.__standin__.e
             return e
@@ -571,8 +583,8 @@ def total(items: Items, body: Callable[[Thing], Any]) -> Any:
             raise TypeError("unsupported operand type(s) for +: 'int' and 'NoneType'")
         return const(int(value) if isinstance(value, bool) else value)
 
-    outcomes = t.explore(summand)
-    values = {value for _, value in outcomes if value is not None}
+    tree = t.explore(summand)
+    values = {value for value in leaves(tree) if value is not None}
     if not values:
         return 0
     if len(values) > 1:
@@ -583,5 +595,5 @@ def total(items: Items, body: Callable[[Thing], Any]) -> Any:
             f"adds up {value} ({value.type.__name__}): only int and Decimal have one sum in whatever order;"
             " a sum of floats depends on it"
         )
-    where = t.formula_of([(asked, FALSE if each is None else TRUE) for asked, each in outcomes])
+    where = to_formula(reduce(with_leaves(tree, lambda each: FALSE if each is None else TRUE)))
     return Symbol(t, Expr("sum", (outer, path, inner, cls, where, value), value.type))

@@ -44,27 +44,24 @@ before it runs, so that `len`, `any` and `in` see the stand-ins), `formula` (tre
 from __future__ import annotations
 
 import functools
+import sys
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from enum import Enum, Flag
 from typing import Any, TypeVar
 
 from ..errors import RuleRefused
 from .facts import Attribute, Facts, Scalar, annotated
-from .formula import FALSE, TRUE, Expr, Node, Tree, const, isnull, not_, reduce, to_formula
+from .formula import FALSE, TRUE, Expr, branch, const, isnull, not_, polarity, reduce, to_formula
 from .instrument import instrument, seen
 from .standins import Items, Symbol, Thing, shown
 
 __all__ = ["MAX_PATHS", "Tracer", "trace"]
 
 A = TypeVar("A")
-L = TypeVar("L")
 
 MAX_PATHS = 256
 MAX_QUESTIONS = 100
-
-Answers = list[tuple[Expr, bool]]
-"""The questions of one path, each with its answer."""
 
 
 def trace(predicate: Callable[[A], bool], cls: type[A], *, facts: Facts = annotated) -> Expr:
@@ -78,36 +75,69 @@ def trace(predicate: Callable[[A], bool], cls: type[A], *, facts: Facts = annota
     Raises RuleRefused if the predicate does anything that a query could not answer exactly.
     """
     t = Tracer("rule", predicate, facts)
-    run = t.instrument(predicate)
-    return t.condition(lambda: t.truth(run(Thing(t, cls, 0))))
+    run, candidate = t.instrument(predicate), Thing(t, cls, 0)
+    return t.condition(lambda: t.truth(run(candidate)))
+
+
+MORE = object()
+"""There is another path: what `Scope.next_path` says instead of giving the tree."""
+_NOWHERE = (sys.maxsize, True)
 
 
 class Scope:
     """What is being explored: the whole rule, or the body of an any(), all() or sum() in it."""
 
     def __init__(self, outer: Scope | None) -> None:
-        self.outer = outer
-        self.script: list[bool] = []  # the answers of the path that is being run
-        self.asked: list[Expr] = []  # and the questions to them: the same on every replay
-        self.rewind()
-
-    def rewind(self) -> None:
-        self.position = 0
         # Not what follows from what was answered, only that itself: the SQL is to read as the rule does.
-        self.known: dict[Expr, bool] = dict(self.outer.known) if self.outer else {}
+        self._given: dict[Hashable, bool] = {} if outer is None else outer.answered()
+        self.asked: list[Expr] = []  # the questions of the path that is being run
+        self.script: list[bool] = []  # and the answers to them
+        self.position = 0  # how many of them this run has come to
+        self._places: dict[Hashable, tuple[int, bool]] = {}  # where in `asked` a matter is, and for which answer
+        self._thens: list[Any] = []  # for each answer that is False: the tree of when it was True
 
-    def answers(self) -> Answers:
+    def known(self, question: Expr) -> bool | None:
+        """What follows from the answers so far, if anything does."""
+        matter, yes = polarity(question)
+        place, said = self._places.get(matter, _NOWHERE)
+        if place < self.position:
+            return self.script[place] is (said is yes)
+        given = self._given.get(matter)
+        return None if given is None else given is yes
+
+    def ask(self, question: Expr) -> bool:
+        """A new question. The first answer to it is True."""
+        matter, yes = polarity(question)
+        self._places[matter] = self.position, yes
+        self.asked.append(question)
+        self.script.append(True)
+        self.position += 1
+        return True
+
+    def answered(self) -> dict[Hashable, bool]:
+        """What has been answered, here and further out."""
+        places = self._places.items()
+        return self._given | {matter: self.script[at] is yes for matter, (at, yes) in places if at < self.position}
+
+    def answers(self) -> list[tuple[Expr, bool]]:
         return list(zip(self.asked[: self.position], self.script, strict=False))
 
-    def next_path(self) -> bool:
-        """Turn the last True into False and forget what came after it; False when no path is left."""
+    def next_path(self, end: Any) -> Any:
+        """Turn the last True into False and forget what came after it. Gives MORE, or the tree when no path is left.
+
+        The *end* of the path is a leaf of it; each answer that has been True and False becomes a node.
+        """
         while self.script and not self.script[-1]:
             self.script.pop()
-            self.asked.pop()
+            question = self.asked.pop()
+            del self._places[polarity(question)[0]]
+            end = branch(question, self._thens.pop(), end)
         if not self.script:
-            return False
+            return end
         self.script[-1] = False
-        return True
+        self._thens.append(end)
+        self.position = 0
+        return MORE
 
 
 class Tracer:
@@ -150,31 +180,28 @@ class Tracer:
         if self.straight:
             raise self.refuse(f"branches on `{question}`: it must be made of expressions, without conditions")
         scope = self._scopes[-1]
-        if (known := scope.known.get(question)) is not None:
+        place = scope.position
+        if place < len(scope.asked) and scope.asked[place] == question:  # as on the run before
+            scope.position += 1
+            return scope.script[place]
+        if (known := scope.known(question)) is not None:
             return known
-        if scope.position == len(scope.script):
-            if scope.position >= MAX_QUESTIONS:
-                raise self.refuse(
-                    f"asks more than {MAX_QUESTIONS} questions on one path, as a loop over a stored value does;"
-                    " compare the value with a constant, or with `in` a collection of them"
-                )
-            scope.script.append(True)
-            scope.asked.append(question)
-        elif scope.asked[scope.position] != question:
+        if place < len(scope.asked):
             raise self.refuse(
-                f"is not deterministic: it asked `{scope.asked[scope.position]}` and, run again, `{question}`;"
+                f"is not deterministic: it asked `{scope.asked[place]}` and, run again, `{question}`;"
                 " pass random numbers and the time as arguments"
             )
-        answer = scope.script[scope.position]
-        scope.position += 1
-        scope.known[question], scope.known[not_(question)] = answer, not answer
-        return answer
+        if place >= MAX_QUESTIONS:
+            raise self.refuse(
+                f"asks more than {MAX_QUESTIONS} questions on one path, as a loop over a stored value does;"
+                " compare the value with a constant, or with `in` a collection of them"
+            )
+        return scope.ask(question)
 
-    def explore(self, body: Callable[[], L]) -> list[tuple[Answers, L]]:
-        """Run *body* once for each path through it: the answers that lead there, and what it returned."""
+    def explore(self, body: Callable[[], Any]) -> Any:
+        """Run *body* once for each path through it: the tree of its questions, with what it returned as leaves."""
         scope = Scope(self._scopes[-1] if self._scopes else None)
         self._scopes.append(scope)
-        outcomes = []
         try:
             while True:
                 self._paths += 1
@@ -183,18 +210,15 @@ class Tracer:
                         f"has more than {MAX_PATHS} paths: each `(a or b)` that is followed by more doubles them;"
                         " query for a part of it, or ask the question in fewer conditions"
                     )
-                scope.rewind()
-                replayed = len(scope.script)
-                leaf = self._run(body, scope)
-                if scope.position < replayed:
+                end = self._run(body, scope)
+                if scope.position < len(scope.asked):
                     raise self.refuse("is not deterministic: it asked less than on the run before")
-                outcomes.append((scope.answers(), leaf))
-                if not scope.next_path():
-                    return outcomes
+                if (tree := scope.next_path(end)) is not MORE:
+                    return tree
         finally:
             self._scopes.pop()
 
-    def _run(self, body: Callable[[], L], scope: Scope) -> L:
+    def _run(self, body: Callable[[], Any], scope: Scope) -> Any:
         try:
             leaf = body()
         except RuleRefused:
@@ -207,16 +231,9 @@ class Tracer:
             raise self.refusal
         return leaf
 
-    def only_path(self, body: Callable[[], L]) -> L:
-        """What *body* returns where there is nothing to decide: in an order, and in a projection."""
-        return self.explore(body)[0][1]
-
     def condition(self, body: Callable[[], Expr]) -> Expr:
         """The formula of a *body* that returns TRUE or FALSE at the end of each path."""
-        return self.formula_of(self.explore(body))
-
-    def formula_of(self, outcomes: list[tuple[Answers, Expr]]) -> Expr:
-        return to_formula(reduce(_tree(outcomes, 0)))
+        return to_formula(reduce(self.explore(body)))
 
     def truth(self, value: Any, *, strictly: bool = True) -> Expr:
         """TRUE or FALSE for what a predicate has returned; *strictly*, only what has the sense of a bool."""
@@ -263,7 +280,7 @@ class Tracer:
         return seen(value, self)
 
 
-def _raised(error: Exception, answers: Answers) -> str:
+def _raised(error: Exception, answers: list[tuple[Expr, bool]]) -> str:
     world = " and ".join(str(asked if answer else not_(asked)) for asked, answer in answers)
     what = f"raises {type(error).__name__}({error})" + (f" when {world}" if world else "")
     if "Symbol" in str(error) or "'Thing'" in str(error):  # a stand-in, in the words of a TypeError
@@ -272,15 +289,6 @@ def _raised(error: Exception, answers: Answers) -> str:
         f"{what}: a rule has an answer for every row the mapping allows;"
         " ask first, as in `user.score is not None and user.score > 3`"
     )
-
-
-def _tree(outcomes: Sequence[tuple[Answers, Expr]], depth: int) -> Tree:
-    if len(outcomes) == 1 and len(outcomes[0][0]) == depth:
-        return outcomes[0][1]
-    question = outcomes[0][0][depth][0]
-    then = _tree([outcome for outcome in outcomes if outcome[0][depth][1]], depth + 1)
-    other = _tree([outcome for outcome in outcomes if not outcome[0][depth][1]], depth + 1)
-    return then if then == other else Node(question, then, other)
 
 
 def named(function: object) -> str:

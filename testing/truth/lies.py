@@ -73,9 +73,9 @@ LIES = [
         "            compile_sort(asked.keys, self.layout)(found)\n", "            pass\n"),
     Lie("children come in the order of insertion", "alone", SESSION,
         "in sorted(rows, key=lambda found: members.order(found[1])):", "in rows:"),
-    Lie("a condition is ignored", "alone", SEARCHING, "if asked.formula is TRUE else", "if True else"),
+    Lie("a condition is ignored", "alone", SEARCHING, "answered = asked.formula is TRUE or", "answered = True or"),
     Lie("rows that an index has not are not found", "alone", SEARCHING,
-        "        found = self._indexed(lookups(formula))\n", "        found = self._indexed(lookups(formula)) or []\n"),
+        "        found = self._indexed(named)\n", "        found = self._indexed(named) or []\n"),
     # What is stored
     Lie("changes inside of JSON values are lost", "alone", INSTANCES,
         "        if each.column.differs(known.state.dict.get(attribute), known.row[each.position]):\n", "        if False:\n"),
