@@ -22,7 +22,7 @@ from sqlalchemy.sql.operators import desc_op
 from ..domain.errors import BadValue
 from ..domain.rules.formula import attr
 from ..domain.rules.order import OrderKey
-from .generated import filler, guarder, row_reader
+from .generated import filler, guarder, hydrator, new_row_maker, row_reader, teller
 from .tables import ColumnPlan, Key, Reference, Row, TablePlan
 
 __all__ = [
@@ -53,6 +53,8 @@ class Part:
 
     table: TablePlan
     piece: slice
+    new_row: Callable[[dict[str, Any], Callable[[], int]], Row]  # of a new object; see `generated.py`
+    tell: Callable[[dict[str, Any], Row], None]  # gives the object what the table has added
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,6 +164,7 @@ class EntityPlan:
         self.is_plain = len(self.parts) == 1 and self.discriminator is None
         self.guard = guarder([each for _, each in mapped if each is not self.version])
         self.fill = filler(self.fields)
+        self.hydrate = hydrator(self.cls, self.mapper.class_manager, self.fields)
         self._row_of = row_reader(self.fields)
         self._nothing = (None,) * len(self.fields)
         self.documents = [(attribute, each) for attribute, each in mapped if each.column.guard.encode is not None]
@@ -191,7 +194,7 @@ class EntityPlan:
         """The tables that a change of an object of this class may write to."""
         return [*(part.table for part in self.parts), *(links.table for links in self.links)]
 
-    @property
+    @cached_property
     def relations(self) -> list[MembersPlan]:
         """All attributes that hold members."""
         return [*self.children, *self.links]
@@ -251,7 +254,7 @@ class EntityPlan:
 
 def entity_plan(mapper: Mapper[Any], tables: dict[str, TablePlan], *, is_root: bool) -> EntityPlan:
     """The facts of a class that the doctor has found healthy; without its relations, which need all classes."""
-    parts: list[Part] = []
+    pieces: list[tuple[TablePlan, slice]] = []
     places: list[FieldPlan] = []
     for table in dict.fromkeys(each.local_table for each in reversed(list(mapper.iterate_to_root()))):
         plan = tables[table.name]
@@ -259,19 +262,23 @@ def entity_plan(mapper: Mapper[Any], tables: dict[str, TablePlan], *, is_root: b
         for column in plan.columns:
             mapped = mapper._columntoproperty.get(table.c[column.name])
             places.append(FieldPlan(mapped.key if mapped else None, column, start + column.position))
-        parts.append(Part(plan, slice(start, len(places))))
+        pieces.append((plan, slice(start, len(places))))
 
     def place(name: str) -> FieldPlan:
         return next(each for each in places if each.column.name == name)
 
-    base = parts[0].table
+    base, _ = pieces[0]
+    version = None if mapper.version_id_col is None else place(mapper.version_id_col.name)
     return EntityPlan(
         cls=mapper.class_,
         mapper=mapper,
-        parts=tuple(parts),
+        parts=tuple(
+            Part(plan, piece, new_row_maker(places[piece], version), teller(places[piece], mapper.composites.keys()))
+            for plan, piece in pieces
+        ),
         fields=tuple(places),
         key_attributes=tuple(place(name).attribute or "" for name in base.key_columns),
-        version=None if mapper.version_id_col is None else place(mapper.version_id_col.name),
+        version=version,
         discriminator=None if mapper.polymorphic_on is None else place(mapper.polymorphic_on.name),
         is_root=is_root,
     )

@@ -15,19 +15,35 @@ with one line a column is put together once, when the plan is made; for a class 
             d['name'] = guard_1(v)
         …
 
+    def new_row(d, next_key):
+        return (next_key(), d.get('name'), default_2() if (v := d.get('age')) is None else v,)
+
+    def hydrate(row):
+        o = new(cls)
+        d = o.__dict__
+        d['_sa_instance_state'] = State(o, manager)
+        d['id'], d['name'], d['age'], = row
+        return o
+
 *d* is the object's `__dict__`. Attribute names are written with repr, so that no name can be more than a name.
+Each function has its source as `__source__`: print it to read it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import ClassManager
+
     from .entities import FieldPlan
+    from .guard import Guard
     from .tables import Row
 
-__all__ = ["filler", "guarder", "row_reader"]
+    NextKey = Callable[[], int]
+
+__all__ = ["filler", "guarder", "hydrator", "key_guarder", "new_row_maker", "row_reader", "teller"]
 
 
 def row_reader(fields: Sequence[FieldPlan]) -> Callable[[dict[str, Any], Row], Row]:
@@ -51,6 +67,68 @@ def filler(fields: Sequence[FieldPlan]) -> Callable[[dict[str, Any], Sequence[An
     return _function("def fill(d, row):", [f"{', '.join(targets)}, *_ = row" if targets else "pass"], {})
 
 
+def new_row_maker(fields: Sequence[FieldPlan], version: FieldPlan | None) -> Callable[[dict[str, Any], NextKey], Row]:
+    """The row of a new object, in one table: what the object has, and what the table gives where it has nothing."""
+    names: dict[str, Any] = {}
+    parts = []
+    for each in fields:
+        column, number = each.column, each.position
+        names[f"default_{number}"], names[f"encoded_{number}"] = column.given, column.encoded
+        held = "None" if each.attribute is None else f"d.get({each.attribute!r})"
+        encoded = "v" if column.guard.encode is None else f"encoded_{number}(v)"
+        if column.generated:
+            parts.append("next_key()")
+        elif each is version:
+            parts.append("1")
+        elif column.default is not None:
+            parts.append(f"default_{number}() if (v := {held}) is None else {encoded}")
+        else:
+            parts.append(held if encoded == "v" else f"encoded_{number}({held})")
+    return _function("def new_row(d, next_key):", [f"return ({', '.join(parts)},)"], names)
+
+
+def teller(fields: Sequence[FieldPlan], values: Iterable[str]) -> Callable[[dict[str, Any], Row], None]:
+    """Give an object what stands in its row: keys, defaults, versions. *values* are its value objects."""
+    names: dict[str, Any] = {}
+    lines = [f"d.pop({name!r}, None)" for name in values]  # a value object is made again from its columns
+    targets = []
+    documents = []
+    for place, each in enumerate(fields):
+        if each.attribute is None:
+            targets.append("_")
+        elif each.column.guard.encode is None:
+            targets.append(f"d[{each.attribute!r}]")
+        else:
+            names[f"decoded_{place}"] = each.column.decoded
+            targets.append("_")
+            documents += [
+                f"if d.get({each.attribute!r}) is None:",
+                f"    d[{each.attribute!r}] = decoded_{place}(row[{place}])",
+            ]
+    return _function("def tell(d, row):", [*lines, f"{', '.join(targets)}, = row", *documents], names)
+
+
+def hydrator(cls: type[Any], manager: ClassManager[Any], fields: Sequence[FieldPlan]) -> Callable[[Row], Any]:
+    """An object made of the values of its row, as the ORM makes them when it loads: without running `__init__`."""
+    names = {"cls": cls, "new": cls.__new__, "manager": manager, "State": manager._state_constructor}
+    targets = [f"d[{each.attribute!r}]" if each.attribute is not None else "_" for each in fields]
+    lines = [
+        "o = new(cls)",
+        "d = o.__dict__",
+        f"d[{manager.STATE_ATTR!r}] = State(o, manager)",
+        f"{', '.join(targets)}, = row",
+        "return o",
+    ]
+    return _function("def hydrate(row):", lines, names)
+
+
+def key_guarder(guard: Guard) -> Callable[[Any], Any]:
+    """Guard a key that is looked for. Raises BadValue, also for None."""
+    sure = guard.sure.format(type="type") or "False"
+    names = {"guard": guard.key, "type": guard.type}
+    return _function("def guard_key(v):", [f"return v if {sure} else guard(v)"], names)
+
+
 def guarder(fields: Sequence[FieldPlan]) -> Callable[[dict[str, Any]], None]:
     """Guard an object's values, and keep them as they will be loaded. Raises BadValue."""
     names: dict[str, Any] = {}
@@ -70,5 +148,6 @@ def guarder(fields: Sequence[FieldPlan]) -> Callable[[dict[str, Any]], None]:
 def _function(head: str, lines: list[str], names: dict[str, Any]) -> Callable[..., Any]:
     source = "\n    ".join([head, *lines])
     exec(compile(source, f"<{head}>", "exec"), names)
-    function: Callable[..., Any] = names[head.split("(")[0].removeprefix("def ")]
-    return function
+    function: Any = names[head.split("(")[0].removeprefix("def ")]
+    function.__source__ = source
+    return function  # type: ignore[no-any-return]

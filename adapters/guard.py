@@ -130,9 +130,8 @@ def guard_for(table: str, column: Column[Any]) -> Guard:
             assert declared.enum_class is not None
             return Guard(attribute, declared.enum_class, _member(declared.enum_class), sure=EXACT)
         case Integer():
-            return Guard(
-                attribute, int, _integer(next(n for kind, n in INTEGERS.items() if isinstance(declared, kind)))
-            )
+            bound = next(n for kind, n in INTEGERS.items() if isinstance(declared, kind))
+            return Guard(attribute, int, _integer(bound), sure=f"{EXACT} and {-bound} <= v < {bound}")
         case Float(asdecimal=False):
             return Guard(attribute, float, _float)
         case Numeric(asdecimal=True) if declared.precision is not None and declared.scale is not None:

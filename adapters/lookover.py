@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from sqlalchemy.orm.attributes import instance_dict, instance_state
@@ -19,6 +19,8 @@ def look_over_new(found: Iterable[tuple[EntityPlan, object]]) -> None:
     keys = set()
     for entity, instance in found:
         _look_over_one(entity, instance)
+        if entity.table.generated is not None:
+            continue
         key = entity.key_of(instance)
         if key is None or (isinstance(key, tuple) and None in key):
             continue  # the store or the owner will give it
@@ -48,9 +50,9 @@ def _look_over_one(entity: EntityPlan, instance: object) -> None:
     entity.guard(values)
 
 
-def look_over_changed(found: Iterable[tuple[EntityPlan, object]]) -> None:
+def look_over_changed(found: Sequence[tuple[EntityPlan, object]]) -> None:
     """Raises KeyChanged, or BadValue; the same one on every store where there are several."""
-    in_order = sorted(found, key=_by_stored_key)
+    in_order = sorted(found, key=_by_stored_key) if len(found) > 1 else found
     for entity, instance in in_order:
         _refuse_assignments(entity, instance)
     for entity, instance in in_order:

@@ -37,7 +37,8 @@ NOBODY = _Nobody()
 
 def owner_of(instance: object) -> Unit | None:
     """The unit that an object belongs to."""
-    return cast("Unit | None", getattr(instance_state(instance), "honestwork_owner", None))
+    owner: Unit | None = instance_state(instance).__dict__.get("honestwork_owner")
+    return owner
 
 
 def set_owner(instance: object, owner: Unit | None) -> None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import CheckConstraint, ColumnElement, Index, Table, UniqueConstraint
 
 from ..domain.errors import BadValue
 from .defaults import producer, server_producer
+from .generated import key_guarder
 from .guard import Guard, guard_for
 
 __all__ = ["Check", "ColumnPlan", "Key", "Reference", "Row", "TablePlan", "Unique", "table_plan"]
@@ -34,6 +36,10 @@ class ColumnPlan:
     default: Callable[[], Any] | None
     is_default_ours: bool  # made in Python, and not by the database
     onupdate: Callable[[], Any] | None
+
+    def given(self) -> Any:
+        """What a row holds where nothing is given."""
+        return None if self.default is None else self.encoded(self.guard(self.default()))
 
     def encoded(self, value: Any) -> Any:
         """A guarded value as a row holds it."""
@@ -195,8 +201,7 @@ def _name_or_blank(constraint: Any) -> str:
 def _values(positions: list[int]) -> Callable[[Row], Any]:
     """The value at the position, or a tuple of several; None if one of them is None."""
     if len(positions) == 1:
-        (position,) = positions
-        return lambda row: row[position]
+        return itemgetter(positions[0])
 
     def several(row: Row) -> Any:
         values = tuple([row[position] for position in positions])
@@ -207,8 +212,7 @@ def _values(positions: list[int]) -> Callable[[Row], Any]:
 
 def _key_guard(guards: list[Guard]) -> Callable[[Any], Key]:
     if len(guards) == 1:
-        (guard,) = guards
-        return guard.key
+        return key_guarder(guards[0])
 
     def several(key: Any) -> Key:
         if type(key) is not tuple or len(key) != len(guards):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.orm.attributes import get_history, instance_dict
+from sqlalchemy.orm.attributes import get_history, instance_dict, instance_state
 
 from ..aggregates import members_touched
 from ..entities import ChildrenPlan, EntityPlan, LinksPlan, Part
@@ -18,7 +18,7 @@ from ..lookover import look_over_changed, look_over_new
 from ..refusals import foreign
 from ..tables import Row, TablePlan
 from ..violations import conflict
-from .instances import Known, commit_state, mark_deleted
+from .instances import Known, commit_states, mark_deleted
 
 if TYPE_CHECKING:
     from .session import MemorySession
@@ -41,6 +41,7 @@ class Flush:
         self.raised: set[int] = set()  # ids of the roots that get a new version because a member has changed
         self.adopted: dict[int, tuple[ChildrenPlan, Any]] = {}  # (relation, owner) of members that came to an owner
         self.written: dict[int, Row] = {}  # what stands in the tables for a new object, so far
+        self.links: list[LinksPlan] = []  # many-to-many relations of the classes that are written
 
     def run(self) -> None:
         self._collect()
@@ -51,9 +52,10 @@ class Flush:
             self._update(table)
             self._insert(table)
             self._join(table)
-        for table in reversed(tables):
-            self._part(table)
-            self._delete(table)
+        if self.removed:
+            for table in reversed(tables):
+                self._part(table)
+                self._delete(table)
         self._settle()
 
     # What there is to do
@@ -67,14 +69,16 @@ class Flush:
             if known is not None and id(known.instance) not in self.removed:
                 self.changed[id(known.instance)] = known
         for entity, instance in list(session.pending.values()):
-            if not entity.is_root and entity.mapper._is_orphan(session.state_of(instance)):
+            if not entity.is_root and entity.mapper._is_orphan(instance_state(instance)):
                 session.detach(entity, instance)
         self.new = dict(session.pending)
-        for entity, instance in list(self.new.values()):
-            self._collect_adopted(entity, instance)
+        for entity, instance in self.new.values():
+            if entity.children:
+                self._collect_adopted(entity, instance)
         for known in list(self.changed.values()):
-            self._collect_adopted(known.entity, known.instance)
-            self._collect_orphans(known)
+            if known.entity.children:
+                self._collect_adopted(known.entity, known.instance)
+                self._collect_orphans(known)
 
     def _collect_adopted(self, entity: EntityPlan, owner: Any) -> None:
         """Members that came to their owner since it was stored: new ones, and ones that had another owner."""
@@ -107,7 +111,7 @@ class Flush:
 
     def _look_over(self) -> None:
         look_over_new(self.new.values())
-        look_over_changed((known.entity, known.instance) for known in self.changed.values())
+        look_over_changed([(known.entity, known.instance) for known in self.changed.values()])
 
     def _find_raised(self) -> None:
         if not self.schema.has_versioned_members:
@@ -127,20 +131,22 @@ class Flush:
 
     def _tables_to_write(self) -> list[TablePlan]:
         """Those that are referred to come first."""
-        entities = {
-            *(entity for entity, _ in self.new.values()),
-            *(known.entity for known in self.changed.values()),
-            *(known.entity for known in self.removed.values()),
-        }
-        names = {table.name for entity in entities for table in entity.written_tables}
-        return [self.schema.tables[name] for name in sorted(names, key=self.schema.order.__getitem__)]
+        entities = {entity for entity, _ in self.new.values()}
+        entities.update([known.entity for known in (*self.changed.values(), *self.removed.values())])
+        self.links = [links for entity in entities for links in entity.links]
+        tables = {table for entity in entities for table in entity.written_tables}
+        return sorted(tables, key=self._place) if len(tables) > 1 else list(tables)
+
+    def _place(self, table: TablePlan) -> int:
+        return self.schema.order[table.name]
 
     # Doing it
 
     def _update(self, table: TablePlan) -> None:
         here = [(known, part) for known in self.changed.values() for part in known.entity.parts if part.table is table]
-        for known, part in sorted(here, key=lambda pair: _by_key(pair[0])) if len(here) > 1 else here:
-            self._adopt(known.instance)
+        for known, part in sorted(here, key=_by_key) if len(here) > 1 else here:
+            if self.adopted:
+                self._adopt(known.instance)
             wanted = known.entity.row_of(known.instance, known.row)
             if wanted != known.row or id(known.instance) in self.raised:
                 self._update_part(known, part, wanted)
@@ -148,17 +154,18 @@ class Flush:
     def _update_part(self, known: Known, part: Part, wanted: Row) -> None:
         entity, table = known.entity, self.tables[part.table.name]
         version = entity.version if part is entity.parts[0] else None
-        if version is None and wanted[part.piece] == known.row[part.piece]:
+        piece, before = wanted[part.piece], known.row[part.piece]
+        if version is None and piece == before:
             return
         stored = self._still_there(known, part)
         if stored is None:
             raise conflict("the row is gone")
-        row = _merged(part, stored, wanted[part.piece], known.row[part.piece])
+        row = _merged(part, stored, piece, before)
         if version is not None:
             row = (*row[: version.position], row[version.position] + 1, *row[version.position + 1 :])
         self.transaction.update(table, known.key, stored, row)
-        if row is not wanted:
-            _tell(entity, known.instance, part, row)
+        if row is not piece:
+            part.tell(instance_dict(known.instance), row)
         if len(entity.parts) == 1:
             known.row = row
         else:
@@ -168,21 +175,23 @@ class Flush:
         for ident, (entity, instance) in self.new.items():
             for part in entity.parts:
                 if part.table is table:
-                    self._adopt(instance)
+                    if self.adopted:
+                        self._adopt(instance)
                     self.written[ident] = self.written.get(ident, ()) + self._insert_part(entity, instance, part)
 
     def _insert_part(self, entity: EntityPlan, instance: Any, part: Part) -> Row:
         table = self.tables[part.table.name]
-        row = self._new_row(entity, instance, part)
+        values = instance_dict(instance)
+        row = part.new_row(values, table.next_key)
         key = part.table.key(row)
-        if part is entity.parts[0] and (replaced := self._removed_with(entity, key)) is not None:
+        if self.removed and part is entity.parts[0] and (replaced := self._removed_with(entity, key)) is not None:
             del self.removed[id(replaced.instance)]
             self.replaced[id(instance)] = replaced
         if id(instance) in self.replaced:
             row = self._replace_part(entity, row, part, self.replaced[id(instance)])
         else:
             self.transaction.insert(table, key, row)
-        _tell(entity, instance, part, row)
+        part.tell(values, row)
         return row
 
     def _replace_part(self, entity: EntityPlan, row: Row, part: Part, replaced: Known) -> Row:
@@ -201,12 +210,14 @@ class Flush:
 
     def _delete(self, table: TablePlan) -> None:
         here = [(known, part) for known in self.removed.values() for part in known.entity.parts if part.table is table]
-        for known, part in sorted(here, key=lambda pair: _by_key(pair[0])):
+        for known, part in sorted(here, key=_by_key):
             if self._still_there(known, part) is not None:
                 self.transaction.delete(self.tables[table.name], known.key)
 
     def _join(self, table: TablePlan) -> None:
         """Write the rows that join members to members, where collections of them have changed."""
+        if not any(links.table is table for links in self.links):
+            return
         holders = [*self.new.values(), *((known.entity, known.instance) for known in self.changed.values())]
         changes = [
             (links, instance, get_history(instance, links.attribute))
@@ -240,6 +251,7 @@ class Flush:
 
     def _settle(self) -> None:
         session = self.session
+        before = len(session.inserted)
         for known in (*self.removed.values(), *self.replaced.values()):
             if known.state.modified:
                 session.flushed.append(known)  # should the removal be undone, the change is too
@@ -249,12 +261,9 @@ class Flush:
         for ident, (entity, instance) in self.new.items():
             row = self.written[ident]
             key = entity.table.key(row[entity.parts[0].piece]) if len(entity.parts) > 1 else entity.table.key(row)
-            known = session.register(entity, key, row, instance)
-            session.inserted.append(known)
-            commit_state(known.state, session.changes)
-        for known in self.changed.values():
-            commit_state(known.state, session.changes)
+            session.inserted.append(session.register(entity, key, row, instance))
         session.flushed.extend(self.changed.values())
+        commit_states([*session.inserted[before:], *self.changed.values()], session.changes)
         session.release_pending(self.new)
         session.changes.modified.clear()
         session.removed.clear()
@@ -294,21 +303,6 @@ class Flush:
             for attribute, source in children.adopted:
                 instance_dict(member)[attribute] = instance_dict(owner).get(source)
 
-    def _new_row(self, entity: EntityPlan, instance: Any, part: Part) -> Row:
-        values = instance_dict(instance)
-        row = []
-        for each in entity.fields[part.piece]:
-            column = each.column
-            value = None if each.attribute is None else values.get(each.attribute)
-            if column.generated:
-                value = self.tables[part.table.name].next_key()
-            elif each is entity.version:
-                value = 1
-            elif value is None and column.default is not None:
-                value = column.guard(column.default())
-            row.append(column.encoded(value))
-        return tuple(row)
-
 
 def _merged(part: Part, stored: Row, wanted: Row, before: Row) -> Row:
     """What an UPDATE of the changed columns makes of the stored row."""
@@ -326,15 +320,6 @@ def _merged(part: Part, stored: Row, wanted: Row, before: Row) -> Row:
     )
 
 
-def _tell(entity: EntityPlan, instance: Any, part: Part, row: Row) -> None:
-    """Give an object what the store has added to its row: keys, defaults, versions."""
-    values = instance_dict(instance)
-    for name in entity.values:
-        values.pop(name, None)  # a value object is made again from its columns
-    for each, stored in zip(entity.fields[part.piece], row, strict=True):
-        if each.attribute is not None and (each.column.guard.encode is None or values.get(each.attribute) is None):
-            values[each.attribute] = each.column.decoded(stored)
-
-
-def _by_key(known: Known) -> Any:
-    return (known.entity.identity_class.__name__, known.key)
+def _by_key(found: tuple[Known, Part]) -> Any:
+    known, _ = found
+    return known.entity.identity_class.__name__, known.key

@@ -8,9 +8,10 @@ what has changed and not to what was loaded.
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy.orm.attributes import flag_modified, instance_state
+from sqlalchemy.orm.attributes import flag_modified, instance_dict
 from sqlalchemy.orm.state import InstanceState
 
 from ..entities import EntityPlan
@@ -20,7 +21,7 @@ from ..tables import Key, Row
 __all__ = [
     "Changes",
     "Known",
-    "commit_state",
+    "commit_states",
     "make_transient",
     "mark_changed_documents",
     "mark_deleted",
@@ -30,25 +31,14 @@ __all__ = [
 class Changes:
     """Where the ORM's instrumentation reports: the states of the objects that were modified."""
 
+    __slots__ = ("__weakref__", "_fast_discard", "_modified", "modified", "reference")
+
     def __init__(self) -> None:
-        self._modified: set[InstanceState[Any]] = set()
-        self._reference = weakref.ref(self)
-
-    def __bool__(self) -> bool:
-        return True
-
-    @property
-    def modified(self) -> set[InstanceState[Any]]:
-        return self._modified
-
-    def _fast_discard(self, state: InstanceState[Any]) -> None:
-        """Called when an object is garbage."""
-        self._modified.discard(state)
-
-    def watch(self, state: InstanceState[Any]) -> None:
-        state._instance_dict = self._reference  # type: ignore[assignment]
-        if state.modified:
-            self._modified.add(state)
+        self.modified: set[InstanceState[Any]] = set()
+        self.reference: Any = weakref.ref(self)  # what a state has as its `_instance_dict`
+        # The names that the instrumentation knows; the second is called when an object is garbage.
+        self._modified = self.modified
+        self._fast_discard = self.modified.discard
 
 
 class Known:
@@ -56,17 +46,18 @@ class Known:
 
     __slots__ = ("entity", "instance", "key", "row", "state")
 
-    def __init__(self, entity: EntityPlan, key: Key, row: Row, instance: Any) -> None:
+    def __init__(self, entity: EntityPlan, key: Key, row: Row, instance: Any, state: InstanceState[Any]) -> None:
         self.entity = entity
         self.key = key
         self.row = row
         self.instance = instance
-        self.state: InstanceState[Any] = instance_state(instance)
+        self.state = state
 
 
-def commit_state(state: InstanceState[Any], changes: Changes) -> None:
-    """What the object has now is what is stored."""
-    state._commit_all(state.dict, changes)  # type: ignore[arg-type]
+def commit_states(stored: Iterable[Known], changes: Changes) -> None:
+    """What these objects have now is what is stored."""
+    states = [(known.state, instance_dict(known.instance)) for known in stored]
+    InstanceState._commit_all_states(states, changes)  # type: ignore[arg-type]
 
 
 def make_transient(known: Known) -> None:

@@ -37,19 +37,21 @@ class MemoryRepository(StoredRepository[A, K]):
         self._table = session.store.table(entity.table.name)
 
     def add(self, aggregate: A) -> None:
+        session, entity = self._session, self._entity
         self._require_ours(aggregate)
-        session = self._session
-        if session.known(aggregate) is not None:
-            session.removed.pop(id(aggregate), None)
-            return
-        if instance_state(aggregate).was_deleted:
-            already_removed(self._entity, aggregate)
-        if instance_state(aggregate).key is not None:
-            foreign(self._entity, aggregate)  # also one of this unit, from a transaction that was undone
-        require_own(self._entity, aggregate, session)
-        if session.is_forgetting(self._entity, aggregate):
+        state = instance_state(aggregate)
+        if state.key is not None or state.was_deleted:
+            if session.known(aggregate) is not None:
+                session.removed.pop(id(aggregate), None)
+                return
+            if state.was_deleted:
+                already_removed(entity, aggregate)
+            foreign(entity, aggregate)  # also one of this unit, from a transaction that was undone
+        if entity.children:
+            require_own(entity, aggregate, session)
+        if session.removed and session.is_forgetting(entity, aggregate):
             session.flush()  # the old row goes first, and the new one is a row of its own
-        session.attach(self._entity, aggregate)
+        session.attach(entity, aggregate)
 
     def remove(self, aggregate: A) -> None:
         self._require_ours(aggregate)
@@ -66,11 +68,13 @@ class MemoryRepository(StoredRepository[A, K]):
             not_in_unit(self._entity, aggregate)
 
     def get(self, key: K) -> A | None:
-        key = self._entity.table.key_guard(key)
-        session = self._session
+        entity, session = self._entity, self._session
+        key = entity.table.key_guard(key)
         session.flush()
         row = session.transaction.view(self._table, key)
-        found = None if row is None else session.find(self._entity, key, row)
+        if row is None or entity.discriminator is None:
+            return None if row is None else session.load(entity, key, row)
+        found = session.find(entity, key, row)
         return None if found is None else session.load(found[0], key, found[1])
 
     def _load(self, asked: Query, *, apart: bool = False) -> list[A]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm.attributes import instance_state
-from sqlalchemy.orm.state import InstanceState
 
 from ...domain.repository import Repository
 from ...service_layer.store import Session
 from ..entities import EntityPlan, MembersPlan
-from ..instances import Given, blank, fill, identity, set_members
+from ..instances import Given, fill, identity, set_members
 from ..ownership import NOBODY, owner_of, set_owner
 from ..ports import entity_of, repository_class
 from ..streams import Streaming
@@ -23,7 +24,7 @@ from .flush import Flush
 from .instances import (
     Changes,
     Known,
-    commit_state,
+    commit_states,
     make_transient,
     mark_changed_documents,
     mark_deleted,
@@ -60,7 +61,7 @@ class MemorySession(Streaming, Usable, Session):
         self.flushed: list[Known] = []  # stored anew since the last commit
         self.documents: list[Known] = []  # those that have JSON values
         self.renewed = False  # a transaction has ended: what was loaded in it may have changed since
-        self._known: dict[type[Any], dict[Key, Known]] = {}
+        self._known: dict[type[Any], dict[Key, Known]] = defaultdict(dict)
         self._by_id: dict[int, Known] = {}
 
     def repository(self, port: type[Repository[Any, Any]], aggregate: type[Any]) -> MemoryRepository[Any, Any]:
@@ -69,7 +70,8 @@ class MemorySession(Streaming, Usable, Session):
         return repository
 
     def flush(self) -> None:
-        self.require_usable()
+        if self._usable_by != get_ident():
+            self.require_usable()
         for known in self.documents:
             mark_changed_documents(known)
         if not (self.changes.modified or self.pending or self.removed):
@@ -152,12 +154,15 @@ class MemorySession(Streaming, Usable, Session):
 
     def register(self, entity: EntityPlan, key: Key, row: Row, instance: Any) -> Known:
         """From now on this object stands for this row."""
-        known = Known(entity, key, row, instance)
-        self._known.setdefault(entity.identity_class, {})[key] = known
+        state = instance_state(instance)
+        known = Known(entity, key, row, instance, state)
+        self._known[entity.identity_class][key] = known
         self._by_id[id(instance)] = known
-        known.state.key = identity(entity, key)
-        set_owner(instance, self)
-        self.changes.watch(known.state)
+        state.key = identity(entity, key)
+        state.honestwork_owner = self  # type: ignore[attr-defined]
+        state._instance_dict = self.changes.reference
+        if state.modified:
+            self.changes.modified.add(state)
         if entity.documents:
             self.documents.append(known)
         return known
@@ -173,7 +178,8 @@ class MemorySession(Streaming, Usable, Session):
         """A new object belongs to this unit from now on, with its members, and is stored by the next flush."""
         if self.closed or id(member) in self.pending:
             return
-        entity = self.store.schema.entities[type(member)]
+        if entity.cls is not type(member):
+            entity = self.store.schema.entities[type(member)]
         set_owner(member, self)
         self.pending[id(member)] = (entity, member)
         for relation in entity.relations:
@@ -191,14 +197,13 @@ class MemorySession(Streaming, Usable, Session):
 
     def release_pending(self, stored: Collection[int]) -> None:
         """Nothing is pending any more; what was not stored belongs to nobody."""
+        if len(stored) == len(self.pending):  # all of it: they are among the pending ones
+            self.pending.clear()
+            return
         for ident, (_, instance) in self.pending.items():
             if ident not in stored:
                 set_owner(instance, None)
         self.pending.clear()
-
-    def state_of(self, instance: object) -> InstanceState[Any]:
-        """The ORM's notes about an object."""
-        return instance_state(instance)
 
     def find(self, entity: EntityPlan, key: Key, base_row: Row) -> tuple[EntityPlan, Row] | None:
         """(class, row) of an entity, from the row of its base's table; None if it is not of this class."""
@@ -216,11 +221,11 @@ class MemorySession(Streaming, Usable, Session):
 
     def load(self, entity: EntityPlan, key: Key, row: Row) -> Any:
         """The object that stands for a row, with its members: the same one each time."""
-        known = self._known.get(entity.identity_class, {}).get(key)
+        known = self._known[entity.identity_class].get(key)
         if known is None:
-            known = self.register(entity, key, row, blank(entity))
-            fill(entity, known.instance, entity.decoded(row))
-            self._fill_members(entity, key, known.instance, self.load)
+            known = self.register(entity, key, row, entity.hydrate(entity.decoded(row)))
+            if entity.relations:
+                self._fill_members(entity, key, known.instance, self.load)
         elif known.row is not row and known.row != row:  # an earlier transaction of this unit has loaded it
             known.row = row
             self._fill(known)
@@ -231,7 +236,7 @@ class MemorySession(Streaming, Usable, Session):
     def _fill(self, known: Known) -> None:
         fill(known.entity, known.instance, known.entity.decoded(known.row))
         self._fill_members(known.entity, known.key, known.instance, self.load)
-        commit_state(known.state, self.changes)
+        commit_states((known,), self.changes)
 
     def _fill_members(self, entity: EntityPlan, key: Key, instance: Any, load: Load) -> None:
         for children in entity.children:
@@ -250,10 +255,9 @@ class MemorySession(Streaming, Usable, Session):
 
     def load_apart(self, entity: EntityPlan, key: Key, row: Row) -> Any:
         """An object that stands for a row and belongs to nobody, with its members."""
-        instance = blank(entity)
+        instance = entity.hydrate(entity.decoded(row))
         instance_state(instance).key = identity(entity, key)
         set_owner(instance, NOBODY)
-        fill(entity, instance, entity.decoded(row))
         self._fill_members(entity, key, instance, self.load_apart)
         return instance
 

@@ -11,7 +11,7 @@ from ..mapping import Mapping
 from .checks import predicate
 from .fidelity import Fidelity, fidelity
 from .session import MemorySession
-from .tables import MemoryTable, Overlay
+from .tables import Checks, MemoryTable, Overlay
 
 if TYPE_CHECKING:
     from .transaction import Transaction
@@ -36,26 +36,22 @@ class MemoryStore(Store):
 
     def __init__(self, mapping: Mapping) -> None:
         self.schema = mapping.schema
+        self.checks: dict[str, Checks] = mapping.prepared(_checks)
         self.lock = threading.RLock()
-        self.tables: dict[str, MemoryTable] = {}
-        self.checks = {
-            plan.name: [(check, predicate(plan, check, mapping.twins)) for check in plan.checks]
-            for plan in self.schema.tables.values()
-        }
+        self.tables = _Tables(self)
         self.time = 0
         self._open: dict[Transaction, int] = {}
         self._superseded: set[MemoryTable] = set()  # those that keep rows for an older snapshot
-        self.create_tables()
 
     def open(self, *, reading: bool = False) -> MemorySession:
         return MemorySession(self, reading=reading)
 
     def create_tables(self) -> None:
-        for plan in self.schema.tables.values():
-            self.tables.setdefault(plan.name, MemoryTable(plan))
+        self.tables.dropped = False
 
     def drop_tables(self) -> None:
         self.tables.clear()
+        self.tables.dropped = True
 
     def dispose(self) -> None:
         """There is nothing to release."""
@@ -73,8 +69,6 @@ class MemoryStore(Store):
 
     def table(self, name: str) -> MemoryTable:
         """Raises BackendError if the table was dropped."""
-        if name not in self.tables:
-            raise BackendError(f"there is no table {name}: it was dropped; create_tables() makes it again")
         return self.tables[name]
 
     def crash(self) -> None:
@@ -96,17 +90,14 @@ class MemoryStore(Store):
             self._open[transaction] = self.time
             return self.time
 
-    def publish(self, transaction: Transaction, overlays: dict[str, Overlay]) -> None:
+    def publish(self, transaction: Transaction, overlays: dict[MemoryTable, Overlay]) -> None:
         """Make the rows of a transaction the newest ones, all at once."""
         others = len(self._open) > (transaction in self._open)
         time = self.time + 1
-        for name, overlay in overlays.items():
-            table = self.tables[name]
+        for table, overlay in overlays.items():
             if others:
                 self._superseded.add(table)
-            for key, row in overlay.rows.items():
-                if row is not None or key in table.rows:
-                    table.publish(key, row, time, keep=others)
+            table.publish(overlay, time, keep=others)
         self.time = time
 
     def end(self, transaction: Transaction) -> None:
@@ -118,3 +109,25 @@ class MemoryStore(Store):
                 for key in list(table.history):
                     table.forget(key, oldest)
             self._superseded = {table for table in self._superseded if table.history}
+
+
+class _Tables(dict[str, MemoryTable]):
+    """The tables by name, each made when it is first asked for: most tests need a few of them."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.plans = store.schema.tables
+        self.checks = store.checks
+        self.dropped = False
+
+    def __missing__(self, name: str) -> MemoryTable:
+        if self.dropped:
+            raise BackendError(f"there is no table {name}: it was dropped; create_tables() makes it again")
+        return self.setdefault(name, MemoryTable(self.plans[name], self.checks[name]))
+
+
+def _checks(mapping: Mapping) -> dict[str, Checks]:
+    """What the checks of each table say, compiled."""
+    return {
+        plan.name: [(check, predicate(plan, check, mapping.twins)) for check in plan.checks]
+        for plan in mapping.schema.tables.values()
+    }

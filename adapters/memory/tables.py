@@ -9,15 +9,17 @@ Times are counted in commits: a unit with the snapshot 7 sees what the commits 1
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..tables import Key, Row, TablePlan
+from ..tables import Check, Key, Row, TablePlan
 
 if TYPE_CHECKING:
     from .transaction import Transaction
 
-__all__ = ["Index", "MemoryTable", "Overlay"]
+__all__ = ["Checks", "Index", "MemoryTable", "Overlay"]
+
+Checks = Sequence[tuple[Check, Callable[[Row], bool]]]  # the checks of a table, and whether a row passes
 
 
 class Index:
@@ -46,6 +48,8 @@ class Index:
 class Rows:
     """The rows of one table by key, and their indexes: one for each unique constraint and each reference."""
 
+    __slots__ = ("indexes", "plan", "references", "rows", "uniques")
+
     def __init__(self, plan: TablePlan) -> None:
         self.plan = plan
         self.rows: dict[Key, Any] = {}
@@ -54,24 +58,30 @@ class Rows:
         self.indexes = [*self.uniques, *self.references]
 
     def put(self, key: Key, row: Row | None) -> None:
-        old = self.rows.get(key)
-        for index in self.indexes:
-            if old is not None:
-                index.drop(key, old)
-            if row is not None:
-                index.put(key, row)
+        if self.indexes:
+            old = self.rows.get(key)
+            for index in self.indexes:
+                if old is not None:
+                    index.drop(key, old)
+                if row is not None:
+                    index.put(key, row)
         self.rows[key] = row
 
 
 class Overlay(Rows):
     """What one unit has written to a table and not committed. A deleted row is None."""
 
+    __slots__ = ()
+
 
 class MemoryTable(Rows):
     """The committed rows of one table, and the locks that open units hold on them."""
 
-    def __init__(self, plan: TablePlan) -> None:
+    __slots__ = ("changed", "checks", "claims", "history", "locks", "sequence", "sharers", "stamps")
+
+    def __init__(self, plan: TablePlan, checks: Checks) -> None:
         super().__init__(plan)
+        self.checks = checks
         self.changed = 0  # the time of the newest commit that changed anything here
         self.stamps: dict[Key, int] = {}
         self.history: dict[Key, list[tuple[int, Row | None]]] = {}
@@ -90,7 +100,7 @@ class MemoryTable(Rows):
         # The row is read before its stamp and `publish` writes them the other way round, so that a commit
         # in between is seen whole or not at all.
         row: Row | None = self.rows.get(key)
-        if self.stamps.get(key, 0) <= snapshot:
+        if not self.stamps or self.stamps.get(key, 0) <= snapshot:
             return row
         for stamp, old in reversed(self.history[key]):
             if stamp <= snapshot:
@@ -117,17 +127,20 @@ class MemoryTable(Rows):
             if (row := self.at(key, snapshot)) is not None and index.values(row) == value
         ]
 
-    def publish(self, key: Key, row: Row | None, time: int, *, keep: bool) -> None:
-        """Make a row, or its absence, the newest; with *keep*, somebody may still read the one before."""
-        if keep:
-            self.history.setdefault(key, []).append((self.stamps.get(key, 0), self.rows.get(key)))
-            self.stamps[key] = time
-        else:
-            self.stamps.pop(key, None)
-            self.history.pop(key, None)
-        self.put(key, row)
-        if row is None:
-            del self.rows[key]
+    def publish(self, written: Overlay, time: int, *, keep: bool) -> None:
+        """Make these rows, or their absence, the newest; with *keep*, somebody may still read those before."""
+        for key, row in written.rows.items():
+            if row is None and key not in self.rows:
+                continue  # it has come and gone in one transaction
+            if keep:
+                self.history.setdefault(key, []).append((self.stamps.get(key, 0), self.rows.get(key)))
+                self.stamps[key] = time
+            elif self.stamps:
+                self.stamps.pop(key, None)
+                self.history.pop(key, None)
+            self.put(key, row)
+            if row is None:
+                del self.rows[key]
         self.changed = time
 
     def forget(self, key: Key, oldest: int) -> None:

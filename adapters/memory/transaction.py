@@ -24,7 +24,7 @@ from ...domain.errors import (
     ReferenceViolated,
     Unavailable,
 )
-from ..tables import Key, Reference, Row, TablePlan
+from ..tables import Key, Reference, Row, TablePlan, Unique
 from ..violations import conflict, read_only, violation
 from .tables import Index, MemoryTable, Overlay
 
@@ -44,7 +44,7 @@ class Transaction:
         self.reading = reading
         self.snapshot: int | None = None
         self.crashed = False
-        self._overlays: dict[str, Overlay] = {}
+        self._overlays: dict[MemoryTable, Overlay] = {}
         self._held: list[tuple[dict[Any, Any], Any]] = []  # (where, which) of each lock
         self._journal: list[tuple[Overlay, Key, Any]] | None = None  # (overlay, key, what was there before)
 
@@ -59,16 +59,16 @@ class Transaction:
 
     def view(self, table: MemoryTable, key: Key) -> Row | None:
         """The row with this key, as this transaction sees it."""
-        overlay = self._overlays.get(table.plan.name)
+        overlay = self._overlays.get(table)
         if overlay is not None and key in overlay.rows:
             row: Row | None = overlay.rows[key]
             return row
-        return table.at(key, self.begin())
+        return table.at(key, self.begin() if self.snapshot is None else self.snapshot)
 
     def scan(self, table: MemoryTable) -> list[tuple[Key, Row]]:
         """All rows of a table, in no order."""
         snapshot = self.begin()
-        overlay = self._overlays.get(table.plan.name)
+        overlay = self._overlays.get(table)
         with self.store.lock:
             rows = list(table.scan(snapshot))
         if overlay is None:
@@ -80,7 +80,7 @@ class Transaction:
 
     def rows(self, table: MemoryTable) -> list[Row]:
         """The same, without their keys."""
-        if table.plan.name in self._overlays or table.changed > self.begin():
+        if table in self._overlays or table.changed > self.begin():
             return [row for _, row in self.scan(table)]
         with self.store.lock:
             return list(table.rows.values()) if table.changed <= self.begin() else [row for _, row in self.scan(table)]
@@ -96,7 +96,7 @@ class Transaction:
 
     def _find(self, table: MemoryTable, index: Index, number: int, value: Any) -> list[tuple[Key, Row]]:
         snapshot = self.begin()
-        overlay = self._overlays.get(table.plan.name)
+        overlay = self._overlays.get(table)
         with self.store.lock:
             keys = table.find(index, value, snapshot)
         if overlay is not None:
@@ -109,28 +109,30 @@ class Transaction:
     def insert(self, table: MemoryTable, key: Key, row: Row) -> None:
         self.require_writing()
         self.begin()
-        self._check_row(table.plan, row)
+        self._check_row(table, row)
         # The lock first: a database waits for whoever has it before it judges.
         self._require_unlocked(table.locks, key)
-        if self._newest(table, key) is not None:
-            raise violation(Duplicate, table.plan.name, table.plan.key_columns, table.plan.key_name)
-        if self.view(table, key) is not None:
-            # PostgreSQL lets it pass, and shows this unit both rows from then on.
-            raise conflict("it has removed the row with this key")
+        overlay = self._overlay(table)
+        if key in overlay.rows or key in table.rows or key in table.history:
+            self._require_gone(table, key)
         self._lock(table.locks, key)
-        self._check_uniques(table, key, row, None)
-        self._check_references(table, row, None)
-        self._put(table, key, row)
+        if table.uniques:
+            self._check_uniques(table, key, row, None)
+        if table.references:
+            self._check_references(table, row, None)
+        self._put(overlay, key, row)
 
     def update(self, table: MemoryTable, key: Key, old: Row, row: Row) -> None:
         self.require_writing()
-        self._check_row(table.plan, row)
+        self._check_row(table, row)
         self._claim_row(table, key)
-        if _is_known_otherwise(table.plan, old, row) and self._is_shared(table, key):
+        if table.sharers and _is_known_otherwise(table.plan, old, row) and self._is_shared(table, key):
             raise conflict("a new row refers to this one")
-        self._check_uniques(table, key, row, old)
-        self._check_references(table, row, old)
-        self._put(table, key, row)
+        if table.uniques:
+            self._check_uniques(table, key, row, old)
+        if table.references:
+            self._check_references(table, row, old)
+        self._put(self._overlay(table), key, row)
 
     def delete(self, table: MemoryTable, key: Key) -> None:
         self.require_writing()
@@ -139,24 +141,27 @@ class Transaction:
             raise conflict("a new row refers to the one that is removed")
         for reference in table.plan.referrers:
             self._check_unreferred(reference, key)
-        self._put(table, key, None)
+        self._put(self._overlay(table), key, None)
 
     def require_writing(self) -> None:
         """Raises UnitReadOnly."""
         if self.reading:
             raise read_only()
 
-    def _put(self, table: MemoryTable, key: Key, row: Row | None) -> None:
-        overlay = self._overlays.get(table.plan.name)
+    def _overlay(self, table: MemoryTable) -> Overlay:
+        overlay = self._overlays.get(table)
         if overlay is None:
-            overlay = self._overlays[table.plan.name] = Overlay(table.plan)
+            overlay = self._overlays[table] = Overlay(table.plan)
+        return overlay
+
+    def _put(self, overlay: Overlay, key: Key, row: Row | None) -> None:
         if self._journal is not None:
             self._journal.append((overlay, key, overlay.rows.get(key, MISSING)))
         overlay.put(key, row)
 
     def _newest(self, table: MemoryTable, key: Key) -> Row | None:
         """The row as everybody will see it, were this transaction to commit now."""
-        overlay = self._overlays.get(table.plan.name)
+        overlay = self._overlays.get(table)
         if overlay is not None and key in overlay.rows:
             row: Row | None = overlay.rows[key]
             return row
@@ -168,28 +173,37 @@ class Transaction:
         if table.stamps.get(key, 0) > snapshot:
             raise conflict()
 
-    def _check_row(self, plan: TablePlan, row: Row) -> None:
-        for column in plan.required:
-            if row[column.position] is None:
-                raise violation(MissingValue, plan.name, (column.name,), None)
-        for check, holds in self.store.checks[plan.name]:
+    def _require_gone(self, table: MemoryTable, key: Key) -> None:
+        """There is a row with this key, or was one. Raises Duplicate, Conflict."""
+        if self._newest(table, key) is not None:
+            raise violation(Duplicate, table.plan.name, table.plan.key_columns, table.plan.key_name)
+        if self.view(table, key) is not None:
+            # PostgreSQL lets it pass, and shows this unit both rows from then on.
+            raise conflict("it has removed the row with this key")
+
+    def _check_row(self, table: MemoryTable, row: Row) -> None:
+        plan = table.plan
+        if None in row:
+            for column in plan.required:
+                if row[column.position] is None:
+                    raise violation(MissingValue, plan.name, (column.name,), None)
+        for check, holds in table.checks:
             if not holds(row):
                 raise violation(CheckFailed, plan.name, check.columns, check.name)
 
     def _check_uniques(self, table: MemoryTable, key: Key, row: Row, old: Row | None) -> None:
-        overlay = self._overlays.get(table.plan.name)
+        overlay = self._overlays.get(table)
         for number, unique in enumerate(table.plan.uniques):
             value = unique.values(row)
             if value is None or (old is not None and unique.values(old) == value):
                 continue
-            broken = violation(Duplicate, table.plan.name, unique.columns, unique.name)
             if overlay is not None and any(other != key for other in overlay.indexes[number].find(value)):
-                raise broken
+                raise _taken(table.plan, unique)
             for other in table.uniques[number].find(value):
                 if other == key or (overlay is not None and other in overlay.rows):
                     continue
                 self._require_unlocked(table.locks, other)  # whoever has it may be giving the value up
-                raise broken
+                raise _taken(table.plan, unique)
             self._lock(table.claims, (number, value))
 
     def _check_references(self, table: MemoryTable, row: Row, old: Row | None) -> None:
@@ -212,7 +226,7 @@ class Transaction:
     def _check_unreferred(self, reference: Reference, key: Key) -> None:
         table = self.store.tables[reference.table]
         number = reference.number
-        overlay = self._overlays.get(table.plan.name)
+        overlay = self._overlays.get(table)
         if overlay is not None and overlay.indexes[len(table.uniques) + number].find(key):
             raise self._broken(reference)
         for other in table.references[number].find(key):
@@ -248,12 +262,12 @@ class Transaction:
             if (id(where), which) in kept:
                 continue
             owner = where.get(which)
-            if isinstance(owner, set):
+            if owner is self:
+                del where[which]
+            elif isinstance(owner, set):
                 owner.discard(self)
                 if not owner:
                     del where[which]
-            elif owner is self:
-                del where[which]
         del self._held[since:]
 
     # Ending
@@ -261,10 +275,10 @@ class Transaction:
     def commit(self) -> None:
         """Make all writes visible to the snapshots taken from now on. Raises Unavailable after a crash."""
         self.require_alive()
-        if self._overlays:
-            with self.store.lock:
+        with self.store.lock:
+            if self._overlays:
                 self.store.publish(self, self._overlays)
-        self.end()
+            self.end()
 
     def end(self) -> None:
         """Forget all writes and let go of everything. The next read begins a new transaction."""
@@ -323,6 +337,10 @@ class Savepoint:
             del journal[self._writes :]
             transaction._release(self._locks)
         self.release()
+
+
+def _taken(plan: TablePlan, unique: Unique) -> ConstraintViolated:
+    return violation(Duplicate, plan.name, unique.columns, unique.name)
 
 
 def _is_known_otherwise(plan: TablePlan, before: Row, after: Row | None) -> bool:

@@ -37,7 +37,7 @@ def look_over(orm: Session, schema: Schema, unit: SqlSession, context: Any) -> N
     new, assigned = list(orm.new), list(orm.dirty)
     look_over_new((schema.entities[type(instance)], instance) for instance in new)
     # Also an equal value is kept as it will be loaded: Decimal("1") as Decimal("1.00").
-    look_over_changed((schema.entities[type(instance)], instance) for instance in assigned)
+    look_over_changed([(schema.entities[type(instance)], instance) for instance in assigned])
     for instance in new:  # what is wrong in itself comes first
         _look_over_key(orm, unit, schema.entities[type(instance)], instance)
     dirty = [each for each in assigned if orm.is_modified(each)]
