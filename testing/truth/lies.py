@@ -114,10 +114,10 @@ LIES = [
     Lie("adding a removed object does not take the removal back", "alone", REPOSITORY,
         "            session.removed.pop(id(aggregate), None)\n", ""),
     Lie("a deleted object can be added again", "alone", REPOSITORY,
-        "                already_removed(entity, aggregate)\n            if state.key is not None:\n",
-        "                state.key = None\n            if state.key is not None:\n"),
+        "                already_removed(entity, aggregate)\n            foreign(entity, aggregate)  #",
+        "                state.key = None\n            else: foreign(entity, aggregate)  #"),
     Lie("objects of ended units are taken", "alone", REPOSITORY,
-        "                foreign(entity, aggregate)  #", "                pass  #"),
+        "            foreign(entity, aggregate)  #", "            pass  #"),
     # The order of writing, as constraints see it
     Lie("deletes come before inserts", "alone", FLUSH,
         "        self._find_raised()\n",
