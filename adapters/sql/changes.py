@@ -26,26 +26,33 @@ from ..violations import read_only, violation
 if TYPE_CHECKING:
     from .session import SqlSession
 
-__all__ = ["look_over", "mark_changed_documents", "remember_documents", "watch_documents"]
+__all__ = ["look_over", "look_over_values", "mark_changed_documents", "remember_documents", "watch_documents"]
 
 DOCUMENTS = "honestwork: the JSON values as they are stored"
 
 
 def look_over(orm: Session, schema: Schema, unit: SqlSession, context: Any) -> None:
     """Called by the ORM before each flush. Raises BadValue, KeyChanged, MissingValue and Duplicate."""
-    held = unit.held
     new, assigned = list(orm.new), list(orm.dirty)
-    look_over_new((schema.entities[type(instance)], instance) for instance in new)
-    # Also an equal value is kept as it will be loaded: Decimal("1") as Decimal("1.00").
-    look_over_changed([(schema.entities[type(instance)], instance) for instance in assigned])
-    for instance in new:  # what is wrong in itself comes first
-        _look_over_key(orm, unit, schema.entities[type(instance)], instance)
+    look_over_values(unit, new, assigned)
     dirty = [each for each in assigned if orm.is_modified(each)]
     touched = {id(each) for each in (*new, *dirty)}
     if touched and schema.has_versioned_members:
-        _raise_versions(orm, schema, held, touched)
+        _raise_versions(orm, schema, unit.held, touched)
     if schema.references_between:
         _order_tables(schema, context, {type(each) for each in (*new, *dirty, *orm.deleted)})
+
+
+def look_over_values(unit: SqlSession, new: list[object], assigned: list[object]) -> None:
+    """Refuse new and changed objects for what they hold. Raises BadValue, KeyChanged, MissingValue and Duplicate."""
+    entities = unit.store.schema.entities
+    look_over_new((entities[type(instance)], instance) for instance in new)
+    # Also an equal value is kept as it will be loaded: Decimal("1") as Decimal("1.00").
+    look_over_changed([(entities[type(instance)], instance) for instance in assigned])
+    for instance in new:  # what is wrong in itself comes first
+        entity = entities[type(instance)]
+        if entity.table.generated is None:
+            _look_over_key(unit.orm, unit, entity, instance)
 
 
 def _look_over_key(orm: Session, unit: SqlSession, entity: EntityPlan, instance: object) -> None:

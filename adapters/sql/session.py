@@ -33,6 +33,7 @@ from ..usable import Usable
 from .changes import look_over, mark_changed_documents, remember_documents
 from .engines import WriteLock
 from .errors import DRIVER_ERRORS, raised
+from .flush import flushed_plainly
 from .repository import SqlRepository
 
 if TYPE_CHECKING:
@@ -54,10 +55,7 @@ def _loaded(orm: _Orm, instance: object) -> None:
 
 @event.listens_for(_Orm, "pending_to_persistent")
 def _stored(orm: _Orm, instance: object) -> None:
-    entity = orm.unit.store.schema.entities[type(instance)]
-    _complete(entity, instance)
-    orm.unit.hold(entity, instance)
-    orm.unit.inserted.append(instance)
+    orm.unit.stored(orm.unit.store.schema.entities[type(instance)], instance)
 
 
 def _complete(entity: EntityPlan, instance: object) -> None:
@@ -127,11 +125,12 @@ class SqlSession(Streaming, Usable, Session):
         for entity, instance in self.documents:
             mark_changed_documents(entity, instance)
         orm = self.orm
-        if not (orm.new or orm.deleted or orm.identity_map.check_modified()):
+        if not (orm._new or orm._deleted or orm.identity_map._modified):
             return
         self.take_turn()
         try:
-            orm.flush()
+            if not flushed_plainly(self):
+                orm.flush()
         except DRIVER_ERRORS as error:
             self.fail()
             self.given.take_back()
@@ -218,6 +217,12 @@ class SqlSession(Streaming, Usable, Session):
             remember_documents(entity, instance)
             self.documents.append((entity, instance))
 
+    def stored(self, entity: EntityPlan, instance: object) -> None:
+        """A new object has its row."""
+        _complete(entity, instance)
+        self.hold(entity, instance)
+        self.inserted.append(instance)
+
     def remember(self, entity: EntityPlan, instance: object) -> None:
         """The object has been loaded again."""
         if entity.documents:
@@ -228,6 +233,8 @@ class SqlSession(Streaming, Usable, Session):
 
     def is_forgetting(self, entity: EntityPlan, aggregate: object) -> bool:
         """Is an aggregate with the same key removed, and not yet flushed?"""
+        if not self.orm._deleted:
+            return False
         key = entity.key_of(aggregate)
         return any(isinstance(each, entity.cls) and entity.key_of(each) == key for each in self.orm.deleted)
 

@@ -11,6 +11,7 @@ from ..entities import EntityPlan
 from ..mapping import Mapping
 from .engines import configured, in_memory, reading, write_lock
 from .errors import DRIVER_ERRORS, raised
+from .flush import Writer
 from .loading import Loader
 from .session import SqlSession
 
@@ -45,6 +46,7 @@ class SqlStore(Store):
         self._reading = reading(self.engine)
         self.metadata = mapping.metadata
         self._loaders: dict[type[Any], Loader] = {}
+        self._writers: dict[type[Any], Writer] = {}
         self._one_writer = self.engine.dialect.name == "sqlite" and (begin == "immediate" or in_memory(self.engine.url))
         self._write_lock = write_lock(self.engine, lock_timeout) if self._one_writer else None
 
@@ -75,4 +77,11 @@ class SqlStore(Store):
         found = self._loaders.get(entity.cls)
         if found is None:
             found = self._loaders[entity.cls] = Loader(self, entity)
+        return found
+
+    def writer(self, cls: type[Any]) -> Writer:
+        """What writes the rows of a class where there is nothing more to it; it lives as long as the store."""
+        found = self._writers.get(cls)
+        if found is None:
+            found = self._writers[cls] = Writer(self, self.schema.entities[cls])
         return found
