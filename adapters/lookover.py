@@ -20,10 +20,10 @@ def look_over_new(found: Iterable[tuple[EntityPlan, object]]) -> None:
     for entity, instance in found:
         _look_over_one(entity, instance)
         if entity.table.generated is not None:
-            continue
+            continue  # the store will give the key
         key = entity.key_of(instance)
         if key is None or (isinstance(key, tuple) and None in key):
-            continue  # the store or the owner will give it
+            continue  # the owner will give it
         if (entity.identity_class, key) in keys:
             raise violation(Duplicate, entity.table.name, entity.table.key_columns, entity.table.key_name)
         keys.add((entity.identity_class, key))

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Connection, Table, bindparam
 from sqlalchemy.orm import Mapper
+from sqlalchemy.orm.attributes import instance_dict
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.orm.state import InstanceState
 
@@ -39,8 +40,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Writer", "flushed_plainly"]
 
-State = InstanceState[Any]
+Values = dict[str, Any]  # the `__dict__` of an object
+Noted = tuple[InstanceState[Any], Values]  # the ORM's notes about an object, and its values
 Parameters = dict[str, Any]
+
+ROWS_AT_ONCE = 1000  # what Python makes of so many parameters is gone before it makes more
 
 # What the ORM's flush tells of, and how many listen to it in this package.
 OF_THE_SESSION = {"before_flush": 1, "after_flush": 1, "after_flush_postexec": 0, "pending_to_persistent": 1}
@@ -56,7 +60,7 @@ def flushed_plainly(session: SqlSession) -> bool:
     if plan is None:
         return False
     orm = session.orm
-    session.given = Given(new for state, new in orm._new.items() if plan[type(new)].writer.entity.defaulted)
+    session.given = Given(new for new in orm._new.values() if plan[type(new)].writer.entity.defaulted)
     look_over_values(session, list(orm._new.values()), [state.obj() for state in orm.identity_map._modified])
     try:
         connection = orm.connection()
@@ -74,10 +78,10 @@ class _Work:
 
     def __init__(self, writer: Writer) -> None:
         self.writer = writer
-        self.new: list[State] = []
-        self.changed: list[State] = []
+        self.new: list[Noted] = []
+        self.changed: list[Noted] = []
         self.keys: list[Key] = []  # of the new ones
-        self.versions: list[tuple[State, int]] = []  # of the changed ones
+        self.versions: list[tuple[Values, int]] = []  # of the changed ones
 
     def write(self, connection: Connection) -> None:
         if self.changed:
@@ -101,16 +105,17 @@ def _plan(session: SqlSession) -> Plan | None:
             work = plan[type(new)] = _Work(store.writer(type(new)))
             if not work.writer.takes_new or work.writer.is_overheard():
                 return None
-        work.new.append(state)
+        work.new.append((state, instance_dict(new)))
     for state in orm.identity_map._modified:
         work = plan.get(state.class_)
         if work is None:
             work = plan[state.class_] = _Work(store.writer(state.class_))
             if work.writer.is_overheard():
                 return None
-        if not work.writer.takes(state):
+        noted = state, state.dict
+        if not work.writer.takes(*noted):
             return None
-        work.changed.append(state)
+        work.changed.append(noted)
     if len(plan) == 1:
         return plan
     order = store.schema.order
@@ -123,18 +128,18 @@ def _settle(session: SqlSession, plan: Plan) -> None:
     known, transaction = orm.identity_map, orm._transaction
     assert transaction is not None
     for work in plan.values():
-        work.writer.give_versions(work)
-        for state, key in zip(work.new, work.keys, strict=True):
-            work.writer.give(state.dict, key)
-            state.key = identity(work.writer.entity, key)
+        writer, entity = work.writer, work.writer.entity
+        for values, version in work.versions:
+            writer.give_version(values, version)
+        for (state, values), key in zip(work.new, work.keys, strict=True):
+            writer.give(values, key)
+            state.key = identity(entity, key)
             known.replace(state)
             transaction._new[state] = True  # to be forgotten, should the transaction be rolled back
-        for state in work.changed:
+        for state, _ in work.changed:
             transaction._dirty[state] = True  # to be loaded again then
-    for work in plan.values():
-        InstanceState._commit_all_states(((state, state.dict) for state in (*work.new, *work.changed)), known)
-        for state in work.new:
-            session.stored(work.writer.entity, orm._new.pop(state))
+        InstanceState._commit_all_states((*work.new, *work.changed), known)
+        session.stored(entity, [orm._new.pop(state) for state, _ in work.new])
     for entity, instance in session.documents:
         remember_documents(entity, instance)
 
@@ -162,6 +167,7 @@ class Writer:
         }
         self.insert = table.insert()
         self.insert_many = self.insert.returning(*table.primary_key, sort_by_parameter_order=True)
+        self.insert_rising = self.insert.returning(*table.primary_key)
         matched = [*entity.key_attributes, *([self.version] if self.version is not None else [])]
         # No column has a name like these: a parameter that is named as a column is a value for it.
         self.where = {f"honestwork where {name}": name for name in matched}
@@ -176,29 +182,29 @@ class Writer:
             self.mapper.class_manager.dispatch.refresh_flush
         )
 
-    def takes(self, state: State) -> bool:
+    def takes(self, state: InstanceState[Any], values: Values) -> bool:
         """Is this a plain change: of columns, all of which are known?"""
         if not self.takes_changed:
             return False
-        values = state.dict
         return all(name in self.column_keys and name in values for name in state.committed_state) and all(
             name in values for name in self.where.values()
         )
 
-    def write_changed(self, connection: Connection, states: list[State]) -> list[tuple[State, int]]:
+    def write_changed(self, connection: Connection, changed: list[Noted]) -> list[tuple[Values, int]]:
         """Update the rows of these objects. Gives their new versions.
 
         Raises StaleDataError if any of the rows is not there any more, or not with the version that it had.
         """
-        versions: list[tuple[State, int]] = []
-        in_order = sorted(states, key=self.mapper._persistent_sortkey_fn) if len(states) > 1 else states
+        versions: list[tuple[Values, int]] = []
+        by_key: Any = self.mapper._persistent_sortkey_fn
+        in_order = sorted(changed, key=lambda noted: by_key(noted[0])) if len(changed) > 1 else changed
         for _, group in groupby(self._changes(in_order, versions), key=lambda parameters: parameters.keys()):
             self._update(connection, list(group))
         return versions
 
-    def _changes(self, states: list[State], versions: list[tuple[State, int]]) -> Iterator[Parameters]:
-        for state in states:
-            values, before = state.dict, state.committed_state
+    def _changes(self, noted: list[Noted], versions: list[tuple[Values, int]]) -> Iterator[Parameters]:
+        for state, values in noted:
+            before = state.committed_state
             changed = {
                 self.column_keys[name]: values[name]
                 for name in before
@@ -207,7 +213,7 @@ class Writer:
             if not changed:
                 continue
             if self.version is not None:
-                versions.append((state, self.next_version(values[self.version])))
+                versions.append((values, self.next_version(values[self.version])))
                 changed[self.column_keys[self.version]] = versions[-1][1]
             for key, name in self.where.items():
                 changed[key] = values[name]
@@ -221,34 +227,44 @@ class Writer:
         if matched != len(rows) and (len(batches) == len(rows) or dialect.supports_sane_multi_rowcount):
             raise StaleDataError(f"{matched} of {len(rows)} rows of {self.entity.table.name} were there to be updated")
 
-    def write_new(self, connection: Connection, states: list[State]) -> list[Key]:
+    def write_new(self, connection: Connection, new: list[Noted]) -> list[Key]:
         """Insert the rows of these objects. Gives their keys."""
-        rows = [self._row(state.dict) for state in states]
+        keys: list[Key] = []
+        for start in range(0, len(new), ROWS_AT_ONCE):
+            keys += self._insert(connection, [self._row(values) for _, values in new[start : start + ROWS_AT_ONCE]])
+        return keys if self.generated is not None else [self.entity.key_of(state.obj()) for state, _ in new]
+
+    def _insert(self, connection: Connection, rows: list[Parameters]) -> list[Key]:
+        """Gives the keys that the database has generated."""
         if self.generated is None:
             connection.execute(self.insert, rows)
-            return [self.entity.key_of(state.obj()) for state in states]
+            return []
         if len(rows) > 1 and connection.dialect.insert_executemany_returning_sort_by_parameter_order:
+            if connection.dialect.name == "sqlite":
+                # SQLAlchemy would insert them one by one, for SQLite may give keys back in any order. But the keys
+                # of an AUTOINCREMENT, which every table of a mapping has, rise with each row.
+                return sorted(connection.execute(self.insert_rising, rows).scalars())
             return list(connection.execute(self.insert_many, rows).scalars())
         keys: list[Any] = [connection.execute(self.insert, row).inserted_primary_key for row in rows]
         return [key for (key,) in keys]
 
-    def _row(self, values: dict[str, Any]) -> Parameters:
+    def _row(self, values: Values) -> Parameters:
         row = {column: values.get(name) for column, name in self.filled}
         if self.version is not None:
             row[self.column_keys[self.version]] = self.next_version(None)
         return row
 
-    def give(self, values: dict[str, Any], key: Key) -> None:
+    def give(self, values: Values, key: Key) -> None:
         """Tell a new object what the row has that it has not."""
         if self.generated is not None:
             values[self.generated] = key
         if self.version is not None:
             values[self.version] = self.next_version(None)
 
-    def give_versions(self, work: _Work) -> None:
-        for state, version in work.versions:
-            assert self.version is not None
-            state.dict[self.version] = version
+    def give_version(self, values: Values, version: int) -> None:
+        """Tell a changed object its new version."""
+        assert self.version is not None
+        values[self.version] = version
 
 
 def _is_simple(entity: EntityPlan) -> bool:

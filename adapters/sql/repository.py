@@ -57,7 +57,7 @@ class SqlRepository(StoredRepository[A, K]):
         require_own(self._entity, aggregate, self._session)
         if state.key is None and self._session.is_forgetting(self._entity, aggregate):
             self._session.flush()  # the old row goes first, and the new one is a row of its own
-        self._session.orm.add(aggregate)
+        self._session.add(aggregate)
 
     def remove(self, aggregate: A) -> None:
         self._require_ours(aggregate)

@@ -55,7 +55,7 @@ def _loaded(orm: _Orm, instance: object) -> None:
 
 @event.listens_for(_Orm, "pending_to_persistent")
 def _stored(orm: _Orm, instance: object) -> None:
-    orm.unit.stored(orm.unit.store.schema.entities[type(instance)], instance)
+    orm.unit.stored(orm.unit.store.schema.entities[type(instance)], [instance])
 
 
 def _complete(entity: EntityPlan, instance: object) -> None:
@@ -217,11 +217,35 @@ class SqlSession(Streaming, Usable, Session):
             remember_documents(entity, instance)
             self.documents.append((entity, instance))
 
-    def stored(self, entity: EntityPlan, instance: object) -> None:
-        """A new object has its row."""
-        _complete(entity, instance)
-        self.hold(entity, instance)
-        self.inserted.append(instance)
+    def add(self, aggregate: object) -> None:
+        """The aggregate belongs to this unit from now on, with its members."""
+        orm, state = self.orm, instance_state(aggregate)
+        if state.key is not None or state in orm._new or not self._comes_alone(aggregate):
+            orm.add(aggregate)
+            return
+        orm._autobegin_t()
+        orm._new[state] = aggregate
+        state.session_id = orm.hash_key
+        if state.modified:
+            state._strong_obj = aggregate
+        _attached(orm, aggregate)
+
+    def _comes_alone(self, aggregate: object) -> bool:
+        """May the ORM be spared to look what else comes with it, and whom to tell?"""
+        told = self.orm.dispatch
+        return (
+            self.store.writer(type(aggregate)).takes_new
+            and not told.before_attach
+            and not told.after_attach
+            and len(told.transient_to_pending) == 1  # this module's
+        )
+
+    def stored(self, entity: EntityPlan, new: Sequence[object]) -> None:
+        """New objects have their rows."""
+        for instance in new:
+            _complete(entity, instance)
+            self.hold(entity, instance)
+        self.inserted.extend(new)
 
     def remember(self, entity: EntityPlan, instance: object) -> None:
         """The object has been loaded again."""
