@@ -110,8 +110,10 @@ def _column(table: Table, column: Column[Any]) -> Iterator[str]:
 def _unfit_default(table: Table, column: Column[Any]) -> Iterator[str]:
     """A constant that the column itself cannot hold."""
     try:
-        constant = producer(column.default) if isinstance(column.default, ScalarElementColumnDefault) else None
-        if (give := constant or server_producer(column)) is not None:
+        for default in (column.default, column.onupdate):
+            if isinstance(default, ScalarElementColumnDefault):
+                guard_for(table.name, column)(default.arg)
+        if (give := server_producer(column)) is not None:
             guard_for(table.name, column)(give())
     except BadValue as bad:
         yield f"the default of {table.name}.{column.name} is one that it cannot hold: {bad}"

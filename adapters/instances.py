@@ -20,7 +20,7 @@ from sqlalchemy.orm.attributes import instance_dict, set_committed_value
 from .entities import EntityPlan
 from .tables import Key
 
-__all__ = ["Given", "blank", "fill", "identity", "set_members"]
+__all__ = ["Given", "blank", "complete_members", "fill", "identity", "set_members"]
 
 
 def blank(entity: EntityPlan) -> Any:
@@ -47,6 +47,14 @@ def fill(entity: EntityPlan, instance: Any, values: Sequence[Any]) -> None:
 def set_members(instance: Any, attribute: str, members: Any) -> None:
     """Give an object its members, or its owner, as if they had just been loaded."""
     set_committed_value(instance, attribute, members)
+
+
+def complete_members(entity: EntityPlan, instance: Any) -> None:
+    """What has just been stored has no other members than it was given: nothing is left to be loaded later."""
+    values = instance_dict(instance)
+    for members in entity.relations:
+        if members.attribute not in values:
+            set_members(instance, members.attribute, [] if members.is_collection else None)
 
 
 class Given:

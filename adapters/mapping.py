@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping as Dict
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import Column, FromClause, MetaData, Table
+from sqlalchemy import CheckConstraint, Column, FromClause, MetaData, Table
 from sqlalchemy.orm import (
     CompositeProperty,
     Mapper,
@@ -16,9 +16,12 @@ from sqlalchemy.orm import (
     registry,
     relationship,
 )
+from sqlalchemy.sql.schema import CallableColumnDefault
 
 from ..domain.errors import MappingRefused
 from .doctor import findings
+from .guard import guard_for
+from .lengths import count_characters
 from .schema import Schema
 from .types import portable
 
@@ -227,3 +230,18 @@ def _complete(table: Table) -> None:
         table.dialect_options["sqlite"]["autoincrement"] = generated
         for column in table.columns:
             column.type = portable(column.type)
+            if isinstance(column.onupdate, CallableColumnDefault):
+                column.onupdate.arg = cast("Any", _guarded(table.name, column, column.onupdate.arg))
+    for constraint in table.constraints:
+        if isinstance(constraint, CheckConstraint):
+            count_characters(constraint)
+
+
+def _guarded(table: str, column: Column[Any], function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The same function, refused where it gives what would not come back as it went in."""
+
+    def give(context: Any) -> Any:
+        value = function(context)
+        return None if value is None else guard_for(table, column)(value)
+
+    return give

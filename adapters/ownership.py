@@ -13,7 +13,7 @@ from sqlalchemy import event
 from sqlalchemy.orm.attributes import instance_state
 
 from .entities import EntityPlan, MembersPlan
-from .refusals import foreign
+from .refusals import already_removed, foreign
 
 __all__ = ["NOBODY", "Unit", "owner_of", "require_own", "set_owner", "watch_arrivals"]
 
@@ -47,9 +47,11 @@ def set_owner(instance: object, owner: Unit | None) -> None:
 
 
 def require_own(entity: EntityPlan, aggregate: object, unit: Unit) -> None:
-    """Raises ForeignObject if the object or any of its members belongs to another unit."""
+    """Raises ForeignObject if the object or a member belongs to another unit, AlreadyRemoved if its row is deleted."""
     if owner_of(aggregate) not in (None, unit):
         foreign(entity, aggregate)
+    if instance_state(aggregate).was_deleted:
+        already_removed(entity, aggregate)
     for children in entity.children:
         for member in children.members(aggregate):
             require_own(children.entity, member, unit)
@@ -66,6 +68,8 @@ def watch_arrivals(owning: EntityPlan, members: MembersPlan) -> None:
             unit.attach(members.entity, member)
         elif owner_of(member) is not unit:
             foreign(members.entity, member)
+        elif instance_state(member).was_deleted:
+            already_removed(members.entity, member)
 
     attribute = getattr(owning.cls, members.attribute)
     heard = "append" if members.is_collection else "set"

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm.attributes import get_history, instance_dict, instance_state
 
+from ...domain.errors import Duplicate
 from ..aggregates import members_touched
 from ..entities import ChildrenPlan, EntityPlan, LinksPlan, Part
+from ..instances import complete_members
 from ..lookover import look_over_changed, look_over_new
 from ..refusals import foreign
 from ..tables import Row, TablePlan
-from ..violations import conflict
+from ..violations import conflict, violation
 from .instances import Known, commit_states, mark_deleted
 
 if TYPE_CHECKING:
@@ -112,6 +114,19 @@ class Flush:
     def _look_over(self) -> None:
         look_over_new(self.new.values())
         look_over_changed([(known.entity, known.instance) for known in self.changed.values()])
+        for entity, instance in self.new.values():
+            self._look_over_key(entity, instance)
+
+    def _look_over_key(self, entity: EntityPlan, instance: Any) -> None:
+        """A key that this unit has an object for is taken, whatever others have done to its row."""
+        known = self.session.known_with(entity, entity.key_of(instance))
+        if known is None or id(known.instance) in self.removed:
+            return
+        table = self.tables[entity.table.name]
+        if self.session.renewed and self.transaction.view(table, known.key) is None:
+            return  # another unit has removed it since this one has committed
+        self.transaction.require_writing()
+        raise violation(Duplicate, table.plan.name, table.plan.key_columns, table.plan.key_name)
 
     def _find_raised(self) -> None:
         if not self.schema.has_versioned_members:
@@ -261,6 +276,7 @@ class Flush:
         for ident, (entity, instance) in self.new.items():
             row = self.written[ident]
             key = entity.table.key(row[entity.parts[0].piece]) if len(entity.parts) > 1 else entity.table.key(row)
+            complete_members(entity, instance)
             session.inserted.append(session.register(entity, key, row, instance))
         session.flushed.extend(self.changed.values())
         commit_states([*session.inserted[before:], *self.changed.values()], session.changes)

@@ -78,7 +78,7 @@ class MemoryRepository(StoredRepository[A, K]):
         return None if found is None else session.load(found[0], key, found[1])
 
     def _load(self, asked: Query, *, apart: bool = False) -> list[A]:
-        load = self._session.load_apart if apart else self._session.load
+        load = self._session.loading_apart() if apart else self._session.load
         return [load(*self._named(row)) for row in self._search.rows(asked)]
 
     def _count(self, asked: Query) -> int:

@@ -53,6 +53,7 @@ class MemorySession(Streaming, Usable, Session):
         self.store = store
         self.reading = reading
         self.transaction = Transaction(store, reading=reading)
+        self.transaction.lost = self.fail
         self.changes = Changes()
         self.pending: dict[int, tuple[EntityPlan, Any]] = {}  # new and not flushed, by id, in the order of arrival
         self.removed: dict[int, Known] = {}  # by id of the object
@@ -135,6 +136,10 @@ class MemorySession(Streaming, Usable, Session):
     def known(self, instance: object) -> Known | None:
         """What this unit knows of an object, if it has loaded or stored it."""
         return self._by_id.get(id(instance))
+
+    def known_with(self, entity: EntityPlan, key: Key) -> Known | None:
+        """What this unit knows of the object with this key."""
+        return self._known.get(entity.identity_class, {}).get(key)
 
     def known_by_id(self, ident: int) -> Known | None:
         """The same, by the id of an object that is known to be alive."""
@@ -253,13 +258,20 @@ class MemorySession(Streaming, Usable, Session):
             rows = [(each, row) for each in keys if (row := self.transaction.view(table, each)) is not None]
             set_members(instance, links.attribute, self._load_all(links, rows, load))
 
-    def load_apart(self, entity: EntityPlan, key: Key, row: Row) -> Any:
-        """An object that stands for a row and belongs to nobody, with its members."""
-        instance = entity.hydrate(entity.decoded(row))
-        instance_state(instance).key = identity(entity, key)
-        set_owner(instance, NOBODY)
-        self._fill_members(entity, key, instance, self.load_apart)
-        return instance
+    def loading_apart(self) -> Load:
+        """What gives objects that stand for rows and belong to nobody, with their members: one for each row."""
+        apart: dict[Any, Any] = {}
+
+        def load(entity: EntityPlan, key: Key, row: Row) -> Any:
+            name = identity(entity, key)
+            if name not in apart:
+                apart[name] = instance = entity.hydrate(entity.decoded(row))
+                instance_state(instance).key = name
+                set_owner(instance, NOBODY)
+                self._fill_members(entity, key, instance, load)
+            return apart[name]
+
+        return load
 
     def _load_all(self, members: MembersPlan, rows: list[tuple[Key, Row]], load: Load) -> list[Any]:
         loaded = []

@@ -14,6 +14,7 @@ as a database does whose lock timeout has passed. Nothing here knows of objects.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ...domain.errors import (
@@ -44,6 +45,7 @@ class Transaction:
         self.reading = reading
         self.snapshot: int | None = None
         self.crashed = False
+        self.lost: Callable[[], None] = lambda: None  # called when somebody notices the crash
         self._overlays: dict[MemoryTable, Overlay] = {}
         self._held: list[tuple[dict[Any, Any], Any]] = []  # (where, which) of each lock
         self._journal: list[tuple[Overlay, Key, Any]] | None = None  # (overlay, key, what was there before)
@@ -295,6 +297,7 @@ class Transaction:
     def require_alive(self) -> None:
         """Raises Unavailable after a crash."""
         if self.crashed:
+            self.lost()
             raise Unavailable("the store has crashed, and this unit's transaction with it: run the service again")
 
     def crash(self) -> None:
@@ -320,13 +323,15 @@ class Savepoint:
         self._locks = len(transaction._held)
 
     def release(self) -> None:
-        """Keep what was written since."""
+        """Keep what was written since. Raises Unavailable after a crash."""
+        self._transaction.require_alive()
         if self._outermost:
             self._transaction._journal = None
 
     def rollback(self) -> None:
-        """Undo what was written since, and give up the locks taken for it."""
+        """Undo what was written since, and give up the locks taken for it. Raises Unavailable after a crash."""
         transaction = self._transaction
+        transaction.require_alive()
         journal = transaction._journal
         assert journal is not None
         with transaction.store.lock:

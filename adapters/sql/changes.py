@@ -79,9 +79,14 @@ def _complete(entity: EntityPlan, instance: object) -> None:
     for attribute, each in entity.by_name.items():
         if attribute != each.attribute or attribute in entity.adopted or each is entity.version:
             continue
-        if values.get(attribute) is None and attribute not in entity.key_attributes:
-            default = each.column.default
-            setattr(instance, attribute, None if default is None else each.column.guard(default()))
+        if attribute in entity.key_attributes:
+            continue
+        given = values.get(attribute)
+        if given is None and each.column.default is not None:
+            given = each.column.guard(each.column.default())
+        if given is None or attribute not in instance_state(instance).committed_state:
+            values.pop(attribute, None)  # what was not assigned is no change to the ORM
+            setattr(instance, attribute, given)
 
 
 def _raise_versions(orm: Session, schema: Schema, held: Iterable[object], touched: set[int]) -> None:

@@ -31,7 +31,7 @@ from ..schema import Schema
 from ..tables import Check, Reference, TablePlan, Unique
 from ..violations import conflict, in_words_of_the_domain, read_only, violation
 
-__all__ = ["DRIVER_ERRORS", "raised", "translated"]
+__all__ = ["DRIVER_ERRORS", "is_lost", "raised", "translated"]
 
 DRIVER_ERRORS = (DBAPIError, StaleDataError, PoolTimeout)
 
@@ -95,6 +95,11 @@ def raised(error: Exception, schema: Schema, *, committing: bool = False) -> NoR
     translation.__cause__ = error
     own = in_words_of_the_domain(translation, schema.violations)
     raise own from own.__cause__
+
+
+def is_lost(error: Exception) -> bool:
+    """Is the connection gone, and with it the transaction?"""
+    return isinstance(error, DBAPIError) and (error.connection_invalidated or _kind(error.orig) is Unavailable)
 
 
 def translated(error: Exception, schema: Schema, *, committing: bool = False) -> HonestworkError:

@@ -11,20 +11,22 @@ What is added to `sqlalchemy.orm.Session`:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, Executable, event
+from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import Session as OrmSession, make_transient
 from sqlalchemy.orm.attributes import instance_dict, instance_state
 
+from ...domain.errors import Unavailable
 from ...domain.repository import Repository
 from ...service_layer.store import Session
 from ..aggregates import anything_expired
 from ..entities import EntityPlan
-from ..instances import Given
+from ..instances import Given, complete_members
 from ..ownership import set_owner
 from ..ports import entity_of, repository_class
 from ..streams import Streaming
@@ -32,7 +34,7 @@ from ..tables import Key
 from ..usable import Usable
 from .changes import look_over, mark_changed_documents, remember_documents
 from .engines import WriteLock
-from .errors import DRIVER_ERRORS, raised
+from .errors import DRIVER_ERRORS, is_lost, raised
 from .flush import flushed_plainly
 from .repository import SqlRepository
 
@@ -114,6 +116,7 @@ class SqlSession(Streaming, Usable, Session):
         self.renewed = False  # a transaction has ended: what was loaded in it may have changed since
         self._lock = lock
         self._locked = False
+        self._lost = False  # the connection, and the transaction with it
 
     def repository(self, port: type[Repository[Any, Any]], aggregate: type[Any]) -> SqlRepository[Any, Any]:
         entity = entity_of(self.store.schema, aggregate)
@@ -132,9 +135,13 @@ class SqlSession(Streaming, Usable, Session):
             if not flushed_plainly(self):
                 orm.flush()
         except DRIVER_ERRORS as error:
-            self.fail()
+            self._fail_by(error)
             self.given.take_back()
             raised(error, self.store.schema)
+        except StatementError as error:  # around what a function of the mapping has raised
+            self.fail()
+            self.given.take_back()
+            raise (error.orig or error) from None
         except BaseException:
             self.fail()
             self.given.take_back()
@@ -145,7 +152,7 @@ class SqlSession(Streaming, Usable, Session):
         try:
             self.orm.commit()
         except DRIVER_ERRORS as error:
-            self.fail()
+            self._fail_by(error)
             raised(error, self.store.schema, committing=True)
         self.inserted.clear()
         self.deleted.clear()
@@ -155,16 +162,16 @@ class SqlSession(Streaming, Usable, Session):
         self.require_open()
         try:
             self.orm.expunge_all()  # first, for a rollback expires whatever the session still has
-            self.orm.rollback()
+            while self.orm.in_transaction():
+                self._end_orm(self.orm.rollback)
             self.orm.expunge_all()
-        except DRIVER_ERRORS as error:
-            raised(error, self.store.schema)
         finally:
             self._forget_since(0)
             self._bring_back_deleted()
             self.held.clear()
             self.documents.clear()
             self.recover()
+            self._lost = False
             self._end_transaction()
 
     @contextmanager
@@ -176,7 +183,7 @@ class SqlSession(Streaming, Usable, Session):
         try:
             yield
             self.flush()
-            savepoint.commit()
+            self._release(savepoint)
         except BaseException:
             self._undo(savepoint)
             self._forget_since(before)
@@ -187,7 +194,7 @@ class SqlSession(Streaming, Usable, Session):
             return
         self.close_for_good()
         try:
-            self.orm.close()
+            self._end_orm(self.orm.close)
         finally:
             self._forget_since(0)
             self._bring_back_deleted()
@@ -201,7 +208,7 @@ class SqlSession(Streaming, Usable, Session):
         try:
             return self.orm.connection().execute(statement, parameters).all()
         except DRIVER_ERRORS as error:
-            self.fail()
+            self._fail_by(error)
             raised(error, self.store.schema)
 
     def has_row(self, entity: EntityPlan, key: Key) -> bool:
@@ -244,6 +251,7 @@ class SqlSession(Streaming, Usable, Session):
         """New objects have their rows."""
         for instance in new:
             _complete(entity, instance)
+            complete_members(entity, instance)
             self.hold(entity, instance)
         self.inserted.extend(new)
 
@@ -276,15 +284,36 @@ class SqlSession(Streaming, Usable, Session):
             self._locked = False
             self._lock.release()
 
+    def _fail_by(self, error: Exception) -> None:
+        self.fail()
+        self._lost = self._lost or is_lost(error)
+
+    def _end_orm(self, end: Callable[[], None]) -> None:
+        """Undo what was not committed. Where the connection is lost, the database has done it already."""
+        try:
+            end()
+        except DRIVER_ERRORS as error:
+            if not is_lost(error):
+                raised(error, self.store.schema)
+
+    def _release(self, savepoint: Any) -> None:
+        try:
+            savepoint.commit()
+        except DRIVER_ERRORS as error:
+            self._fail_by(error)
+            raised(error, self.store.schema)
+
     def _undo(self, savepoint: Any) -> None:
         for entity, instance in self.documents:
             mark_changed_documents(entity, instance)  # so that the rollback expires them
         try:
             savepoint.rollback()
+            if self._lost:
+                raise Unavailable("the connection was lost, and this unit's transaction with it: run the service again")
             self.recover()
             self._load_again()
         except DRIVER_ERRORS as error:
-            self.fail()
+            self._fail_by(error)
             raised(error, self.store.schema)
 
     def _load_again(self) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Iterator
 
-from honestwork.domain import BadValue, Duplicate, KeyChanged, UnitReadOnly
-from honestwork.service_layer import Store
-from tests.contract.shop import Customer, Line, Order, Product, Shop
+import pytest
+from sqlalchemy import CheckConstraint, Column, Integer, String, Table, func
+
+from honestwork.adapters import Mapping, MemoryStore, SqlStore
+from honestwork.domain import AlreadyRemoved, BadValue, CheckFailed, Duplicate, KeyChanged, Repository, UnitReadOnly
+from honestwork.service_layer import Store, UnitOfWork
+from tests.contract.conftest import STORES
+from tests.contract.shop import Customer, Discount, Line, Order, Product, Shop, stored, two_units
 
 
 def test_an_aggregate_that_takes_over_a_key_keeps_nothing_of_the_old_one(store: Store, uow: Shop) -> None:
@@ -106,3 +111,125 @@ def test_a_reading_unit_refuses_a_known_key_because_it_reads(store: Store, uow: 
 
         with pytest.raises(UnitReadOnly):
             reading.flush()
+
+
+def test_what_takes_over_a_key_has_its_own_defaults(store: Store, uow: Shop) -> None:
+    sold = Product("A1")
+    sold.status, sold.shelf, sold.is_sold = "sold", 12, True
+    stored(store, sold)
+
+    with uow:
+        old = uow.products["A1"]
+        uow.products.add(Product("A1"))
+        uow.products.remove(old)
+        uow.commit()
+
+    with Shop(store) as fresh:
+        found = fresh.products["A1"]
+        assert (found.status, found.is_sold) == ("new", False)
+
+
+def test_a_member_whose_row_is_deleted_cannot_be_put_back(store: Store, uow: Shop) -> None:
+    order = Order([Line("LAMP", discounts=[Discount(5)])])
+    stored(store, order)
+
+    with uow:
+        found = uow.orders[order.id]
+        gone = found.lines.pop()
+        uow.flush()
+
+        with pytest.raises(AlreadyRemoved):
+            found.lines.append(gone)
+        with pytest.raises(AlreadyRemoved):
+            uow.orders.add(Order([gone]))
+
+
+def test_a_key_that_this_unit_has_an_object_for_is_taken_though_others_have_freed_it(store: Store) -> None:
+    stored(store, Customer("a@example.org"), Product("A1"))
+
+    with two_units(store) as (one, two):
+        one.products.get("A1")
+        two.products.remove(two.products["A1"])
+        two.commit()
+        one.products.add(Product("A1"))
+
+        with pytest.raises(Duplicate):
+            one.flush()
+
+
+class Gadget:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    id: int
+    touched: int
+
+
+class Gadgets(UnitOfWork):
+    gadgets: Repository[Gadget, int]
+
+
+given: list[object] = []
+mapping = Mapping()
+gadgets = Table(
+    "gadgets",
+    mapping.metadata,
+    Column("id", Integer, primary_key=True),
+    name := Column("name", String(9), nullable=False),
+    Column("touched", Integer, nullable=False, default=0, onupdate=lambda: given.pop()),
+    CheckConstraint(func.length(name) <= 3, name="ck_gadgets_name"),
+)
+mapping.aggregate(Gadget, gadgets)
+
+
+@pytest.fixture(params=STORES)
+def box(request: pytest.FixtureRequest) -> Iterator[Gadgets]:
+    """A unit of work on a store that has gadgets."""
+    store: Store = MemoryStore(mapping)
+    if request.param != "memory":
+        store = SqlStore(request.getfixturevalue(f"{request.param}_url"), mapping)
+    store.create_tables()
+    yield Gadgets(store)
+    store.drop_tables()
+    store.dispose()
+
+
+def test_what_onupdate_gives_is_guarded(box: Gadgets) -> None:
+    with box:
+        box.gadgets.add(Gadget("a"))
+        box.commit()
+        (gadget,) = box.gadgets
+        gadget.name = "b"
+        given.append("now")
+
+        with pytest.raises(BadValue):
+            box.flush()
+
+    with box:
+        (gadget,) = box.gadgets
+        gadget.name = "b"
+        given.append(7)
+        box.flush()
+
+        assert gadget.touched == 7
+
+
+def test_an_error_of_an_onupdate_comes_out_as_it_is(box: Gadgets) -> None:
+    with box:
+        box.gadgets.add(Gadget("a"))
+        box.commit()
+        (gadget,) = box.gadgets
+        gadget.name = "b"
+
+        with pytest.raises(IndexError):  # there is nothing to give
+            box.flush()
+
+
+def test_a_check_of_a_length_counts_characters(box: Gadgets) -> None:
+    with box:
+        box.gadgets.add(Gadget("éé☃"))
+        box.commit()
+        box.gadgets.add(Gadget("éé☃s"))
+
+        with pytest.raises(CheckFailed):
+            box.flush()
