@@ -51,6 +51,8 @@ def set_members(instance: Any, attribute: str, members: Any) -> None:
 
 def complete_members(entity: EntityPlan, instance: Any) -> None:
     """What has just been stored has no other members than it was given: nothing is left to be loaded later."""
+    if not (entity.children or entity.links):
+        return
     values = instance_dict(instance)
     for members in entity.relations:
         if members.attribute not in values:

@@ -37,16 +37,16 @@ class Shop(UnitOfWork):
 def shop() -> Mapping:
     mapping = Mapping()
     lines = Table(
-        "lines",
+        "proof_lines",
         mapping.metadata,
         Column("id", Integer, primary_key=True),
-        Column("order_number", ForeignKey("orders.number"), nullable=False),
+        Column("order_number", ForeignKey("proof_orders.number"), nullable=False),
         Column("sku", String(3), nullable=False),
         quantity := Column("quantity", Integer, nullable=False),
         CheckConstraint(quantity > 0, name="quantity"),
     )
     orders = Table(
-        "orders",
+        "proof_orders",
         mapping.metadata,
         Column("number", String(4), primary_key=True),
         Column("version", Integer, nullable=False),
@@ -179,7 +179,89 @@ REGRESSIONS = {
         o1.lines.append(o2)
         u0.commit()
     """,
+    "a collection that nobody has touched is there, also after the unit": """
+        enter(u0)
+        o1 = new(Order, number='a')
+        u0.orders.add(o1)
+        u0.commit()
+        leave(u0)
+        len(o1.lines)
+    """,
+    "a new line and one of its marks break two constraints, and each store names one": """
+        enter(u0)
+        o1 = new(Order, number='a', lines=[new(Line, sku='a', quantity=0)])
+        u0.orders.add(o1)
+        o2 = new(Order, number='a', lines=[])
+        u0.orders.add(o2)
+        u0.flush()
+    """,
 }
+
+CRASHES = {
+    "a crash undoes what was not committed": """
+        enter(u0)
+        u0.orders.add(new(Order, number='a', lines=[]))
+        u0.commit()
+        u0.orders.add(new(Order, number='b', lines=[]))
+        u0.flush()
+        crash()
+        u0.orders.all()
+        u0.orders.all()
+        u0.rollback()
+        u0.orders.all()
+        u0.commit()
+    """,
+    "a unit that did nothing yet does not hear of a crash": """
+        enter(u0)
+        crash()
+        u0.orders.all()
+    """,
+    "a unit ends in peace after a crash": """
+        enter(u0)
+        u0.orders.all()
+        crash()
+        leave(u0)
+        enter(u0)
+        u0.orders.all()
+    """,
+    "a savepoint cannot save a unit from a crash": """
+        enter(u0)
+        u0.orders.add(new(Order, number='a', lines=[]))
+        nest(u0)
+        u0.orders.all()
+        crash()
+        u0.orders.all()
+        unnest(u0, Undo())
+        u0.orders.all()
+        u0.rollback()
+        u0.orders.all()
+    """,
+    "the end of a savepoint tells of a crash": """
+        enter(u0)
+        u0.orders.add(new(Order, number='a', lines=[]))
+        nest(u0)
+        u0.orders.all()
+        crash()
+        unnest(u0)
+        u0.rollback()
+        u0.orders.all()
+    """,
+    "the commit tells of a crash": """
+        enter(u0)
+        u0.orders.add(new(Order, number='a', lines=[]))
+        u0.flush()
+        crash()
+        u0.commit()
+        u0.rollback()
+        u0.orders.all()
+    """,
+}
+
+
+@pytest.mark.parametrize("database", ["sqlite_url", "postgres_url", "mariadb_url"])
+@pytest.mark.parametrize("claim", CRASHES)
+def test_a_crash_is_the_same_everywhere(claim: str, database: str, request: pytest.FixtureRequest) -> None:
+    replay(Shop, shop(), request.getfixturevalue(database), CRASHES[claim])
 
 
 @pytest.mark.parametrize("claim", REGRESSIONS)

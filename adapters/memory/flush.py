@@ -119,7 +119,9 @@ class Flush:
 
     def _look_over_key(self, entity: EntityPlan, instance: Any) -> None:
         """A key that this unit has an object for is taken, whatever others have done to its row."""
-        known = self.session.known_with(entity, entity.key_of(instance))
+        if not (at_hand := self.session.known_by_key(entity)):
+            return
+        known = at_hand.get(entity.key_of(instance))
         if known is None or id(known.instance) in self.removed:
             return
         table = self.tables[entity.table.name]

@@ -137,9 +137,9 @@ class MemorySession(Streaming, Usable, Session):
         """What this unit knows of an object, if it has loaded or stored it."""
         return self._by_id.get(id(instance))
 
-    def known_with(self, entity: EntityPlan, key: Key) -> Known | None:
-        """What this unit knows of the object with this key."""
-        return self._known.get(entity.identity_class, {}).get(key)
+    def known_by_key(self, entity: EntityPlan) -> dict[Key, Known] | None:
+        """What this unit knows of the objects of this class and of those that share its table, if it knows any."""
+        return self._known.get(entity.identity_class)
 
     def known_by_id(self, ident: int) -> Known | None:
         """The same, by the id of an object that is known to be alive."""

@@ -13,12 +13,23 @@ from sqlalchemy.orm.attributes import instance_dict, instance_state
 
 from ...adapters.memory.store import MemoryStore
 from ...adapters.tables import Row, TablePlan
-from ...domain.errors import BadValue, CheckFailed, Conflict, Duplicate, MissingValue, ReferenceViolated
+from ...domain.errors import (
+    BadValue,
+    CheckFailed,
+    CommitOutcomeUnknown,
+    Conflict,
+    Duplicate,
+    KeyChanged,
+    MissingValue,
+    ReferenceViolated,
+    Unavailable,
+)
 from .observation import Seen, error_seen
 from .side import Outcome, Side
 
 __all__ = ["Agreement"]
 
+BEFORE_SQL = BadValue | Duplicate | KeyChanged | MissingValue
 RACES = (Conflict, Duplicate, ReferenceViolated)
 SAME, TOLERATED, DIFFERENT = "same", "tolerated", "different"
 
@@ -35,18 +46,30 @@ class Agreement(NamedTuple):
     dialect: str
     alone: bool
 
-    def judge(self, memory: Side, mine: Outcome, theirs: Outcome, names: Iterable[str]) -> str:
-        """How the outcomes of one line compare; *names* are the objects of the unit."""
+    def judge(
+        self, memory: Side, mine: Outcome, theirs: Outcome, names: Iterable[str], *, crashed: bool = False
+    ) -> str:
+        """How the outcomes of one line compare; *names* are the objects of the unit, which may be a *crashed* one."""
         if not (mine.is_foreseen and theirs.is_foreseen):
             # Python's own errors on plain objects are alike; a driver's error must never come through.
             return SAME if mine.seen == theirs.seen and not _is_internal(theirs.error) else DIFFERENT
         if mine.seen == theirs.seen:
             return SAME
+        if crashed and isinstance(mine.error, Unavailable):
+            return self._judge_crash(theirs)
         if mine.error is not None and theirs.error is not None:
             return self._judge_errors(memory, mine.error, theirs.error, names)
         if not self.alone and self._is_excused(mine.error, theirs.error):
             return TOLERATED
         return DIFFERENT
+
+    @staticmethod
+    def _judge_crash(theirs: Outcome) -> str:
+        """The fake says that a transaction is lost. A unit on a database hears of it when it next asks the database."""
+        if theirs.error is None:
+            return TOLERATED  # it has answered from what it knew
+        # Whether a COMMIT has come through only the fake can know; and some things are refused before any SQL.
+        return SAME if isinstance(theirs.error, CommitOutcomeUnknown | BEFORE_SQL) else DIFFERENT
 
     def _judge_errors(self, memory: Side, mine: Exception, theirs: Exception, names: Iterable[str]) -> str:
         if self.dialect == "sqlite" and isinstance(theirs, ReferenceViolated) and isinstance(mine, ReferenceViolated):
@@ -63,8 +86,7 @@ class Agreement(NamedTuple):
     def _is_race(self, mine: Exception, theirs: Exception) -> bool:
         match self.dialect:
             case "sqlite":
-                # A race for a key may be lost as a Conflict or as a Duplicate.
-                return isinstance(theirs, Conflict) or (isinstance(theirs, Duplicate) and _is_freed_key(mine))
+                return isinstance(theirs, Conflict)
             case "postgresql":
                 return _is_freed_key(mine)
         return isinstance(theirs, Conflict) or (isinstance(mine, RACES) and isinstance(theirs, RACES))
@@ -93,11 +115,14 @@ def _broken(memory: Side, names: Iterable[str]) -> Iterator[Seen]:
     assert isinstance(store, MemoryStore)
     committed: dict[str, list[Row]] = {name: list(table.rows.values()) for name, table in store.tables.items()}
     pending: list[tuple[TablePlan, object, Row]] = []
-    for instance in [found for found in map(memory.namespace.get, names) if found is not None]:
+    instances = [found for found in map(memory.namespace.get, names) if found is not None]
+    adopted = _adopted(memory, instances)
+    for instance in instances:
         entity = memory.schema.entities[type(instance)]
         values: list[Any] = []
         for each in entity.fields:
             held = None if each.attribute is None else instance_dict(instance).get(each.attribute)
+            held = adopted.get((id(instance), each.attribute)) if held is None else held
             if held is None and each.column.default is not None:
                 held = each.column.default()
             try:
@@ -121,6 +146,18 @@ def _broken(memory: Side, names: Iterable[str]) -> Iterator[Seen]:
         for reference in table.referrers:  # it may be this one that is removed
             if any(reference.values(each) == table.key(row) for each in committed[reference.table]):
                 yield (ReferenceViolated.__name__, reference.table, reference.columns)
+
+
+def _adopted(memory: Side, instances: list[Any]) -> dict[tuple[int, str | None], Any]:
+    """What members have of their owners' keys, by (id of the member, attribute): a flush that fails takes it back."""
+    found: dict[tuple[int, str | None], Any] = {}
+    for owner in instances:
+        for children in memory.schema.entities[type(owner)].children:
+            for member in children.members(owner):
+                for attribute, source in children.adopted:
+                    held = instance_dict(owner).get(source)
+                    found[id(member), attribute] = found.get((id(owner), source)) if held is None else held
+    return found
 
 
 def _broken_by_row(store: MemoryStore, table: TablePlan, row: Row, others: list[Row]) -> Iterator[Seen]:

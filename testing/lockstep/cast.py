@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from sqlalchemy import Column
 
-from ...adapters.entities import ChildrenPlan, EntityPlan, FieldPlan
+from ...adapters.entities import ChildrenPlan, EntityPlan, FieldPlan, LinksPlan
 from ...adapters.mapping import Mapping
 from ...adapters.schema import Schema
 from ...adapters.tables import Reference
 from ...service_layer.unit_of_work import UnitOfWork
+from .observation import Renaming
 from .values import nasty, usual
 
 __all__ = ["Attribute", "Cast", "KeyOf", "Role", "Values", "named"]
@@ -51,6 +52,7 @@ class Role:
         self.name = entity.cls.__name__
         self.repository = repository
         self.children: list[ChildrenPlan] = entity.children
+        self.links: list[LinksPlan] = entity.links
         self.documents = [attribute for attribute, _ in entity.documents]
         self.given = cast.make.get(entity.cls)
         parents = {
@@ -60,15 +62,20 @@ class Role:
             if each.entity is entity
             for name in each.reference.columns
         }
+        inherited = {tuple(part.table.key_columns) for part in entity.parts[1:]}
         self.references = [
-            reference for reference in entity.table.references if not parents.issuperset(reference.columns)
+            reference
+            for part in entity.parts
+            for reference in part.table.references
+            if not parents.issuperset(reference.columns)
+            and not (part is not entity.parts[0] and reference.columns in inherited)
         ]
         referring = {name for reference in self.references for name in reference.columns}
         composed = {each.column.name for value in entity.values.values() for each in value.fields}
-        columns = cast.columns_of(entity)
+        self.columns = cast.columns_of(entity)
         self.attributes = [
             self._attribute(attribute, column)
-            for attribute, column in columns
+            for attribute, column in self.columns
             if not _is_kept_by_store(entity, attribute) and column.name not in parents | referring | composed
         ]
         self.attributes += [self._value_object(name) for name in entity.values]
@@ -115,7 +122,11 @@ class Role:
 
     def reference(self, reference: Reference) -> SearchStrategy[Values]:
         """A reference to an object at hand, mostly; else to what may not be there, or to nothing."""
-        target = next(role for role in self.cast.roles.values() if role.entity.table.name == reference.target)
+        target = next(
+            role
+            for role in self.cast.roles.values()
+            if role.entity.table.name == reference.target and role.entity.mapper.inherits is None
+        )
         keys = dict(self.cast.columns_of(target.entity))
         guesses = [
             st.sampled_from(usual(keys[attribute]) if target.entity.table.generated is None else [0])
@@ -172,21 +183,23 @@ class Cast:
     ) -> None:
         self.schema = schema = mapping.schema
         self.tables = mapping.metadata.tables
+        self.renaming = Renaming(mapping)
         self.make = make or {}
         self.roles: dict[str, Role] = {}
         served = {served.aggregate: name for name, served in _served(unit).items()}
         for cls, entity in schema.entities.items():
-            self.roles[cls.__name__] = Role(self, entity, served.get(cls))
+            served_as = (served[base] for base in cls.__mro__ if base in served)  # by itself, or by its base
+            self.roles[cls.__name__] = Role(self, entity, next(served_as, None))
         self.roots = [role for role in self.roles.values() if role.repository]
 
     def columns_of(self, entity: EntityPlan) -> list[tuple[str, Column[Any]]]:
-        """(attribute, column) of everything that a class maps."""
-        return [
-            (each.attribute, self.tables[part.table.name].c[each.column.name])
-            for part in entity.parts
-            for each in entity.fields[part.piece]
-            if each.attribute is not None
-        ]
+        """(attribute, column) of all that a class maps; of a key that several tables repeat, the first."""
+        found: dict[str, Column[Any]] = {}
+        for part in entity.parts:
+            for each in entity.fields[part.piece]:
+                if each.attribute is not None:
+                    found.setdefault(each.attribute, self.tables[part.table.name].c[each.column.name])
+        return list(found.items())
 
 
 def _served(unit: type[UnitOfWork]) -> dict[str, Any]:

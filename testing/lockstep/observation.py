@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from sqlalchemy import Column
 from sqlalchemy.orm.attributes import instance_dict
 from sqlalchemy.sql.schema import CallableColumnDefault
 
@@ -17,6 +18,7 @@ from ...adapters.mapping import Mapping
 from ...adapters.schema import Schema
 from ...adapters.tables import ColumnPlan
 from ...domain.errors import BadValue, ConstraintViolated
+from ...domain.page import Page
 
 __all__ = ["Eye", "Renaming", "Seen", "error_seen"]
 
@@ -50,6 +52,11 @@ class Renaming:
                     if domain := self.domains.get((reference.target, there)):
                         self.domains[table.name, here] = domain
 
+    def is_made_up(self, column: Column[Any]) -> bool:
+        """May two stores have different values here, and both be right?"""
+        where = (column.table.name, column.name)
+        return where in self.domains or where in self.opaque
+
 
 class Eye:
     """Looks at the objects and rows of one store. Lives as long as one program on it."""
@@ -73,7 +80,9 @@ class Eye:
     def result(self, value: Any, path: str) -> Seen:
         """What a call has returned; *path* is the source that leads to it."""
         if isinstance(value, Iterator):
-            value = list(value)
+            return "a stream"
+        if isinstance(value, Page):
+            return (self.result(list(value), path), "and more" if value.next is not None else "and no more")
         if isinstance(value, list):
             return [self.result(each, f"{path}[{number}]") for number, each in enumerate(value)]
         if type(value) in self.schema.entities:

@@ -69,6 +69,11 @@ class Player:
         outcome: Outcome = self.referee.play(line)
         return outcome.error is None
 
+    @property
+    def is_over(self) -> bool:
+        """The stores have parted ways, and both were right."""
+        return self.referee.is_over
+
     # Units
 
     def unit_name(self, number: int) -> str:
@@ -92,9 +97,10 @@ class Player:
         """The name of the next object."""
         return self.referee.memory.next_name()
 
-    def fresh_list(self) -> str:
+    def fresh_list(self, kind: str = "found") -> str:
+        """The name of the next list, page or stream."""
         self._lists += 1
-        return f"found_{self._lists}"
+        return f"{kind}_{self._lists}"
 
     def make(self, unit: int, role: Role, values: Values) -> str | None:
         """A new object, and its name; None if its class refuses to be made."""
@@ -134,6 +140,17 @@ class Player:
         """Does the object belong to the unit, still?"""
         return name in self._candidates(unit, role)
 
+    def pick_sibling(self, unit: int, name: str, role: Role, number: int) -> str | None:
+        """An object of this class, of the aggregate that another object belongs to; of any one if there is none."""
+        memory = self.referee.memory
+        instance = memory.namespace[name]
+        found = self._candidates(unit, role)
+        for root in self._candidates(unit, None):
+            tree = [id(each) for each in self.role_of(root).entity.tree(memory.namespace[root])]
+            if self.role_of(root).entity.is_root and id(instance) in tree:
+                found = [each for each in found if id(memory.namespace[each]) in tree] or found
+        return found[number % len(found)] if found else None
+
     def pick_unowned(self, number: int) -> str | None:
         return _pick(sorted(self.referee.unowned), number)
 
@@ -150,7 +167,7 @@ class Player:
         return self.cast.roles[self.referee.memory.entity_name(name)].repository
 
     def key_of(self, name: str) -> str:
-        parts = [f"{name}.{each}" for each in self._role_of(name).entity.key_attributes]
+        parts = [f"{name}.{each}" for each in self.role_of(name).entity.key_attributes]
         return parts[0] if len(parts) == 1 else f"({', '.join(parts)})"
 
     def is_deleted(self, name: str) -> bool:
@@ -158,14 +175,15 @@ class Player:
         instance = self.referee.memory.namespace[name]
         return bool(instance_state(instance).was_deleted) or owner_of(instance) is None
 
-    def _role_of(self, name: str) -> Role:
+    def role_of(self, name: str) -> Role:
+        """What an object is."""
         return self.cast.roles[self.referee.memory.entity_name(name)]
 
     def _candidates(self, unit: int, role: Role | None) -> list[str]:
         return [
             name
             for name in self.referee.live(unit)
-            if name in self.referee.memory.namespace and (role is None or self._role_of(name) is role)
+            if name in self.referee.memory.namespace and (role is None or role.entity.covers(self.role_of(name).entity))
         ]
 
     # Values, as the fake has them

@@ -7,14 +7,18 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from .asking import AddMany, Ask, Drain, RemoveWhere, Turn
 from .cast import Cast, Role, Values, named
+from .questions import orders, projections, rules
 from .steps import (
     Add,
     AddAgain,
     Change,
     Collect,
+    Crash,
     Enter,
     Foreign,
+    Link,
     Look,
     Misuse,
     Nest,
@@ -34,6 +38,8 @@ __all__ = ["programs"]
 
 PICKS = st.integers(0, 7)
 LOOKS = ["get", "get known", "all", "find_by", "first", "item", "contains", "len", "one", "count", "exists"]
+ASKS = ["find", "find", "find", "all", "first", "one", "count", "exists", "select"]
+LINKING = ["append", "append", "append", "pop", "assign", "append again", "reverse", "clear"]
 COLLECTING = [
     "append", "append", "change", "change", "pop", "insert", "replace", "move", "reverse", "clear", "append again",
     "assign", "assign none",
@@ -75,6 +81,7 @@ def _steps(cast: Cast, unit: SearchStrategy[int], units: int) -> SearchStrategy[
     for role in cast.roots:
         look = st.builds(Look, unit, st.just(role), st.sampled_from(LOOKS), role.key, _equal(role), PICKS)
         choices += [_add(role, unit), _add(role, unit), look, look, look]
+        choices += _asking(role, unit)
         choices.append(st.builds(Replace, unit, st.just(role), PICKS, role.new, st.booleans(), st.booleans()))
         choices += [_rearranged(role, unit)] * 2 if _collecting(role, unit) else []
         choices.append(
@@ -96,10 +103,30 @@ def _steps(cast: Cast, unit: SearchStrategy[int], units: int) -> SearchStrategy[
         st.builds(Foreign, unit, PICKS, st.sampled_from(["add", "remove"])),
         st.builds(Scramble, unit, PICKS),
         st.builds(Enter, unit, st.booleans()),
+        st.builds(Crash, unit, st.sampled_from(cast.roots)),
     ]
     if units > 1:
         choices += [_races(cast, role, units) for role in cast.roots] * 4
     return st.one_of(choices)
+
+
+def _asking(role: Role, unit: SearchStrategy[int]) -> list[SearchStrategy[Any]]:
+    this, rule, order = st.just(role), rules(role), orders(role)
+    limit = st.one_of(st.none(), st.integers(0, 3))
+    ask = st.builds(
+        Ask, unit, this, st.sampled_from(ASKS), rule, order, projections(role), limit, st.sampled_from([0, 0, 1])
+    )
+    between = st.one_of(st.none(), st.one_of(_mutations(role, unit)))
+    return [
+        ask,
+        ask,
+        st.builds(Turn, unit, this, rule, order, st.integers(1, 2), between),
+        st.builds(Drain, unit, this, rule, order, st.sampled_from([None, None, "flush", "commit", "rollback"])),
+        st.builds(RemoveWhere, unit, this, rule, st.booleans()),
+        st.builds(
+            AddMany, unit, this, st.lists(role.new, max_size=3).map(tuple), st.one_of(st.none(), st.none(), PICKS)
+        ),
+    ]
 
 
 def _races(cast: Cast, role: Role, units: int) -> SearchStrategy[Step]:
@@ -173,6 +200,21 @@ def _collecting(role: Role, unit: SearchStrategy[int]) -> list[SearchStrategy[An
                 st.just(member),
                 st.sampled_from(COLLECTING),
                 member.new,
+                PICKS,
+                st.booleans(),
+            )
+        ] * 2
+    for links in role.links:
+        member = role.cast.roles[links.entity.cls.__name__]
+        found += [
+            st.builds(
+                Link,
+                unit,
+                st.just(role),
+                PICKS,
+                st.just(links.attribute),
+                st.just(member),
+                st.sampled_from(LINKING),
                 PICKS,
                 st.booleans(),
             )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import re
+import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, event, select
 
 from ...adapters.mapping import Mapping
 from ...adapters.memory.store import MemoryStore
@@ -48,12 +50,37 @@ class Stage:
         self.renaming = Renaming(mapping)
         self.tables = mapping.metadata.sorted_tables
         self.dialect = "mariadb" if store.engine.dialect.name == "mysql" else store.engine.dialect.name
+        self.busy: dict[int, Any] = {}  # the driver's connections that units have taken from the pool, by id
+        event.listen(store.engine, "checkout", lambda driver, *_: self.busy.update({id(driver): driver}))
+        event.listen(store.engine, "checkin", lambda driver, *_: self.busy.pop(id(driver), None))
 
     def clear(self) -> None:
         """Leave no row behind."""
         with self.store.engine.begin() as connection:
             for table in reversed(self.tables):
                 connection.execute(table.delete())
+
+    def crash(self) -> None:
+        """Cut every connection that a unit holds; back when the database has undone what they have left."""
+        cut = list(self.busy.values())
+        self.busy.clear()
+        numbers = [_number(self.dialect, each) for each in cut]
+        for each in cut:
+            # PyMySQL would say good-bye, and complain when the pool closes the connection again.
+            getattr(each, "_force_close", each.close)()
+        deadline = time.monotonic() + 5
+        while any(self._is_served(number) for number in numbers) and time.monotonic() < deadline:
+            time.sleep(0.001)
+
+    def _is_served(self, number: int) -> bool:
+        """Does the server still care for a connection of this number?"""
+        if self.dialect == "sqlite":
+            return False
+        catalog = (
+            "pg_stat_activity WHERE pid" if self.dialect == "postgresql" else "information_schema.processlist WHERE id"
+        )
+        with self.store.engine.begin() as connection:
+            return bool(connection.exec_driver_sql(f"SELECT 1 FROM {catalog} = {number}").all())
 
     def rows(self) -> dict[str, list[dict[str, Any]]]:
         """All committed rows, in the order of their keys."""
@@ -65,6 +92,16 @@ class Stage:
             yield dict(zip(table.c.keys(), row, strict=True))
 
 
+def _number(dialect: str, driver: Any) -> int:
+    """What the server calls a connection."""
+    match dialect:
+        case "postgresql":
+            return int(driver.info.backend_pid)
+        case "mariadb":
+            return int(driver.thread_id())
+    return 0
+
+
 @dataclass
 class Workspace:
     """What the referee knows of one unit of work."""
@@ -72,6 +109,7 @@ class Workspace:
     is_open: bool = False
     depth: int = 0
     settled: bool = False  # just committed: what is in memory is what is stored
+    crashed: bool = False  # the power was cut, and the unit has not begun afresh
     objects: dict[str, int] = field(default_factory=dict)  # the depth at which each was made, -1 if it was loaded
 
 
@@ -79,10 +117,12 @@ class Referee:
     """One program on the two stores of a stage. `lines` is what was played."""
 
     def __init__(self, stage: Stage, units: int) -> None:
+        gc.freeze()  # what was there before the program is not looked at when it collects its garbage
         self.stage = stage
         stage.clear()
-        self.memory = Side("memory", MemoryStore(stage.mapping), stage.unit, units, stage.schema, stage.renaming)
-        self.database = Side(stage.dialect, stage.store, stage.unit, units, stage.schema, stage.renaming)
+        store = MemoryStore(stage.mapping)
+        self.memory = Side("memory", store, stage.unit, units, stage.schema, stage.renaming, store.crash)
+        self.database = Side(stage.dialect, stage.store, stage.unit, units, stage.schema, stage.renaming, stage.crash)
         self.sides = (self.memory, self.database)
         self.agreement = Agreement(stage.dialect, alone=units == 1)
         self.lines: list[str] = []
@@ -95,6 +135,7 @@ class Referee:
     def close(self) -> None:
         for side in self.sides:
             side.close()
+        gc.unfreeze()
 
     def play(self, line: str) -> Outcome:
         """Play one line on both stores. Raises Difference; after it, the objects of both are alike."""
@@ -106,7 +147,8 @@ class Referee:
         mine, theirs = (side.run(code, path) for side in self.sides)
         unit = UNIT.search(expression)
         number = int(unit[1]) if unit else None
-        verdict = self.agreement.judge(self.memory, mine, theirs, self._names(number))
+        crashed = number is not None and self.workspaces[number].crashed
+        verdict = self.agreement.judge(self.memory, mine, theirs, self._names(number), crashed=crashed)
         if verdict == DIFFERENT:
             self._differ(_explained(mine), _explained(theirs))
         if verdict == TOLERATED:
@@ -145,6 +187,15 @@ class Referee:
         if line.startswith("new("):
             self.unowned.update(name for name in self.memory.paths if name not in before)
             return
+        if line == "crash()":
+            for workspace in self.workspaces:
+                workspace.crashed = workspace.is_open
+            for side in self.sides:
+                side.eye.forget_uncommitted()
+            return
+        if ".stream(" in line or line.startswith("take("):
+            self.finished.update(name for name in self.memory.paths if name not in before)
+            return
         if line == "forget()":
             for workspace in self.workspaces:
                 workspace.objects.clear()
@@ -176,10 +227,11 @@ class Referee:
                 workspace.depth -= 1
             case _ if ".rollback()" in line and not failed:
                 self._end(number, readable=False)
+                workspace.crashed = False
             case _ if ".commit()" in line and not failed:
                 workspace.objects = dict.fromkeys(workspace.objects, -1)
             case _ if not failed:
-                self._own(workspace, named, made=".add(" in line)
+                self._own(workspace, named, made=".add(" in line or ".add_many(" in line)
 
     def _was_settled(self, number: int) -> bool:
         """Was the line before the last one of this unit a commit?"""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from decimal import Decimal
 from enum import Enum
+from itertools import islice
 from types import CodeType
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -16,11 +17,15 @@ from sqlalchemy.orm.attributes import instance_dict
 
 from ...adapters.schema import Schema
 from ...domain.errors import HonestworkError
+from ...domain.rules import desc, nulls_first
 from ...service_layer.store import Store
 from ...service_layer.unit_of_work import UnitOfWork
 from .observation import Eye, Renaming, Seen, error_seen
 
 __all__ = ["Outcome", "Side", "Undo"]
+
+
+RESULTS = ("result_", "found_", "page_", "stream_")  # what a program calls results that are no objects
 
 
 class Undo(Exception):
@@ -47,12 +52,21 @@ class Side:
     - `enter(u0)`, `enter(u0, reading=True)`, `leave(u0)`, `leave(u0, Undo())`: the two ends of a `with` block;
     - `nest(u0)`, `unnest(u0)`, `unnest(u0, Undo())`: the two ends of `with u0.nested():`;
     - `new(User, name="a")`: an object made without its `__init__`, and its attributes assigned;
+    - `take(stream_1, 2)`: the next two, or fewer, of what a stream gives;
+    - `crash()`: what a power cut does to every unit that is in a transaction;
     - `scramble(o1)`: change, in place, every mutable value that can be reached from an object;
     - `forget()`: drop the objects that the program holds, and collect the garbage.
     """
 
     def __init__(
-        self, name: str, store: Store, unit: type[UnitOfWork], units: int, schema: Schema, renaming: Renaming
+        self,
+        name: str,
+        store: Store,
+        unit: type[UnitOfWork],
+        units: int,
+        schema: Schema,
+        renaming: Renaming,
+        crash: Callable[[], None],
     ) -> None:
         self.name = name
         self.store = store
@@ -67,6 +81,7 @@ class Side:
             **vocabulary(schema),
             **{f"u{number}": each for number, each in enumerate(self.units)},
             **{word.__name__: word for word in _words(self)},
+            "crash": crash,
         }
 
     def run(self, code: CodeType, path: str) -> Outcome:
@@ -83,7 +98,7 @@ class Side:
         """The name of an object: the one it has, or else the one it is assigned to, or else the next."""
         known = self._names.get(id(instance))
         if known is None:
-            is_named = path.isidentifier() and not path.startswith(("result_", "found_"))
+            is_named = path.isidentifier() and not path.startswith(RESULTS)
             known = self._names[id(instance)] = path if is_named else self.next_name()
             self.namespace[known] = instance
             self.paths[known] = path
@@ -119,8 +134,14 @@ class Side:
 
     def leave(self, unit: UnitOfWork, error: Exception | None = None) -> None:
         blocks = self._blocks[id(unit)]
+        raised = None
         while blocks:
-            self._end(blocks.pop(), error)
+            try:
+                self._end(blocks.pop(), raised or error)
+            except Exception as instead:
+                raised = instead
+        if raised is not None:
+            raise raised
 
     def nest(self, unit: UnitOfWork) -> None:
         block = unit.nested()
@@ -131,10 +152,13 @@ class Side:
         self._end(self._blocks[id(unit)].pop(), error)
 
     def forget(self) -> None:
-        for name in [*self.paths, *(name for name in self.namespace if name.startswith(("result_", "found_")))]:
+        for name in [*self.paths, *(name for name in self.namespace if name.startswith(RESULTS))]:
             self.namespace.pop(name, None)
         self._names.clear()
         gc.collect()
+
+    def take(self, stream: Iterator[Any], count: int) -> list[Any]:
+        return list(islice(stream, count))
 
     def scramble(self, instance: object) -> None:
         for value in list(instance_dict(instance).values()):
@@ -152,7 +176,7 @@ class Side:
 
 
 def _words(side: Side) -> list[Callable[..., Any]]:
-    return [side.new, side.enter, side.leave, side.nest, side.unnest, side.forget, side.scramble]
+    return [side.new, side.enter, side.leave, side.nest, side.unnest, side.forget, side.take, side.scramble]
 
 
 def _scramble(value: Any) -> None:
@@ -170,6 +194,7 @@ def _scramble(value: Any) -> None:
 def vocabulary(schema: Schema) -> dict[str, Any]:
     """The names that the source of values needs."""
     words: dict[str, Any] = {"datetime": datetime, "Decimal": Decimal, "UUID": UUID, "Undo": Undo}
+    words |= {"desc": desc, "nulls_first": nulls_first}
     for entity in schema.entities.values():
         words[entity.cls.__name__] = entity.cls
         for value in entity.values.values():

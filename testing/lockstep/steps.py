@@ -20,8 +20,10 @@ __all__ = [
     "AddAgain",
     "Change",
     "Collect",
+    "Crash",
     "Enter",
     "Foreign",
+    "Link",
     "Look",
     "Misuse",
     "Nest",
@@ -154,7 +156,8 @@ class Replace(Step):
 
     def play(self, player: Player) -> None:
         unit = player.entered(self.unit)
-        if (name := player.pick(self.unit, self.role, self.pick)) is None:
+        name = player.pick(self.unit, self.role, self.pick)
+        if name is None or player.role_of(name) is not self.role:
             return
         copied = {
             each.name: Expression(f"{name}.{each.name}")
@@ -313,13 +316,64 @@ class Collect(Step):
 
 
 @dataclass(frozen=True)
+class Link(Step):
+    """Join members of an aggregate to others of it, or part them."""
+
+    unit: int
+    role: Role
+    pick: int
+    links: str
+    member: Role
+    how: str
+    other: int
+    flush: bool = False
+
+    def play(self, player: Player) -> None:
+        player.entered(self.unit)
+        name = player.pick(self.unit, self.role, self.pick)
+        if name is not None and not player.is_deleted(name):
+            self.on(player, name)
+
+    def on(self, player: Player, name: str) -> None:
+        """Change the links of this object."""
+        here = f"{name}.{self.links}"
+        count = player.length(here)
+        match self.how:
+            case "append" | "assign":
+                member = player.pick_sibling(self.unit, name, self.member, self.other)
+                if member is not None:
+                    player.play(f"{here}.append({member})" if self.how == "append" else f"{here} = [{member}]")
+            case "pop" if count:
+                player.play(f"{here}.pop({self.other % count})")
+            case "append again" if count:
+                player.play(f"{here}.append({here}[{self.other % count}])")
+            case "reverse" | "clear":
+                player.play(f"{here}.{self.how}()")
+        if self.flush:
+            player.settle(self.unit, "flush")
+
+
+@dataclass(frozen=True)
+class Crash(Step):
+    """Cut the power, while units are at work; then one of them goes on, as if nothing had happened."""
+
+    unit: int
+    role: Role
+
+    def play(self, player: Player) -> None:
+        unit = player.entered(self.unit)
+        player.play("crash()")
+        player.play(f"{player.fresh_list()} = {unit}.{self.role.repository}.all()")
+
+
+@dataclass(frozen=True)
 class Rearrange(Step):
     """A new aggregate with members is committed, and then its collections change: rare by chance, and worth a look."""
 
     unit: int
     role: Role
     values: Values
-    changes: tuple[Collect, ...]
+    changes: tuple[Collect | Link, ...]
 
     def play(self, player: Player) -> None:
         unit = player.entered(self.unit)

@@ -3,7 +3,8 @@
 A world is made of a seed and is the same for the same seed, so that `world(17)` in a regression test is all
 that is needed to have it back. Together the worlds hold what the contract speaks of: every type of column,
 nullable or not, with defaults and checks and unique constraints, every kind of key, references between
-aggregates, children in and out of order, value objects, and versions.
+aggregates, children in and out of order, members joined to members, subclasses in the table of their base and in
+one of their own, value objects, and versions.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from sqlalchemy import (
     or_,
 )
 from sqlalchemy.ext.orderinglist import ordering_list
+from sqlalchemy.orm import class_mapper, relationship
 from sqlalchemy.types import TypeEngine
 
 from ...adapters.mapping import Mapping, children, value
@@ -108,6 +110,7 @@ OTHERS: list[TypeEngine[Any]] = [
     JSON(),
     LargeBinary(),
 ]
+KIN: list[TypeEngine[Any]] = [Integer(), String(3)]
 KEYS = ["generated", "int", "text", "pair", "uuid"]
 
 
@@ -115,13 +118,16 @@ class _Maker:
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.random = random.Random(seed)
+        self.more = random.Random(f"inheritance and links {seed}")
         self.mapping = Mapping()
         self.aggregates: list[tuple[type[Any], Table]] = []
+        self.subclasses: list[type[Any]] = []  # those that have a repository of their own
 
     def world(self) -> World:
         for name in ("Alpha", "Beta", "Gamma")[: self.random.choice([1, 2, 2, 3])]:
             self.aggregate(name)
-        hints = {f"{cls.__name__.lower()}s": Repository[cls, Any] for cls, _ in self.aggregates}  # type: ignore[valid-type]
+        served = [*(cls for cls, _ in self.aggregates), *self.subclasses]
+        hints = {f"{cls.__name__.lower()}s": Repository[cls, Any] for cls in served}  # type: ignore[valid-type]
         unit = type("Unit", (UnitOfWork,), {"__annotations__": hints, "__module__": __name__})
         return World(self.seed, self.mapping, unit)
 
@@ -135,11 +141,16 @@ class _Maker:
             self.refer(columns, constraints)
         version = Column("version", Integer, nullable=False) if self.chance(0.5) else None
         pair = self.pair() if self.chance(0.3) else []
+        kinds = self.more.choice([*[[]] * 5, ["Kin"], ["Own"], ["Kin", "Own"]])
+        kind = [Column("kind", String(8), nullable=False)] if kinds else []
+        kin: list[Column[Any]] = [Column("kin", self.more.choice(KIN), nullable=True)] if "Kin" in kinds else []
         table = Table(
             f"{name.lower()}_{self.seed}",
             self.mapping.metadata,
             *columns,
             *pair,
+            *kind,
+            *kin,
             *([version] if version is not None else []),
             *constraints,
         )
@@ -148,9 +159,54 @@ class _Maker:
             properties |= {f"_{column.name}": column for column in pair}
         if self.chance(0.6):
             properties["parts"] = self.children(f"{name}Part", table, deeper=self.chance(0.3))
+        if self.more.random() < 0.25:
+            properties |= self.links(name, table, properties)
         cls = self.class_of(name, table)
-        self.mapping.aggregate(cls, table, version=version, properties=properties)
+        options: dict[str, Any] = {"polymorphic_on": kind[0], "polymorphic_identity": "base"} if kinds else {}
+        if kin:
+            options["exclude_properties"] = ["kin"]
+        self.mapping.aggregate(cls, table, version=version, properties=properties, **options)
         self.aggregates.append((cls, table))
+        for each in kinds:
+            self.subclass(f"{name}{each}", cls, table)
+
+    def subclass(self, name: str, base: type[Any], table: Table) -> None:
+        """A kind of aggregate: in the table of its base with a column more, or with a table of its own."""
+        cls = type(name, (base,), {"__module__": __name__})
+        options: dict[str, Any] = {"inherits": base, "polymorphic_identity": name.lower()[-3:]}
+        if name.endswith("Kin"):
+            self.mapping.aggregate(cls, properties={"kin": table.c.kin}, **options)
+        else:
+            key = [
+                Column(column.name, column.type, primary_key=True, autoincrement=False) for column in table.primary_key
+            ]
+            extra = [self.column(letter) for letter in "xy"[: self.more.randint(1, 2)]]
+            reference = ForeignKeyConstraint([each.name for each in key], list(table.primary_key))
+            own = Table(f"{name.lower()}_{self.seed}", self.mapping.metadata, *key, *extra, reference)
+            self.mapping.aggregate(cls, own, **options)
+        if self.more.random() < 0.5:
+            self.subclasses.append(cls)
+
+    def links(self, name: str, table: Table, properties: dict[str, Any]) -> dict[str, Any]:
+        """Tags inside of the aggregate, and a collection of some of them: of the root, or of each of its parts."""
+        tags = self.children(f"{name}Tag", table, deeper=False)
+        tag = tags.argument
+        parts = properties.get("parts")
+        holder = self.mapping.metadata.tables[f"{name.lower()}part_{self.seed}"] if parts is not None else table
+        target = self.mapping.metadata.tables[f"{name.lower()}tag_{self.seed}"]
+        joining: list[Any] = []
+        for prefix, side in (("holder", holder), ("tag", target)):
+            ends = [
+                Column(f"{prefix}_{column.name}", column.type, primary_key=True, autoincrement=False)
+                for column in side.primary_key
+            ]
+            joining += [*ends, ForeignKeyConstraint([each.name for each in ends], list(side.primary_key))]
+        link = Table(f"{name.lower()}link_{self.seed}", self.mapping.metadata, *joining)
+        marks = relationship(tag, secondary=link, lazy="selectin", order_by=list(target.primary_key))
+        if parts is None:
+            return {"tags": tags, "marks": marks}
+        class_mapper(parts.argument, configure=False).add_property("marks", marks)
+        return {"tags": tags}
 
     def children(self, name: str, parent: Table, *, deeper: bool) -> Any:
         key, reference = self.member_key(parent)
