@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ..domain.rules.facts import Attribute, Many, Scalar, Value
+from ..domain.rules.facts import Attribute, Choice, Many, Scalar, Value
 from .entities import EntityPlan, FieldPlan
 
 __all__ = ["facts_of"]
@@ -27,4 +27,6 @@ def facts_of(entity: EntityPlan) -> dict[str, Attribute]:
 
 def _scalar(each: FieldPlan) -> Scalar:
     guard = each.column.guard
+    if guard.choices:
+        return Scalar(Choice, each.column.nullable, choices=guard.choices)
     return Scalar(guard.type, each.column.nullable, guard.aware if guard.type is datetime else None)

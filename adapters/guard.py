@@ -62,10 +62,11 @@ class Guard:
     `attribute` is the column as error messages name it, "users.name". Where a value is mutable, `encode`
     makes the immutable form that a row holds and `decode` a fresh value from it; both are None elsewhere.
     `sure` is an expression over a value `v` and its `{type}`: where it is true, the guard has nothing to say
-    (see `generated.py`). `aware` is true for datetimes with a time zone.
+    (see `generated.py`). `aware` is true for datetimes with a time zone. `choices` are all the texts that an
+    enumeration without a class allows.
     """
 
-    __slots__ = ("attribute", "aware", "check", "decode", "encode", "sure", "type")
+    __slots__ = ("attribute", "aware", "check", "choices", "decode", "encode", "sure", "type")
 
     def __init__(
         self,
@@ -77,6 +78,7 @@ class Guard:
         decode: Check | None = None,
         sure: str = "",
         aware: bool = False,
+        choices: tuple[str, ...] = (),
     ) -> None:
         self.attribute = attribute
         self.type = type_
@@ -85,6 +87,7 @@ class Guard:
         self.decode = decode
         self.sure = sure
         self.aware = aware
+        self.choices = choices
 
     def __call__(self, value: Any) -> Any:
         """The value as it will be loaded. Raises BadValue."""
@@ -125,7 +128,7 @@ def guard_for(table: str, column: Column[Any]) -> Guard:
         case Boolean():
             return Guard(attribute, bool, _exactly(bool, "True or False"), sure=EXACT)
         case Enum(enum_class=None):
-            return Guard(attribute, str, _one_of(declared.enums))
+            return Guard(attribute, str, _one_of(declared.enums), choices=tuple(declared.enums))
         case Enum():
             assert declared.enum_class is not None
             return Guard(attribute, declared.enum_class, _member(declared.enum_class), sure=EXACT)

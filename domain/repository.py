@@ -15,6 +15,7 @@ __all__ = ["OrderBy", "Repository", "Rule"]
 A = TypeVar("A")
 K = TypeVar("K")
 R = TypeVar("R")
+LARGEST_COUNT = 2**63 - 1
 Rule = Callable[[A], bool]
 OrderBy = Callable[[A], object]
 
@@ -226,15 +227,15 @@ def everything(aggregate: object) -> bool:
 
 
 def require_count(name: str, count: int | None) -> None:
-    """Raises ValueError unless it is None, or a whole number from 0 on."""
-    if count is not None and (type(count) is not int or count < 0):
-        raise ValueError(f"{name}={count!r}: a whole number from 0 on is wanted")
+    """Raises ValueError unless it is None, or a whole number from 0 on that a database can count to."""
+    if count is not None and (type(count) is not int or not 0 <= count <= LARGEST_COUNT):
+        raise ValueError(f"{name}={count!r}: a whole number from 0 to {LARGEST_COUNT} is wanted")
 
 
 def require_page(limit: int) -> None:
     """Raises ValueError for a page that could never end."""
-    if type(limit) is not int or limit < 1:
-        raise ValueError(f"limit={limit!r}: a page has at least one place")
+    if type(limit) is not int or not 1 <= limit < LARGEST_COUNT:
+        raise ValueError(f"limit={limit!r}: a page has at least one place, and fewer than {LARGEST_COUNT}")
 
 
 def counted(after: str) -> int:

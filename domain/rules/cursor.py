@@ -18,6 +18,7 @@ from uuid import UUID
 
 from ..errors import RuleRefused
 from .order import OrderKey
+from .standins import storable, unfit
 
 __all__ = ["read_cursor", "write_cursor"]
 
@@ -65,18 +66,28 @@ def read_cursor(keys: Sequence[OrderKey], cursor: str) -> tuple[object, ...]:
         if checksum != _checksum(written):
             raise ValueError("checksum")
     except (ValueError, TypeError, AttributeError) as error:
-        raise RuleRefused(
-            f"the cursor {cursor!r} is damaged: it was cut off or edited on its way, or is no cursor at all;"
-            " give `page.next` back as it is, or begin again with after=None"
-        ) from error
+        raise _damaged(cursor) from error
     if order != _fingerprint(keys):
         raise RuleRefused(
             f"the cursor was made by another order than this one, {', '.join(map(str, keys))}: rows would be"
             " skipped or repeated; give it to the query it came from, or begin again with after=None"
         )
-    return tuple(
-        None if value is None else _READERS[key.expression.type](value)
-        for key, value in zip(keys, written, strict=True)
+    try:
+        values = tuple(
+            None if value is None else _READERS[key.expression.type](value)
+            for key, value in zip(keys, written, strict=True)
+        )
+    except (ValueError, TypeError, ArithmeticError) as error:
+        raise _damaged(cursor) from error
+    if any(unfit(value) or not storable(value) for value in values):
+        raise _damaged(cursor)
+    return values
+
+
+def _damaged(cursor: object) -> RuleRefused:
+    return RuleRefused(
+        f"the cursor {cursor!r} is damaged: it was cut off or edited on its way, or is no cursor at all;"
+        " give `page.next` back as it is, or begin again with after=None"
     )
 
 

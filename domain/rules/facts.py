@@ -25,22 +25,28 @@ from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
-__all__ = ["SCALARS", "Attribute", "Facts", "Many", "Scalar", "Value", "annotated"]
+__all__ = ["SCALARS", "Attribute", "Choice", "Facts", "Many", "Scalar", "Value", "annotated"]
 
 SCALARS = (str, int, float, Decimal, date, datetime, time, timedelta, bytes, UUID, bool, Enum)
 """The types of single values that every database can store and compare."""
+
+
+class Choice(str):
+    """The type of a text that is one of a few, which a database may store as an enumeration and no text."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Scalar:
     """One column: a single value, of one of `SCALARS` if a rule is to do more with it than ask whether it is None.
 
-    *aware* says whether its datetimes have a time zone; None where nobody knows, as from an annotation.
+    *aware* says whether its datetimes have a time zone; None where nobody knows, as from an annotation. *choices*
+    are all the values that a `Choice` may have.
     """
 
     type: type
     nullable: bool = False
     aware: bool | None = None
+    choices: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

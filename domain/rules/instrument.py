@@ -301,7 +301,8 @@ def _body_of(iterable: Any) -> tuple[Items, Callable[[Thing], Any]] | None:
         for name in iterable.gi_code.co_freevars
     )
     make = types.FunctionType(iterable.gi_code, frame.f_globals, "genexpr", (), closed)
-    iterable.close()
+    # It is left as it is, so that whoever else draws from it meets the items, which refuse to be looped over.
+    items.__standin__.t.use_once(iterable)
     return items, lambda element: next(make(iter([element])), NOTHING)
 
 

@@ -20,7 +20,7 @@ from enum import Enum
 from typing import Any, TypeVar
 
 from ..errors import RuleRefused
-from .facts import SCALARS, Facts, Scalar, annotated
+from .facts import SCALARS, Choice, Facts, Scalar, annotated
 from .formula import FALSE, Expr, and_, attr, const, isnull, notnull, or_
 from .standins import Symbol, Thing, shown
 from .trace import Tracer
@@ -129,7 +129,7 @@ def _traced(t: Tracer, directed: _Directed) -> OrderKey:
     if type(directed.value) is not Symbol:
         raise t.refuse(f"orders by {shown(directed.value)}: each key is an attribute, or made of attributes")
     e: Expr = directed.value.__standin__.e
-    if issubclass(e.type, Enum):
+    if issubclass(e.type, Enum | Choice):
         raise t.refuse(f"orders by {e}: the members of an enum have no order; store a rank and order by it")
     if not issubclass(e.type, SCALARS) or e.type in (bytes, timedelta):
         raise t.refuse(f"orders by {e} ({e.type.__name__}), which databases do not all order alike")

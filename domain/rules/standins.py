@@ -19,7 +19,7 @@ import inspect
 import math
 import types
 from collections.abc import Callable
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from uuid import UUID
@@ -44,11 +44,13 @@ __all__ = [
     "shown",
     "storable",
     "total",
+    "unfit",
 ]
 
 NUMBERS = (int, float, Decimal)
 FRACTIONS = (float, Decimal)
 _LARGEST = 2**63 - 1  # the largest whole number that all databases store
+_EXACT_DIGITS = 15  # of a Decimal, which SQLite keeps as a binary float
 
 
 # --- constants ----------------------------------------------------------------------------------------
@@ -79,18 +81,56 @@ def storable(value: Any) -> bool:
     return type(value) is not int or abs(value) <= _LARGEST
 
 
+def unfit(value: Any) -> str:
+    """Why no database can be asked about a constant; empty if each of them can."""
+    if isinstance(value, FRACTIONS) and not math.isfinite(value):
+        return f"uses {value!r}, which not every database can store; compare with a finite number"
+    if isinstance(value, str) and ("\0" in value or not _encodable(value)):
+        return f"uses {value!r}: a NUL character or a lone surrogate is in no text that a database stores"
+    if isinstance(value, time) and value.tzinfo is not None:
+        return f"uses {value!r}: a time that a database stores has no time zone"
+    if isinstance(value, datetime) and value.tzinfo is not None and not _in_utc(value):
+        return f"uses {value!r}, which is no datetime any more in UTC; compare with one that is"
+    if isinstance(value, timedelta) and not -_LARGEST <= value // timedelta(microseconds=1) <= _LARGEST:
+        return f"uses {value!r}, whose microseconds are more than 64 bits hold"
+    return ""
+
+
+def _digits(value: Decimal) -> int:
+    return len("".join(map(str, value.as_tuple().digits)).strip("0"))
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _in_utc(value: datetime) -> bool:
+    try:
+        value.astimezone(UTC)
+    except OverflowError:
+        return False
+    return True
+
+
 def lift(t: Tracer, value: Any, like: Expr) -> Expr:
     """The other operand of a comparison or of arithmetic with *like*, as an expression."""
     kind = type(value)
-    if kind is like.type and (kind is int or (kind is str and "\0" not in value)):
+    if kind is like.type and (kind is int or (kind is str and value.isascii() and "\0" not in value)):
         return Expr("const", (value,), kind)  # what follows would find the same, and this is most of what is compared
     if kind is Symbol:
         other: Expr = value.__standin__.e
     elif kind not in STANDINS and isinstance(value, SCALARS):
-        if isinstance(value, FRACTIONS) and not math.isfinite(value):
-            raise t.refuse(f"uses {value!r}, which not every database can store; compare with a finite number")
-        if isinstance(value, str) and "\0" in value:
-            raise t.refuse(f"uses {value!r}: a NUL character is in no text that a database stores")
+        if why := unfit(value):
+            raise t.refuse(why)
+        if isinstance(value, Decimal) and _digits(value) > _EXACT_DIGITS:
+            raise t.refuse(
+                f"uses {value!r}: of more than {_EXACT_DIGITS} digits not every database tells one number from the"
+                " next; quantize() it"
+            )
         if isinstance(value, datetime) and t.aware.get(like, aware := value.tzinfo is not None) != aware:
             raise t.refuse(
                 f"compares {like} with {value!r}: one has a time zone and the other has none, so there is no telling"
@@ -245,7 +285,6 @@ class Symbol:
     __iter__ = __next__ = __reversed__ = _refusal("a loop")
     __getitem__ = _refusal("an index or a slice (startswith() and endswith() are meant?)")
     __len__ = _refusal("len() in a function that the tracer cannot see into (write it in the rule itself)")
-    __call__ = _refusal("a call")
     __reduce_ex__ = __copy__ = __deepcopy__ = _refusal("copy or pickle")
 
     def __getattr__(self, name: str) -> Any:

@@ -46,7 +46,7 @@ from __future__ import annotations
 import functools
 import sys
 import types
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from enum import Enum, Flag
 from typing import Any, TypeVar
 
@@ -154,6 +154,7 @@ class Tracer:
         self._attributes: dict[type, Mapping[str, Attribute]] = {}
         self._instrumented: dict[object, Any] = {}
         self.memberships: dict[tuple[int, Expr], tuple[object, Expr]] = {}  # see instrument.Membership
+        self._used: dict[int, object] = {}  # generators, which are kept, or the id of one could be another's
 
     @property
     def depth(self) -> int:
@@ -255,8 +256,8 @@ class Tracer:
             return None
         if fact.type is bool:
             return self.decide(e)
-        if issubclass(fact.type, Enum) and not issubclass(fact.type, Flag):  # flags have values between their members
-            *others, last = fact.type
+        if values := fact.choices or _members(fact.type):
+            *others, last = values
             for each in others:
                 if self.decide(Expr("eq", (e, const(each)), bool)):
                     return each
@@ -275,9 +276,20 @@ class Tracer:
             found = self._instrumented[function] = instrument(function, self)
         return found
 
+    def use_once(self, generator: object) -> None:
+        """Raises RuleRefused if a generator is used again: what is left of it only the rows would tell."""
+        if id(generator) in self._used:
+            raise self.refuse("goes through one generator twice: write `any(... for ...)` each time")
+        self._used[id(generator)] = generator
+
     def seen(self, value: Any) -> Any:
         """A constant of the rule's surroundings as the rule is to see it."""
         return seen(value, self)
+
+
+def _members(kind: type) -> Iterable[Any]:
+    # Flags have values between their members.
+    return kind if issubclass(kind, Enum) and not issubclass(kind, Flag) else ()
 
 
 def _raised(error: Exception, answers: list[tuple[Expr, bool]]) -> str:

@@ -100,6 +100,42 @@ def matches_class(u: User) -> bool:
             return False
 
 
+def twice(u: User) -> bool:
+    large = (line.qty > 3 for line in u.lines)
+    return any(large) and any(large)
+
+
+def drawn_from(u: User) -> bool:
+    large = (line.qty > 3 for line in u.lines)
+    return any(large) or next(large, False)
+
+
+def deletes(u: User) -> bool:
+    del u.nick
+    return True
+
+
+def sets_an_element(u: User) -> bool:
+    seen: dict[str, int] = {}
+    seen["age"] = u.age
+    return True
+
+
+class CurrencyMismatch(Exception):
+    pass
+
+
+class Coins:
+    """A value object that does not compare with everything."""
+
+    def __lt__(self, other: object) -> bool:
+        raise CurrencyMismatch("EUR and USD")
+
+
+def names_a_status(u: User) -> bool:
+    return {"new": True}[u.status.value]
+
+
 def changes_its_mind() -> Callable[[User], bool]:
     runs: list[int] = []
 
@@ -110,6 +146,15 @@ def changes_its_mind() -> Callable[[User], bool]:
     return moody
 
 
+def is_old(n: int) -> bool:
+    return n > 60
+
+
+def asserted(u: User) -> bool:
+    assert u.age > 3
+    return True
+
+
 REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     # None
     "unguarded comparison": (lambda u: u.score >= 18, "raises TypeError(.*) when score is None"),
@@ -117,11 +162,21 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "unguarded sum": (lambda u: u.score + 1 > 3, "raises TypeError"),
     "unguarded value object": (lambda u: u.billing.city == "x", "when billing.city is None"),
     "unguarded len": (lambda u: len(u.nick) > 3, "raises TypeError"),
+    "unguarded in a helper": (lambda u: is_old(u.score), "raises TypeError(.*) when score is None"),
+    "unguarded child": (lambda u: any(x.note < "a" for x in u.lines), "raises TypeError(.*) when x1.note is None"),
+    # any path that raises
+    "a helper that raises": (names_a_status, "raises KeyError.* when status != Status.NEW"),
+    "a value object that raises": (
+        lambda u: u.banned or Coins() < Coins(),
+        "raises CurrencyMismatch.* when not banned",
+    ),
+    "an assertion": (lambda u: asserted(u), "raises AssertionError.* when age <= 3"),
     # identity and classes
     "is an object": (lambda u: u.name is FAVOURITE, "compares with `is FAVOURITE`"),
     "is a favourite": (lambda u: u is FAVOURITE, "compares with `is FAVOURITE`"),
     "is an argument": (lambda u, other="a": u.name is other, "compares with `is"),  # type: ignore[misc]
     "== of entities": (lambda u: u == FAVOURITE, "compares a whole User; compare its key"),
+    "type of what has subclasses": (lambda u: type(u) is User, "asks for the class of a User, which has subclasses"),
     "isinstance of a subclass": (lambda u: isinstance(u, Admin), "asks isinstance"),
     "class pattern": (matches_class, "matches a class pattern"),
     # formatting and text methods
@@ -135,6 +190,8 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "slice": (lambda u: u.name[:1] == "J", "an index or a slice"),
     "in a constant text": (lambda u: u.name in "abc", "raises TypeError"),
     "prefix of an attribute": (lambda u: u.name.startswith(u.nick or "x"), "constant text"),
+    "str()": (lambda u: str(u.age) == "3", r"uses str\(\)"),
+    "call": (lambda u: u.name() == "x", "raises TypeError"),
     "format of a whole object": (lambda u: str(u) == "x", "str"),
     # hashing
     "dict.get": (lambda u: {"a": 1}.get(u.name, 0) > 0, "hash"),
@@ -151,6 +208,13 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "NaN": (lambda u: u.age > float("nan"), "nan"),
     "infinity": (lambda u: u.age > float("inf"), "inf"),
     "NUL": (lambda u: u.name == "a\0b", "NUL"),
+    "lone surrogate": (lambda u: u.name == "\ud800", "lone surrogate"),
+    "lone surrogate in a pattern": (lambda u: u.name.startswith("\ud800"), "lone surrogate"),
+    "infinite Decimal": (lambda u: u.balance < Decimal("Infinity"), "finite"),
+    "enormous Decimal": (lambda u: u.balance < Decimal("1E+400"), "finite"),
+    "Decimal of many digits": (lambda u: u.balance > Decimal("1.499999999999999999999"), "more than 15 digits"),
+    "one of many digits, among others": (lambda u: u.balance in (1, Decimal(1) / 3), "left|more than 15 digits"),
+    "bytes": (lambda u: u.name == b"a", "mixes name"),
     "Decimal on the left of an int": (lambda u: Decimal("1.5") < u.age, "write age on the left"),
     # arithmetic
     "/": (lambda u: u.age / 2 > 3, "uses /"),
@@ -159,6 +223,8 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "**": (lambda u: u.age**2 > 3, r"uses \*\*"),
     "round": (lambda u: round(u.balance) == 3, "round"),
     "int()": (lambda u: int(u.balance) > 3, "int"),
+    "float()": (lambda u: float(u.balance) > 3, r"uses float\(\)"),
+    "divmod": (lambda u: divmod(u.age, 2) == (0, 1), "divmod"),
     "floor": (lambda u: math.floor(u.balance) > 3, "floor"),
     "date arithmetic": (lambda u: (dt.date.today() - u.born).days > 3, "does arithmetic on born"),
     "bitwise": (lambda u: u.age & 1 == 1, "bitwise"),
@@ -170,7 +236,11 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "filter": (lambda u: len(list(filter(lambda x: x.qty > 1, u.lines))) > 0, "collection lines"),
     "next": (lambda u: next((x for x in u.lines if x.qty > 1), None) is not None, "loops over"),
     "max": (lambda u: max(x.qty for x in u.lines) > 3, "loops over"),
-    "element": (lambda u: u.lines[0].qty > 3, "one element"),
+    "one element": (lambda u: u.lines[0].qty > 3, "one element"),
+    "a generator that is used twice": (twice, "goes through one generator twice"),
+    "a generator that is drawn from again": (drawn_from, "loops over"),
+    "append": (lambda u: u.lines.append(FAVOURITE) or True, r"uses \.append of the collection lines"),
+    "== of collections": (lambda u: u.lines == [], "compares the collection lines"),
     "in a collection": (lambda u: FAVOURITE in u.lines, "uses `in`"),
     "sum of different things": (
         lambda u: sum(x.qty if x.sku == "a" else x.id for x in u.lines) > 3,
@@ -185,6 +255,8 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "import": (imports, "imports"),
     "async": (waits, "is async"),
     "generator": (yields, "yields"),
+    "del": (deletes, "changes `nick`"),
+    "element": (sets_an_element, "changes `an element`"),
     "setattr": (lambda u: u.__setattr__("age", 3) or True, r"assigns User\.age"),
     # what is returned
     "nothing": (forgot, "returns NoneType None, not a bool|returns NoneType None and not a bool"),

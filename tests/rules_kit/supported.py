@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
+
+from honestwork.domain import all_of, any_of, negate, rule
 
 from .shop import Address, Status, User
 
@@ -24,6 +26,32 @@ def older_than(n: int) -> Predicate:
 
 def older_with_lines(n: int) -> Predicate:
     return lambda u: u.age > n and any(line.qty > 0 for line in u.lines)
+
+
+def one_of(names: Collection[str]) -> Predicate:
+    return lambda u: u.name in names
+
+
+def missing(value: object) -> bool:
+    return value is None
+
+
+def nameless(u: User) -> bool:
+    return missing(u.nick)
+
+
+def live(status: Status) -> bool:
+    return status is not Status.CLOSED
+
+
+@rule
+def early_bird(u: User) -> bool:
+    return u.age > 3
+
+
+@rule
+def frequent(u: User) -> bool:
+    return bool(u.lines)
 
 
 def early(u: User) -> bool:
@@ -85,6 +113,7 @@ class Older:
 
 
 allowed = ("a", "b", "c")
+thousand = list(range(1000))
 allowed_set = {"a", "b"}
 wanted = "X1"
 somebody = UUID(int=7)
@@ -117,6 +146,12 @@ SUPPORTED: dict[str, tuple[Predicate, str]] = {
     "in a global": (lambda u: u.name in allowed, "name IN ('a', 'b', 'c')"),
     "not in a global set": (lambda u: u.name not in allowed_set, "(name NOT IN ('a', 'b'))"),
     "in a list": (lambda u: u.age in [1, 2, 3], "age IN (1, 2, 3)"),
+    "in a closed-over list": (one_of(["a", "b"]), "name IN ('a', 'b')"),
+    "in a closed-over set": (one_of({"b", "a"}), "name IN ('a', 'b')"),
+    "in a closed-over frozenset": (one_of(frozenset({"b", "a"})), "name IN ('a', 'b')"),
+    "in a default argument": (lambda u, names=("a", "b"): u.name in names, "name IN ('a', 'b')"),  # type: ignore[misc]
+    "in a thousand": (lambda u: u.id in thousand, f"id IN ({', '.join(map(str, range(1000)))})"),
+    "in a range": (lambda u: u.age in range(3), "age IN (0, 1, 2)"),
     "in with None": (lambda u: u.age in (1, None), "age = 1"),
     "nullable in with None": (lambda u: u.score in (1, None), "score IS NULL OR score = 1"),
     "nullable not in": (lambda u: u.score not in (1, 2), "score IS NULL OR (score NOT IN (1, 2))"),
@@ -160,12 +195,17 @@ SUPPORTED: dict[str, tuple[Predicate, str]] = {
     "nullable bool is True": (lambda u: u.vip is True, "vip"),
     "nullable bool is not False": (lambda u: u.vip is not False, "vip IS NULL OR vip"),
     "bool() of a nullable bool": (lambda u: bool(u.vip), "vip"),
+    "is None, two calls down": (lambda u: nameless(u), "nick IS NULL"),
     "nullable == attribute": (lambda u: u.nick == u.name, "name = nick"),
     "nullable == nullable": (lambda u: u.nick == u.address.zip, "nick IS NULL AND zip IS NULL OR zip = nick"),
     "nullable or equal": (lambda u: u.score == u.age or u.score is None, "score IS NULL OR age = score"),
     # enums
     "enum property": (lambda u: u.status.live, "status IN ('new', 'open')"),
     "enum is": (lambda u: u.status is Status.OPEN, "status = 'open'"),
+    "enum ==": (lambda u: u.status == Status.OPEN, "status = 'open'"),
+    "enum in": (lambda u: u.status not in (Status.NEW, Status.OPEN), "(status NOT IN ('new', 'open'))"),
+    "enum .name": (lambda u: u.status.name.startswith("N"), "status = 'new'"),
+    "enum as an argument": (lambda u: live(u.status), "status IN ('new', 'open')"),
     "enum .value": (lambda u: u.status.value == "new", "status = 'new'"),
     "enum against str": (lambda u: u.status == "new", "false"),
     "dict by enum": (lambda u: PRIORITY[u.status] >= 2, "status != 'new'"),
@@ -179,9 +219,24 @@ SUPPORTED: dict[str, tuple[Predicate, str]] = {
     "callable object": (Older(3), f"EXISTS ({line_of} lines.qty > 3)"),
     "rule made on the way": (lambda u: older_with_lines(18)(u), f"age > 18 AND (EXISTS ({line_of} lines.qty > 0))"),
     "helper": (lambda u: is_joe(u) or u.age == 3, 'lower(name COLLATE "und-x-icu") COLLATE "C" = \'joe\' OR age = 3'),
+    "other rules": (
+        lambda u: early_bird(u) and not frequent(u),
+        "age > 3 AND NOT (EXISTS (SELECT 1 FROM lines WHERE users.id = lines.user_id))",
+    ),
+    "& | ~ of rules": (
+        early_bird & ~frequent | adult,
+        "age > 3 AND NOT (EXISTS (SELECT 1 FROM lines WHERE users.id = lines.user_id))"
+        " OR age >= 18 AND name LIKE 'J%' ESCAPE '/'",
+    ),
+    "all_of": (
+        all_of(early_bird, negate(frequent)),
+        "age > 3 AND NOT (EXISTS (SELECT 1 FROM lines WHERE users.id = lines.user_id))",
+    ),
+    "any_of": (any_of(early_bird, older_than(60)), "age > 3 OR age > 60"),
     "getattr": (lambda u: getattr(u, "age") > 3, "age > 3"),  # noqa: B009
     # the class itself
     "property": (lambda u: u.is_adult, "age >= 18"),
+    "class constant": (lambda u: u.age > u.ADULT, "age > 18"),
     "method": (lambda u: u.older_than(3) and not u.is_adult, "age > 3 AND age < 18"),
     "property with a default": (
         lambda u: u.label == "Bob",
@@ -256,6 +311,9 @@ SUPPORTED: dict[str, tuple[Predicate, str]] = {
     ),
     # texts
     "len of a text": (lambda u: len(u.name) > 3, "length(name) > 3"),
+    "contains": (lambda u: "b" in u.name, "name LIKE '%b%' ESCAPE '/'"),
+    "lower": (lambda u: u.name.lower() == "jo", 'lower(name COLLATE "und-x-icu") COLLATE "C" = \'jo\''),
+    "upper": (lambda u: u.name.upper() == "JO", 'upper(name COLLATE "und-x-icu") COLLATE "C" = \'JO\''),
     "any prefix": (
         lambda u: any(u.name.startswith(p) for p in allowed),
         "name LIKE 'a%' ESCAPE '/' OR name LIKE 'b%' ESCAPE '/' OR name LIKE 'c%' ESCAPE '/'",
@@ -276,11 +334,17 @@ SUPPORTED: dict[str, tuple[Predicate, str]] = {
         lambda u: abs(u.age - u.id) * 2 > 10,
         "abs(CAST(age AS BIGINT) - id) * 2 > 10",
     ),
+    "+ of numbers": (lambda u: u.age + 1 > u.id, "age + 1 > id"),
+    "attribute against attribute": (lambda u: u.age > u.id, "age > id"),
     "modulo": (lambda u: u.id % 2 == 0, "(id % 2 + 2) % 2 = 0"),
     "negative": (lambda u: -u.age < -3, "-CAST(age AS BIGINT) < -3"),
     "date": (lambda u: u.born <= dt.date(2000, 1, 1), "born <= '2000-01-01'"),
     "date, mirrored": (lambda u: dt.date(2000, 1, 1) >= u.born, "born <= '2000-01-01'"),
     "year": (lambda u: u.born.year == 2000, "EXTRACT(year FROM born) = 2000"),
+    "month and day": (
+        lambda u: u.born.month == 12 and u.born.day == 31,
+        "EXTRACT(month FROM born) = 12 AND EXTRACT(day FROM born) = 31",
+    ),
     "Decimal": (lambda u: u.balance >= Decimal("1.5"), "balance >= 1.5"),
     "UUID": (lambda u: u.token == somebody, "token = '00000000-0000-0000-0000-000000000007'"),
     "UUID, mirrored": (lambda u: somebody == u.token, "token = '00000000-0000-0000-0000-000000000007'"),
