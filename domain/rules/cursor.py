@@ -79,7 +79,8 @@ def read_cursor(keys: Sequence[OrderKey], cursor: str) -> tuple[object, ...]:
         )
     except (ValueError, TypeError, ArithmeticError) as error:
         raise _damaged(cursor) from error
-    if any(unfit(value) or not storable(value) for value in values):
+    # What is computed may be infinite; all else was a value of a row, unless somebody has made it up.
+    if any(not isinstance(value, float | Decimal) and (unfit(value) or not storable(value)) for value in values):
         raise _damaged(cursor)
     return values
 
