@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Boolean, Column, DefaultClause, Integer
+from sqlalchemy import Boolean, Column, Computed, DefaultClause, Identity, Integer
 from sqlalchemy.sql import elements
 from sqlalchemy.sql.schema import CallableColumnDefault, ScalarElementColumnDefault
 
 from ..domain.errors import MappingRefused
 
 __all__ = ["producer", "server_producer"]
+
+# What each database takes for a boolean, in quotes or without.
+BOOLEANS = {True: ("0", "1"), False: ("false", "true")}
 
 
 def producer(default: Any) -> Callable[[], Any] | None:
@@ -31,8 +34,10 @@ def producer(default: Any) -> Callable[[], Any] | None:
 def server_producer(column: Column[Any]) -> Callable[[], Any] | None:
     """What a literal `server_default=` gives, read with the column's type; None where there is none."""
     clause = column.server_default
-    if not isinstance(clause, DefaultClause):
+    if clause is None or isinstance(clause, Identity | Computed):
         return None
+    if not isinstance(clause, DefaultClause):
+        raise MappingRefused([f"{column} is filled by something in the database: give a literal, or a Python function"])
     value = _literal(column, clause.arg)
     return lambda: value
 
@@ -47,8 +52,8 @@ def _literal(column: Column[Any], argument: Any) -> Any:
             spelled = argument.text.strip("'")
         case _:
             spelled = None
-    if spelled is not None and isinstance(column.type, Boolean):
-        return spelled.lower() in ("1", "true", "t")
+    if spelled is not None and isinstance(column.type, Boolean) and spelled.lower() in BOOLEANS[type(argument) is str]:
+        return spelled.lower() in ("1", "true")
     if spelled is not None and isinstance(column.type, Integer) and spelled.lstrip("+-").isdigit():
         return int(spelled)
     if isinstance(argument, str) and column.type.python_type is str:
@@ -56,6 +61,6 @@ def _literal(column: Column[Any], argument: Any) -> Any:
     raise MappingRefused(
         [
             f"{column} has the server default {argument!s}, which only a database can compute:"
-            " give a literal, or `default=` with a Python function"
+            " give a literal (of a Boolean sqlalchemy.true()), or `default=` with a Python function"
         ]
     )

@@ -15,9 +15,10 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from enum import Enum as PythonEnum
+from functools import partial
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -39,8 +40,10 @@ from sqlalchemy import (
     Time,
     Uuid,
 )
+from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.default import DefaultDialect
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy.types import TypeDecorator
+from sqlalchemy.util import method_is_overridden
 
 from ..domain.errors import BadValue, MappingRefused
 from .types import Duration, UTCDateTime
@@ -147,7 +150,7 @@ def guard_for(table: str, column: Column[Any]) -> Guard:
             return Guard(attribute, dt.datetime, _naive_datetime)
         case Date():
             return Guard(attribute, dt.date, _exactly(dt.date, "a date"), sure=EXACT)
-        case Time():
+        case Time(timezone=False):
             return Guard(attribute, dt.time, _naive_time)
         case Uuid(as_uuid=True):
             return Guard(attribute, UUID, _exactly(UUID, "a UUID"), sure=EXACT)
@@ -337,28 +340,60 @@ def _decorated(attribute: str, table: str, column: Column[Any]) -> Guard:
     declared = column.type
     assert isinstance(declared, TypeDecorator)
     dialect = DefaultDialect()
-    inner = guard_for(table, Column(column.name, _below(declared)))
+    if told := list(_unfollowed(declared, dialect)):
+        raise MappingRefused([f"{attribute} is of the type {type(declared).__name__}, {why}" for why in told])
+    inner = guard_for(table, Column(column.name, declared.impl_instance))
+    if not declared._has_bind_processor and not declared._has_result_processor:
+        return inner
 
     def bind(value: Any) -> Any:
-        return declared.process_bind_param(value, dialect)
+        return declared.process_bind_param(value, dialect) if declared._has_bind_processor else value
 
-    def result(stored: Any) -> Any:
-        return declared.process_result_value(stored, dialect)
+    def load(stored: Any) -> Any:
+        return declared.process_result_value(stored, dialect) if declared._has_result_processor else stored
 
     def check(value: Any) -> Any:
         try:
-            bound = bind(value)
-        except (TypeError, ValueError, AttributeError, LookupError) as error:
+            bound, again = bind(value), bind(value)
+        except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
             raise _Refused(f"{type(declared).__name__} says {error}") from error
-        if bound is None or result(inner.check(bound)) != value:
+        if bound is None or bound != again:
+            raise _Refused(f"a value that {type(declared).__name__} stores in one way is allowed, and not as None")
+        loaded = load(decode(encode(inner.check(bound))))
+        if type(loaded) is not type(value) or loaded != value:
             raise _Refused(f"a value that {type(declared).__name__} gives back as it was is allowed")
-        return value
+        return loaded
 
-    return Guard(attribute, object, check, encode=bind, decode=result)
+    encode, decode = inner.encode or _as_it_is, inner.decode or _as_it_is
+    return Guard(
+        attribute,
+        object,
+        check,
+        encode=lambda value: encode(inner.check(bind(value))),
+        decode=lambda stored: load(decode(stored)),
+    )
 
 
-def _below(declared: TypeDecorator[Any]) -> TypeEngine[Any]:
-    return declared.impl_instance
+def _unfollowed(declared: TypeDecorator[Any], dialect: Dialect) -> Iterator[str]:
+    """What a TypeDecorator may do that cannot be done without a database."""
+    overridden = partial(method_is_overridden, declared)
+    if overridden(TypeDecorator.load_dialect_impl):
+        yield "which is another one on each database (load_dialect_impl): give it one `impl`"
+    if overridden(TypeDecorator.bind_processor) or overridden(TypeDecorator.result_processor):
+        yield "which has processors of its own: write process_bind_param and process_result_value"
+    if declared._has_bind_expression or declared._has_column_expression:
+        yield "which lets the database change the value: do it in process_bind_param and process_result_value"
+    try:
+        bound = declared.process_bind_param(None, dialect) if declared._has_bind_processor else None
+        loaded = declared.process_result_value(None, dialect) if declared._has_result_processor else None
+    except Exception:
+        bound = loaded = NotImplemented
+    if bound is not None or loaded is not None:
+        yield "which does not take None for None: NULL is for nullable= to judge"
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def _refuse_type(value: Any, spoken: str) -> NoReturn:

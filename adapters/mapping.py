@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping as Dict
 from functools import cached_property
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
-from sqlalchemy import CheckConstraint, Column, FromClause, MetaData, Table
+from sqlalchemy import Column, FromClause, MetaData, Table
 from sqlalchemy.orm import (
     CompositeProperty,
     Mapper,
@@ -16,25 +16,15 @@ from sqlalchemy.orm import (
     registry,
     relationship,
 )
-from sqlalchemy.sql.schema import CallableColumnDefault
 
 from ..domain.errors import MappingRefused
+from .completion import CONSTRAINT_NAMES, complete
 from .doctor import findings
-from .guard import guard_for
-from .lengths import count_characters
 from .schema import Schema
-from .types import portable
 
 __all__ = ["Mapping", "children", "owner", "value"]
 
 Made = TypeVar("Made")
-
-CONSTRAINT_NAMES = {
-    "pk": "pk_%(table_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-}
 
 
 class Mapping(registry):
@@ -149,7 +139,7 @@ class Mapping(registry):
 
     def _complete(self) -> None:
         for table in self.metadata.tables.values():
-            _complete(table)
+            complete(table)
         self.configure()
 
     def _require_open(self, what: str) -> None:
@@ -168,7 +158,7 @@ class Mapping(registry):
         if not any("__dict__" in vars(base) for base in cls.__mro__):
             raise MappingRefused([f"{cls.__name__} has slots, which leave SQLAlchemy no room for its notes: drop them"])
         if isinstance(table, Table):
-            _complete(table)
+            complete(table)
         if version is not None:
             options = {"version_id_col": version, **options}
         if "polymorphic_on" in options:
@@ -221,27 +211,3 @@ def value(cls: type[object], *columns: Column[Any]) -> CompositeProperty[Any]:
 
 def _all_none(*values: object) -> bool:
     return all(each is None for each in values)
-
-
-def _complete(table: Table) -> None:
-    if not table.info.setdefault("completed by honestwork", False):
-        table.info["completed by honestwork"] = True
-        generated = len(table.primary_key) == 1 and table.autoincrement_column is not None
-        table.dialect_options["sqlite"]["autoincrement"] = generated
-        for column in table.columns:
-            column.type = portable(column.type)
-            if isinstance(column.onupdate, CallableColumnDefault):
-                column.onupdate.arg = cast("Any", _guarded(table.name, column, column.onupdate.arg))
-    for constraint in table.constraints:
-        if isinstance(constraint, CheckConstraint):
-            count_characters(constraint)
-
-
-def _guarded(table: str, column: Column[Any], function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The same function, refused where it gives what would not come back as it went in."""
-
-    def give(context: Any) -> Any:
-        value = function(context)
-        return None if value is None else guard_for(table, column)(value)
-
-    return give

@@ -21,16 +21,21 @@ from sqlalchemy import (
     Float,
     Interval,
     LargeBinary,
+    PickleType,
     String,
+    Text,
     Time,
     Uuid,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy.util import immutabledict
 
-__all__ = ["Duration", "UTCDateTime", "portable"]
+__all__ = ["CODE_POINTS", "Duration", "OnMariaDB", "UTCDateTime", "portable"]
 
 MARIADB = ("mysql", "mariadb")
+CODE_POINTS = {"postgresql": "C", "mysql": "utf8mb4_nopad_bin", "mariadb": "utf8mb4_nopad_bin"}  # collations
+MADE_HERE = "honestwork: means the same everywhere"
 
 
 class OnMariaDB(TypeDecorator[Any]):
@@ -93,14 +98,32 @@ class Duration(TypeDecorator[dt.timedelta]):
 
 
 def portable(declared: TypeEngine[Any]) -> TypeEngine[Any]:
-    """The type that keeps, on every database, what was declared."""
-    if MARIADB[0] in declared._variant_mapping:
-        return declared  # a foreign key has the type of its target, which may be complete already
+    """The type that keeps, on every database, what was declared.
+
+    Variants that were declared stay; the doctor judges them. A type that was made here is returned as it is: a
+    foreign key has the type of its target.
+    """
+    if MADE_HERE in vars(declared):
+        return declared
+    plain = declared if isinstance(declared, Enum) or not declared._variant_mapping else _with_variants(declared, {})
+    made = _portable(plain)
+    if made is declared:
+        return declared
+    made = _with_variants(made, {**made._variant_mapping, **declared._variant_mapping})
+    vars(made)[MADE_HERE] = True
+    return made
+
+
+def _with_variants(declared: TypeEngine[Any], variants: dict[str, TypeEngine[Any]]) -> TypeEngine[Any]:
+    copied = declared.copy()
+    copied._variant_mapping = immutabledict({dialect: _nullable(variant) for dialect, variant in variants.items()})
+    return copied
+
+
+def _portable(declared: TypeEngine[Any]) -> TypeEngine[Any]:
     match declared:
-        case Enum():
+        case Enum() | PickleType() | UTCDateTime() | Duration():
             return declared
-        case _ if declared._variant_mapping:
-            return declared  # it is portable already, or somebody has taken care of it
         case Uuid(as_uuid=True):
             # MariaDB's own type sorts by time stamps and refuses what RFC 4122 does not know.
             return declared.with_variant(Uuid(native_uuid=False), *MARIADB)
@@ -108,14 +131,20 @@ def portable(declared: TypeEngine[Any]) -> TypeEngine[Any]:
             return declared.with_variant(OnMariaDB("LONGBLOB"), *MARIADB)
         case Interval():
             return Duration()
+        case TypeDecorator():
+            copied = declared.copy()
+            copied.impl = copied.impl_instance = portable(declared.impl_instance)
+            return copied
         case String(collation=None, length=None):
-            return declared.with_variant(type(declared)(collation="C"), "postgresql").with_variant(
-                OnMariaDB("LONGTEXT", collation="utf8mb4_nopad_bin"), *MARIADB
-            )
+            return declared.with_variant(
+                type(declared)(collation=CODE_POINTS["postgresql"]), "postgresql"
+            ).with_variant(OnMariaDB("LONGTEXT", collation=CODE_POINTS["mariadb"]), *MARIADB)
         case String(collation=None, length=length):
-            return declared.with_variant(type(declared)(length, collation="C"), "postgresql").with_variant(
-                VARCHAR(length, collation="utf8mb4_nopad_bin"), *MARIADB
-            )
+            # PostgreSQL's TEXT takes no length; the guard sees to it.
+            limit = None if isinstance(declared, Text) else length
+            return declared.with_variant(
+                type(declared)(limit, collation=CODE_POINTS["postgresql"]), "postgresql"
+            ).with_variant(VARCHAR(length, collation=CODE_POINTS["mariadb"]), *MARIADB)
         case DateTime(timezone=True):
             return UTCDateTime()
         case DateTime():
@@ -124,6 +153,13 @@ def portable(declared: TypeEngine[Any]) -> TypeEngine[Any]:
             return declared.with_variant(OnMariaDB("TIME", fsp=6), *MARIADB)
         case Float(asdecimal=False) if not isinstance(declared, Double):
             return Double()
-    if type(declared) is JSON:
-        return JSON(none_as_null=True)
-    return declared
+    return _nullable(declared)
+
+
+def _nullable(declared: TypeEngine[Any]) -> TypeEngine[Any]:
+    """None is NULL, also in a JSON column, and not JSON's null."""
+    if not isinstance(declared, JSON) or declared.none_as_null:
+        return declared
+    copied = declared.copy()
+    copied.none_as_null = True
+    return copied

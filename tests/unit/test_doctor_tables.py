@@ -1,0 +1,212 @@
+"""Constraints, indexes and names that are not the same everywhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Enum,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
+from sqlalchemy.types import TypeDecorator
+
+from honestwork.adapters import Mapping
+from tests.unit.doctoring import fresh, said_of, said_of_table
+
+
+class Reversed(TypeDecorator[str]):
+    impl = String(5)
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Any) -> str | None:
+        return value and value[::-1]
+
+    def process_result_value(self, value: str | None, dialect: Any) -> str | None:
+        return value and value[::-1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "constraint", "said"),
+    [
+        (Integer, lambda: UniqueConstraint("c", postgresql_nulls_not_distinct=True), "takes NULLs for equal"),
+        (Integer, lambda: UniqueConstraint("c", sqlite_on_conflict="REPLACE"), "ON CONFLICT"),
+        (Integer, lambda: UniqueConstraint("c", initially="DEFERRED"), "deferrable"),
+        (Integer, lambda: Index("ix", "c", unique=True, postgresql_nulls_not_distinct=True), "takes NULLs for equal"),
+        (Integer, lambda: ExcludeConstraint(("c", "="), using="btree", name="ex"), "only one database has"),
+        (String(20), lambda: Index("ix", "c", unique=True, mariadb_length=3), "the beginning of the value"),
+        (Text, lambda: UniqueConstraint("c"), "give it a length"),
+        (String, lambda: Index("ix", "c"), "give it a length"),
+        (LargeBinary, lambda: UniqueConstraint("c"), "give it a length"),
+        (String(700), lambda: UniqueConstraint("c"), "675 characters"),
+        (JSON, lambda: UniqueConstraint("c"), "compares JSON"),
+        (Integer, lambda: CheckConstraint("c > 0"), "is text"),
+        (Integer, lambda: ForeignKeyConstraint(["c"], ["things.id"]), "another type"),
+        (String(5), lambda: ForeignKeyConstraint(["c"], ["things.id"], match="FULL"), "MATCH FULL"),
+        (String(5), lambda: UniqueConstraint("c", name="u" * 64), "longer than 63"),
+    ],
+)
+def test_a_constraint_is_refused(kind: Any, constraint: Any, said: str) -> None:
+    (finding,) = said_of_table(Column("c", kind), constraint())
+
+    assert said in finding
+
+
+def test_a_name_that_a_database_would_cut_is_refused() -> None:
+    (finding,) = said_of_table(Column("c" * 64, Integer))
+
+    assert "longer than 63" in finding
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        (Column("id", Enum("a", "b", name="ab"), primary_key=True), "sorts enums in its own way"),
+        (Column("id", Reversed, primary_key=True), "keys are int, str, UUID"),
+        (Column("id", LargeBinary(5), primary_key=True), "keys are int, str, UUID"),
+        (Column("id", String, primary_key=True), "give it a length"),
+    ],
+)
+def test_a_key_is_refused(column: Column[Any], said: str) -> None:
+    mapping = Mapping()
+    mapping.aggregate(fresh(), Table("things", mapping.metadata, column))
+
+    (finding,) = said_of(mapping)
+
+    assert said in finding
+
+
+def test_a_generated_part_of_a_compound_key_is_refused() -> None:
+    finding, *_ = said_of_table(Column("number", Integer, primary_key=True, autoincrement=True))
+
+    assert "only a part of the primary key" in finding
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"schema": "app"}, "is in the schema app"),
+        ({"mariadb_engine": "MyISAM"}, "no transactions"),
+        ({"mysql_engine": "MyISAM"}, "no transactions"),
+    ],
+)
+def test_a_table_is_refused(options: dict[str, Any], said: str) -> None:
+    assert any(said in finding for finding in said_of_table(**options))
+
+
+def test_names_that_differ_in_case_only_are_refused() -> None:
+    (finding,) = said_of_table(Column("a", Integer), Column("A", Integer))
+
+    assert "'a' and 'A' are one to SQLite" in finding
+
+
+def test_tables_that_differ_in_case_only_are_refused() -> None:
+    mapping = Mapping()
+    for name in ("things", "Things"):
+        mapping.aggregate(fresh(), Table(name, mapping.metadata, Column("id", Integer, primary_key=True)))
+
+    (finding,) = said_of(mapping)
+
+    assert "'things' and 'Things' are one to SQLite" in finding
+
+
+def test_tables_that_refer_to_one_another_in_a_circle_are_refused() -> None:
+    mapping = Mapping()
+    for name, other in (("eggs", "hens"), ("hens", "eggs")):
+        table = Table(
+            name, mapping.metadata, Column("id", Integer, primary_key=True), Column("of", ForeignKey(f"{other}.id"))
+        )
+        mapping.aggregate(fresh(), table)
+
+    (finding,) = said_of(mapping)
+
+    assert "in a circle" in finding
+
+
+def test_a_reference_of_another_size_is_refused() -> None:
+    mapping = Mapping()
+    things = Table("things", mapping.metadata, Column("id", BigInteger, primary_key=True))
+    others = Table(
+        "others",
+        mapping.metadata,
+        Column("id", Integer, primary_key=True),
+        Column("thing", Integer, ForeignKey("things.id")),
+    )
+    mapping.aggregate(fresh(), things)
+    mapping.aggregate(fresh(), others)
+
+    (finding,) = said_of(mapping)
+
+    assert "others.thing is of another type than things.id" in finding
+
+
+def test_words_for_a_constraint_that_there_is_not_are_refused() -> None:
+    mapping = Mapping()
+    table = Table(
+        "things", mapping.metadata, Column("id", Integer, primary_key=True), Column("c", Integer, unique=True)
+    )
+    mapping.aggregate(fresh(), table)
+    mapping.violation("uq_things_c", LookupError)
+    mapping.violation("uq_thing_c", LookupError)
+    mapping.check_twin("ck_thing_c", lambda row: True)
+
+    violation, twin = said_of(mapping)
+
+    assert "'uq_thing_c', …) names no constraint" in violation
+    assert "'ck_thing_c', …) names no check" in twin
+
+
+def test_constraints_without_names_get_some_also_in_a_metadata_that_names_none() -> None:
+    mapping = Mapping(metadata=MetaData())
+    parts = Table(
+        "parts",
+        mapping.metadata,
+        Column("id", Integer, primary_key=True),
+        Column("thing", ForeignKey("things.id"), nullable=False),
+        Column("rank", Integer, nullable=False, unique=True),
+    )
+    parts.append_constraint(CheckConstraint(parts.c.rank > 0))
+    parts.append_constraint(CheckConstraint(parts.c.rank < 9))
+    things = Table("things", mapping.metadata, Column("id", Integer, primary_key=True))
+    for table in (parts, things):
+        mapping.aggregate(fresh(), table)
+
+    plan = mapping.schema.tables["parts"]
+
+    assert plan.key_name == "pk_parts"
+    assert [unique.name for unique in plan.uniques] == ["uq_parts_rank"]
+    assert [reference.name for reference in plan.references] == ["fk_parts_thing"]
+    assert [check.name for check in plan.checks] == ["ck_parts_rank", "ck_parts_rank_2"]
+
+
+def test_a_name_that_is_given_is_no_longer_than_any_database_takes() -> None:
+    mapping = Mapping()
+    long = [f"a_column_with_a_very_long_name_{number}" for number in range(3)]
+    table = Table(
+        "things",
+        mapping.metadata,
+        Column("id", Integer, primary_key=True),
+        *(Column(name, Integer) for name in long),
+        UniqueConstraint(*long),
+    )
+    mapping.aggregate(fresh(), table)
+
+    (unique,) = mapping.schema.tables["things"].uniques
+
+    assert unique.name is not None
+    assert len(unique.name) == 60
+    assert unique.name.startswith("uq_things_a_column_with")
