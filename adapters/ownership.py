@@ -7,7 +7,7 @@ object's `InstanceState`.
 
 from __future__ import annotations
 
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from sqlalchemy import event
 from sqlalchemy.orm.attributes import instance_state
@@ -43,7 +43,7 @@ def owner_of(instance: object) -> Unit | None:
 
 def set_owner(instance: object, owner: Unit | None) -> None:
     """Note which unit an object belongs to."""
-    cast("Any", instance_state(instance)).honestwork_owner = owner
+    instance_state(instance).__dict__["honestwork_owner"] = owner
 
 
 def require_own(entity: EntityPlan, aggregate: object, unit: Unit) -> None:

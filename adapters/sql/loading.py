@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from sqlalchemy import Column, ColumnElement, FromClause, Select, Table, and_, b
 from sqlalchemy.orm.attributes import instance_dict, instance_state
 
 from ..entities import ChildrenPlan, EntityPlan, LinksPlan, MembersPlan, Part
-from ..instances import blank, fill, identity, set_members
+from ..instances import fill, identity, set_members
 from ..ownership import NOBODY, set_owner
 from ..tables import Key, Row
 
@@ -39,6 +39,7 @@ class Loader:
     def __init__(self, store: SqlStore, entity: EntityPlan) -> None:
         self.store = store
         self.entity = entity
+        self.is_mixed = entity.discriminator is not None  # rows of several classes
         self.tables = store.metadata.tables
         self._starts: dict[str, int] = {}  # where the columns of each table begin in a row
         self.columns: list[Column[Any]] = []
@@ -109,64 +110,69 @@ class Loader:
 
     # Objects
 
-    def load(self, session: SqlSession, rows: Iterable[Row], *, apart: dict[Any, Any] | None = None) -> list[Any]:
-        """The objects that stand for these rows, whole.
-
-        They belong to the session; or to nobody, if they are to be kept *apart*, by their identities.
-        """
-        if apart is not None:
-            return self._load_apart(session, rows, apart)
-        known, unit_key = session.orm.identity_map, session.orm.hash_key
+    def load(self, session: SqlSession, rows: Iterable[Row]) -> list[Any]:
+        """The objects that stand for these rows, whole. They belong to the session."""
+        known, unit_key, is_mixed = session.orm.identity_map, session.orm.hash_key, self.is_mixed
+        entity = self.entity
         loaded: list[Any] = []
-        fresh: dict[type[Any], list[Any]] = {}
+        new: dict[EntityPlan, list[Any]] = {entity: []}
+        again: dict[EntityPlan, list[Any]] = {}
         for row in rows:
-            entity, values = self._actual(row)
-            name = identity(entity, entity.table.key(values))
+            if is_mixed:
+                entity, row = self._actual(row)
+            name = identity(entity, entity.table.key(row))
             instance = known.get(name)
             if instance is None:
-                instance = blank(entity)
+                instance = entity.hydrate(row)
                 state = instance_state(instance)
                 state.key = name
                 state.session_id = unit_key
-                known.add(state)
-                fill(entity, instance, values)
-                session.hold(entity, instance)
-                fresh.setdefault(entity.cls, []).append(instance)
+                known._add_unpresent(state, name)
+                new.setdefault(entity, []).append(instance)
             elif session.renewed:
-                fill(entity, instance, values)
+                fill(entity, instance, row)
                 instance_state(instance)._commit_all(instance_dict(instance), known)
                 session.remember(entity, instance)
-                fresh.setdefault(entity.cls, []).append(instance)
+                again.setdefault(entity, []).append(instance)
             loaded.append(instance)
-        for cls, instances in fresh.items():
-            for members in self.store.loader(self.store.schema.entities[cls]).members:
-                members.load(session, instances)
+        for entity, instances in new.items():
+            session.hold(entity, instances)
+        for found in (new, again):
+            for entity, instances in found.items():
+                for members in self.store.loader(entity).members:
+                    members.load(session, instances)
         return loaded
 
-    def _load_apart(self, session: SqlSession, rows: Iterable[Row], apart: dict[Any, Any]) -> list[Any]:
+    def load_apart(self, session: SqlSession, rows: Iterable[Row], known: dict[Any, Any] | None = None) -> list[Any]:
+        """The objects that stand for these rows, whole. They belong to nobody.
+
+        *known* are those that belong to the same load, by their identities: members may be shared.
+        """
+        entity, is_mixed, is_alone = self.entity, self.is_mixed, known is None and not self.members
+        known = {} if known is None else known
         loaded: list[Any] = []
-        fresh: dict[type[Any], list[Any]] = {}
+        new: dict[EntityPlan, list[Any]] = {}
         for row in rows:
-            entity, values = self._actual(row)
-            name = identity(entity, entity.table.key(values))
-            if name not in apart:
-                apart[name] = instance = blank(entity)
+            if is_mixed:
+                entity, row = self._actual(row)
+            name = identity(entity, entity.table.key(row))
+            instance = None if is_alone else known.get(name)
+            if instance is None:
+                instance = entity.hydrate(row)
                 instance_state(instance).key = name
-                fill(entity, instance, values)
                 set_owner(instance, NOBODY)
-                fresh.setdefault(entity.cls, []).append(instance)
-            loaded.append(apart[name])
-        for cls, instances in fresh.items():
-            for members in self.store.loader(self.store.schema.entities[cls]).members:
-                members.load(session, instances, apart=apart)
+                if not is_alone:
+                    known[name] = instance
+                    new.setdefault(entity, []).append(instance)
+            loaded.append(instance)
+        for entity, instances in new.items():
+            for members in self.store.loader(entity).members:
+                members.load_apart(session, instances, known)
         return loaded
 
     def _actual(self, row: Row) -> tuple[EntityPlan, Row]:
         """(class, values) of a row: the subclass that it says it is, and the pieces of it that are its own."""
-        entity = self.entity
-        if entity.discriminator is None:
-            return entity, row
-        actual = entity.of_row(row)
+        actual = self.entity.of_row(row)
         if actual.cls not in self._pieces:
             positions = [
                 self._starts[part.table.name] + number
@@ -196,6 +202,7 @@ class _Members:
         self.owner = owner
         self.plan = plan
         self.owner_key: Callable[[Row], Any] = itemgetter(*places)
+        self.width = len(loader.columns)  # of a member's row
         columns = list(places.values())
         ordered = statement.order_by(*(owner.mapper.relationships[plan.attribute].order_by or ()))
         if len(columns) == 1:
@@ -205,15 +212,28 @@ class _Members:
             self.of_one = None
             self.of_many = ordered.where(tuple_(*columns).in_(bindparam("owners", expanding=True)))
 
-    def load(self, session: SqlSession, owners: list[Any], *, apart: dict[Any, Any] | None = None) -> None:
+    def load(self, session: SqlSession, owners: list[Any]) -> None:
         """Give each of the owners its members."""
+        rows = self._rows_of(session, owners)
+        self._give_all(owners, rows, self.loader.load(session, chain.from_iterable(rows)))
+
+    def load_apart(self, session: SqlSession, owners: list[Any], known: dict[Any, Any]) -> None:
+        """The same for owners that belong to nobody."""
+        rows = self._rows_of(session, owners)
+        self._give_all(owners, rows, self.loader.load_apart(session, chain.from_iterable(rows), known))
+
+    def _rows_of(self, session: SqlSession, owners: list[Any]) -> list[list[Row]]:
+        """For each of the owners the rows of its members."""
         keys = [self.owner.key_of(owner) for owner in owners]
         found: dict[Any, list[Row]] = defaultdict(list)
         for row in self._rows(session, keys):
-            found[self.owner_key(row)].append(row)
-        members = iter(self.loader.load(session, [row for key in keys for row in found.get(key, ())], apart=apart))
-        for owner, key in zip(owners, keys, strict=True):
-            self._give(owner, list(islice(members, len(found.get(key, ())))))
+            found[self.owner_key(row)].append(row[: self.width])
+        return [found.get(key, []) for key in keys]
+
+    def _give_all(self, owners: list[Any], rows: list[list[Row]], members: list[Any]) -> None:
+        remaining = iter(members)
+        for owner, own in zip(owners, rows, strict=True):
+            self._give(owner, list(islice(remaining, len(own))))
 
     def _rows(self, session: SqlSession, keys: list[Any]) -> Iterable[Row]:
         if len(keys) == 1 and self.of_one is not None:

@@ -49,15 +49,15 @@ class SqlRepository(StoredRepository[A, K]):
 
     def add(self, aggregate: A) -> None:
         self._require_ours(aggregate)
-        state = instance_state(aggregate)
-        if state.deleted or state.was_deleted:
+        session, state = self._session, instance_state(aggregate)
+        if state.was_deleted:
             already_removed(self._entity, aggregate)
-        if state.key is not None and aggregate not in self._session.orm:
+        if state.key is not None and aggregate not in session.orm:
             foreign(self._entity, aggregate)  # also one of this unit, from a transaction that was undone
-        require_own(self._entity, aggregate, self._session)
-        if state.key is None and self._session.is_forgetting(self._entity, aggregate):
-            self._session.flush()  # the old row goes first, and the new one is a row of its own
-        self._session.add(aggregate)
+        require_own(self._entity, aggregate, session)
+        if state.key is None and session.is_forgetting(self._entity, aggregate):
+            session.flush()  # the old row goes first, and the new one is a row of its own
+        session.add(aggregate)
 
     def remove(self, aggregate: A) -> None:
         self._require_ours(aggregate)
@@ -66,7 +66,7 @@ class SqlRepository(StoredRepository[A, K]):
             orm.expunge(aggregate)
         elif aggregate in orm:
             orm.delete(aggregate)
-        elif state.deleted or state.was_deleted:
+        elif state.was_deleted:
             return
         elif owner_of(aggregate) is not None:
             foreign(self._entity, aggregate)
@@ -88,8 +88,8 @@ class SqlRepository(StoredRepository[A, K]):
     def _load(self, asked: Query, *, apart: bool = False) -> list[A]:
         statement = self._loader.select.where(*self._where(asked)).order_by(*self._order(asked)).limit(asked.limit)
         rows = self._rows(statement.offset(asked.offset) if asked.offset else statement)
-        found: list[A] = self._loader.load(self._session, rows, apart={} if apart else None)
-        return found
+        load = self._loader.load_apart if apart else self._loader.load
+        return load(self._session, rows)
 
     def _count(self, asked: Query) -> int:
         return int(self._rows(self._loader.count.where(*self._where(asked)))[0][0])

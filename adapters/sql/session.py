@@ -30,7 +30,7 @@ from ..instances import Given, complete_members
 from ..ownership import set_owner
 from ..ports import entity_of, repository_class
 from ..streams import Streaming
-from ..tables import Key
+from ..tables import Key, Row
 from ..usable import Usable
 from .changes import look_over, mark_changed_documents, remember_documents
 from .engines import WriteLock
@@ -52,7 +52,7 @@ class _Orm(OrmSession):
 
 @event.listens_for(_Orm, "loaded_as_persistent")
 def _loaded(orm: _Orm, instance: object) -> None:
-    orm.unit.hold(orm.unit.store.schema.entities[type(instance)], instance)
+    orm.unit.hold(orm.unit.store.schema.entities[type(instance)], [instance])
 
 
 @event.listens_for(_Orm, "pending_to_persistent")
@@ -202,11 +202,12 @@ class SqlSession(Streaming, Usable, Session):
             self.documents.clear()
             self._end_transaction()
 
-    def rows(self, statement: Executable, parameters: Any = None) -> Sequence[Any]:
+    def rows(self, statement: Executable, parameters: Any = None) -> Sequence[Row]:
         """The rows of a statement, which runs in this unit's transaction."""
         self.take_turn()
         try:
-            return self.orm.connection().execute(statement, parameters).all()
+            # As plain tuples, which is how the ORM reads them too: nobody asks for a column by its name.
+            return self.orm.connection().execute(statement, parameters)._raw_all_tuples()
         except DRIVER_ERRORS as error:
             self._fail_by(error)
             raised(error, self.store.schema)
@@ -216,18 +217,20 @@ class SqlSession(Streaming, Usable, Session):
         loader = self.store.loader(entity)
         return bool(self.rows(loader.by_key, loader.key_parameters(key)))
 
-    def hold(self, entity: EntityPlan, instance: object) -> None:
-        """Keep an object as long as the unit lives."""
-        self.held.append(instance)
-        set_owner(instance, self)
+    def hold(self, entity: EntityPlan, instances: Sequence[object]) -> None:
+        """Keep objects as long as the unit lives."""
+        self.held.extend(instances)
+        for instance in instances:
+            set_owner(instance, self)
         if entity.documents:
-            remember_documents(entity, instance)
-            self.documents.append((entity, instance))
+            for instance in instances:
+                remember_documents(entity, instance)
+                self.documents.append((entity, instance))
 
     def add(self, aggregate: object) -> None:
         """The aggregate belongs to this unit from now on, with its members."""
         orm, state = self.orm, instance_state(aggregate)
-        if state.key is not None or state in orm._new or not self._comes_alone(aggregate):
+        if state.key is not None or state in orm._new or not self._comes_alone(type(aggregate)):
             orm.add(aggregate)
             return
         orm._autobegin_t()
@@ -237,11 +240,11 @@ class SqlSession(Streaming, Usable, Session):
             state._strong_obj = aggregate
         _attached(orm, aggregate)
 
-    def _comes_alone(self, aggregate: object) -> bool:
-        """May the ORM be spared to look what else comes with it, and whom to tell?"""
+    def _comes_alone(self, cls: type[Any]) -> bool:
+        """May the ORM be spared to look what else comes with an object of this class, and whom to tell?"""
         told = self.orm.dispatch
         return (
-            self.store.writer(type(aggregate)).takes_new
+            self.store.writer(cls).takes_new
             and not told.before_attach
             and not told.after_attach
             and len(told.transient_to_pending) == 1  # this module's
@@ -252,7 +255,7 @@ class SqlSession(Streaming, Usable, Session):
         for instance in new:
             _complete(entity, instance)
             complete_members(entity, instance)
-            self.hold(entity, instance)
+        self.hold(entity, new)
         self.inserted.extend(new)
 
     def remember(self, entity: EntityPlan, instance: object) -> None:
