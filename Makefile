@@ -21,7 +21,7 @@ dev = .venv/.dev
 
 install = .venv/bin/uv pip install --quiet --python .venv/bin/python --constraints constraints.txt
 
-.PHONY: help run test lint format types truth bench wheel constraints clean
+.PHONY: help run test lint format types pyright truth bench wheel constraints clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -45,6 +45,10 @@ types: $(package) $(dev)  ## mypy --strict, over the package and over everything
 	.venv/bin/python -m mypy
 	.venv/bin/python -m mypy $(users)
 
+pyright: $(package) $(dev)  ## pyright --strict, over what users write (installs it first: 280 MB)
+	$(install) --requirements pyproject.toml --group pyright
+	PYRIGHT=required $(PYTEST) tests/typing
+
 truth: $(package) $(dev)  ## the long proof that the fake tells the truth; ARGS= is passed on
 	RULES=5000 $(PYTEST) -q tests/integration -k random
 	.venv/bin/python -m honestwork.testing.truth $(ARGS)
@@ -59,7 +63,7 @@ wheel: $(dev)  ## build dist/*.whl and dist/*.tar.gz, and try the wheel
 
 constraints: .venv/.uv  ## pin the newest version of every dependency
 	{ head -n 2 constraints.txt; .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras \
-		--group dev --no-emit-index-url --no-annotate --no-header pyproject.toml; } > .venv/constraints.txt
+		--group dev --group pyright --no-emit-index-url --no-annotate --no-header pyproject.toml; } > .venv/constraints.txt
 	mv .venv/constraints.txt constraints.txt
 
 clean:  ## back to a fresh checkout

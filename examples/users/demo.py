@@ -79,12 +79,13 @@ def _roll_back(uow: Directory, john: int) -> None:
 
 
 def _refuse(uow: Directory, john: int) -> None:
+    refusal = "nothing"
     with uow:
         uow.users[john].age = -1
         try:
             uow.commit()
         except ConstraintViolated as error:
-            refusal = error
+            refusal = str(error)
     _tell("Refused", f"age = -1, and commit: {refusal}.", f"{_stored(john, uow)} is what is stored.")
 
 
