@@ -187,7 +187,7 @@ REGRESSIONS = {
         leave(u0)
         len(o1.lines)
     """,
-    "a new line and one of its marks break two constraints, and each store names one": """
+    "an order and its line break two constraints, and each store names one": """
         enter(u0)
         o1 = new(Order, number='a', lines=[new(Line, sku='a', quantity=0)])
         u0.orders.add(o1)
@@ -286,6 +286,24 @@ def test_a_stale_removal_of_a_versioned_row_is_a_conflict(sqlite_url: str) -> No
         u1.commit()
         u0.orders.remove(o1)
         u0.flush()
+        """,
+        units=2,
+    )
+
+
+@pytest.mark.parametrize("database", ["sqlite_url", "postgres_url", "mariadb_url"])
+def test_a_savepoint_takes_no_snapshot(database: str, request: pytest.FixtureRequest) -> None:
+    replay(
+        Shop,
+        shop(),
+        request.getfixturevalue(database),
+        """
+        enter(u0)
+        nest(u0)
+        enter(u1)
+        u1.orders.add(new(Order, number='a', lines=[]))
+        u1.commit()
+        len(u0.orders)
         """,
         units=2,
     )

@@ -146,8 +146,9 @@ class Transaction:
         self._put(self._overlay(table), key, None)
 
     def require_writing(self) -> None:
-        """Raises UnitReadOnly."""
+        """Raises UnitReadOnly, Unavailable after a crash."""
         if self.reading:
+            self.require_alive()
             raise read_only()
 
     def _overlay(self, table: MemoryTable) -> Overlay:
@@ -306,8 +307,8 @@ class Transaction:
         self.crashed = True
 
     def savepoint(self) -> Savepoint:
-        """A mark to return to."""
-        self.begin()
+        """A mark to return to. It begins nothing: the snapshot is still taken by the first read or write."""
+        self.require_alive()
         return Savepoint(self)
 
 

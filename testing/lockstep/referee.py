@@ -172,6 +172,8 @@ class Referee:
         if unit is None or ".commit()" in line:
             self.is_over = True
             return
+        for side, other in (self.sides, self.sides[::-1]):
+            side.skip_names(other.paths)
         self.lines.append(f"leave(u{unit}, Undo())")
         code = _compiled(self.lines[-1])
         for side in self.sides:

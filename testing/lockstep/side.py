@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from decimal import Decimal
 from enum import Enum
@@ -109,6 +109,11 @@ class Side:
         while f"o{self._count + 1}" in self.paths:
             self._count += 1
         return f"o{self._count + 1}"
+
+    def skip_names(self, names: Iterable[str]) -> None:
+        """Objects that only the other side has got have these names, which are used up."""
+        for name in names:
+            self.paths.setdefault(name, "")
 
     def entity_name(self, name: str) -> str:
         return type(self.namespace[name]).__name__
