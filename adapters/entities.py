@@ -163,6 +163,7 @@ class EntityPlan:
         self.searchable = sorted(attribute for attribute, each in mapped if each.column.guard.encode is None)
         self.is_plain = len(self.parts) == 1 and self.discriminator is None
         self.guard = guarder([each for _, each in mapped if each is not self.version])
+        self.guard_new = guarder([each for _, each in mapped if each is not self.version and not each.column.generated])
         self.fill = filler(self.fields)
         self.hydrate = hydrator(self.cls, self.mapper.class_manager, self.fields)
         self._row_of = row_reader(self.fields)
@@ -192,7 +193,12 @@ class EntityPlan:
     @cached_property
     def written_tables(self) -> list[TablePlan]:
         """The tables that a change of an object of this class may write to."""
-        return [*(part.table for part in self.parts), *(links.table for links in self.links)]
+        return list(dict.fromkeys([*(part.table for part in self.parts), *(links.table for links in self.links)]))
+
+    @cached_property
+    def stands_alone(self) -> bool:
+        """Has it no members, and is it the member of nothing?"""
+        return self.is_root and not self.relations
 
     @cached_property
     def relations(self) -> list[MembersPlan]:

@@ -63,10 +63,11 @@ class Given:
     """What new objects had before a flush, so that what a failing flush has given them can be taken back."""
 
     def __init__(self, instances: Iterable[object]) -> None:
-        self._had = [(values := instance_dict(each), list(values)) for each in instances]
+        values = [*map(instance_dict, instances)]
+        self._had = [*zip(values, map(list, values), strict=True)]
 
     def take_back(self) -> None:
         """Keys, defaults, the keys of owners: an object whose row was never written has none of them."""
         for values, before in self._had:
-            for name in values.keys() - set(before):
+            for name in values.keys() - before:
                 del values[name]

@@ -47,7 +47,7 @@ def _look_over_one(entity: EntityPlan, instance: object) -> None:
     for attribute, column in entity.given_keys:
         if values.get(attribute) is None:
             raise violation(MissingValue, table.name, (column,), None)
-    entity.guard(values)
+    entity.guard_new(values)
 
 
 def look_over_changed(found: Sequence[tuple[EntityPlan, object]]) -> None:

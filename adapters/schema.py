@@ -40,6 +40,7 @@ class Schema:
             self._relate(entity)
         self.facts = {entity.cls: facts_of(entity) for entity in self.entities.values()}
         self.has_versioned_members = any(entity.version and entity.children for entity in self.entities.values())
+        self.joining = {links.table for entity in self.entities.values() for links in entity.links}
         self.references_between = self._references_between()
 
     def _relate(self, entity: EntityPlan) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-import threading
 import typing
 from abc import ABC
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from threading import Lock, get_ident
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
@@ -53,22 +53,22 @@ class UnitOfWork(ABC):
         with suppress(NameError):  # something is defined further down: read the annotations at the first use
             _serve(cls, defining.f_locals)
 
+    # What a unit has while it is not entered.
+    _session: Session | None = None
+    _thread = 0
+    _depth = 0
+
     def __init__(self, store: Store, **repositories: Repository[Any, Any]) -> None:
-        if type(self) is UnitOfWork:
-            raise TypeError("UnitOfWork is abstract: subclass it, and name its repositories by annotations")
         served = _served_by(type(self))
-        if unknown := repositories.keys() - served:
+        if repositories and (unknown := repositories.keys() - served):
             raise TypeError(
                 f"{type(self).__name__} has no repository named {', '.join(sorted(unknown))}:"
                 f" it names {', '.join(served) or 'none'}, by annotations in its class body"
             )
         self._store = store
         self._replaced = repositories
-        self._served = served
-        self._entered = threading.Lock()
-        self._thread = 0
-        self._session: Session | None = None
-        self._depth = 0
+        self._made: list[str] = []  # the names of the repositories that are in use
+        self._entered = Lock()
 
     def __enter__(self) -> Self:
         self._begin(reading=False)
@@ -134,9 +134,9 @@ class UnitOfWork(ABC):
             self._end()
 
     def _begin(self, *, reading: bool) -> None:
-        if not self._entered.acquire(blocking=False):
+        if not self._entered.acquire(False):
             self._refuse_second_entry()
-        self._thread = threading.get_ident()
+        self._thread = get_ident()
         try:
             self._session = self._store.open(reading=reading)
         except BaseException:
@@ -145,8 +145,9 @@ class UnitOfWork(ABC):
 
     def _end(self) -> None:
         session, self._session = self._session, None
-        for name in self._served:
-            self.__dict__.pop(name, None)
+        for name in self._made:
+            delattr(self, name)
+        self._made.clear()
         self._depth = 0
         try:
             if session is not None:
@@ -157,7 +158,7 @@ class UnitOfWork(ABC):
     def _open(self) -> Session:
         if (session := self._session) is None:
             raise UnitClosed(f"this {type(self).__name__} is not open: use it inside of its `with` block")
-        if self._thread != threading.get_ident():
+        if self._thread != get_ident():
             raise WrongThread(
                 f"this {type(self).__name__} was entered by another thread: make a unit of work for each"
                 " thread, on the same store"
@@ -175,7 +176,7 @@ class UnitOfWork(ABC):
 
     def _refuse_second_entry(self) -> NoReturn:
         name = type(self).__name__
-        if self._thread != threading.get_ident():
+        if self._thread != get_ident():
             raise WrongThread(
                 f"this {name} is in use by another thread: make a unit of work for each thread, on the same store"
             )
@@ -200,7 +201,8 @@ class _Served:
         repository = unit._replaced.get(self.name)
         if repository is None:
             repository = session.repository(self.port, self.aggregate)
-        unit.__dict__[self.name] = repository  # found before this descriptor, until the unit ends
+        setattr(unit, self.name, repository)  # found before this descriptor, until the unit ends
+        unit._made.append(self.name)
         return repository
 
 
@@ -208,6 +210,8 @@ def _served_by(unit: type[UnitOfWork]) -> dict[str, _Served]:
     """The repositories that a class of units names by annotation; read once for each class."""
     if (known := unit.__dict__.get("_repositories")) is not None:
         return known  # type: ignore[no-any-return]
+    if unit is UnitOfWork:
+        raise TypeError("UnitOfWork is abstract: subclass it, and name its repositories by annotations")
     try:
         return _serve(unit, {})
     except NameError as error:

@@ -4,10 +4,14 @@ The order can be seen through constraints, so it is part of the truth: table by 
 referred to first, the updates by key and then the inserts in the order of adding; after all tables, the
 deletes, those that refer first. That is why a unique value cannot move from a removed row to a new one
 in a single flush, here as there.
+
+Most of what is flushed stands alone: objects without members, which are members of nothing. Where there is
+nothing else, the walks over members are left out; all the rest is the same for everything.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm.attributes import get_history, instance_dict, instance_state
@@ -20,10 +24,12 @@ from ..lookover import look_over_changed, look_over_new
 from ..refusals import foreign
 from ..tables import Row, TablePlan
 from ..violations import conflict, violation
-from .instances import Known, commit_states, mark_deleted
+from .instances import Known, commit_state, mark_deleted
 
 if TYPE_CHECKING:
     from .session import MemorySession
+    from .tables import MemoryTable
+    from .transaction import Transaction
 
 __all__ = ["Flush"]
 
@@ -36,14 +42,14 @@ class Flush:
         self.schema = session.store.schema
         self.tables = session.store.tables
         self.transaction = session.transaction
-        self.new: dict[int, tuple[EntityPlan, Any]] = {}  # by id, in the order of arrival
+        self.new = session.pending  # by id, in the order of arrival
         self.changed: dict[int, Known] = {}
         self.removed: dict[int, Known] = {}
+        self.entities: set[EntityPlan] = set()  # the classes of all these
         self.replaced: dict[int, Known] = {}  # removed rows that a new object takes over, by the new one's id
         self.raised: set[int] = set()  # ids of the roots that get a new version because a member has changed
         self.adopted: dict[int, tuple[ChildrenPlan, Any]] = {}  # (relation, owner) of members that came to an owner
-        self.written: dict[int, Row] = {}  # what stands in the tables for a new object, so far
-        self.links: list[LinksPlan] = []  # many-to-many relations of the classes that are written
+        self.written: dict[int, Row] = defaultdict(tuple)  # what stands in the tables for a new object, so far
 
     def run(self) -> None:
         self._collect()
@@ -51,8 +57,10 @@ class Flush:
         self._find_raised()
         tables = self._tables_to_write()
         for table in tables:
-            self._update(table)
-            self._insert(table)
+            if self.changed:
+                self._update(table)
+            if self.new:
+                self._insert(table)
             self._join(table)
         if self.removed:
             for table in reversed(tables):
@@ -70,17 +78,29 @@ class Flush:
             known = session.known(state.obj())
             if known is not None and id(known.instance) not in self.removed:
                 self.changed[id(known.instance)] = known
-        for entity, instance in list(session.pending.values()):
+        self._note_classes()
+        for entity in self.entities:
+            if not entity.stands_alone:
+                self._collect_members()
+                self._note_classes()
+                break
+
+    def _note_classes(self) -> None:
+        self.entities = {entity for entity, _ in self.new.values()}
+        for those in (self.changed, self.removed):
+            for known in those.values():
+                self.entities.add(known.entity)
+
+    def _collect_members(self) -> None:
+        session = self.session
+        for entity, instance in list(self.new.values()):
             if not entity.is_root and entity.mapper._is_orphan(instance_state(instance)):
                 session.detach(entity, instance)
-        self.new = dict(session.pending)
         for entity, instance in self.new.values():
-            if entity.children:
-                self._collect_adopted(entity, instance)
+            self._collect_adopted(entity, instance)
         for known in list(self.changed.values()):
-            if known.entity.children:
-                self._collect_adopted(known.entity, known.instance)
-                self._collect_orphans(known)
+            self._collect_adopted(known.entity, known.instance)
+            self._collect_orphans(known)
 
     def _collect_adopted(self, entity: EntityPlan, owner: Any) -> None:
         """Members that came to their owner since it was stored: new ones, and ones that had another owner."""
@@ -115,7 +135,8 @@ class Flush:
         look_over_new(self.new.values())
         look_over_changed([(known.entity, known.instance) for known in self.changed.values()])
         for entity, instance in self.new.values():
-            self._look_over_key(entity, instance)
+            if entity.table.generated is None:
+                self._look_over_key(entity, instance)
 
     def _look_over_key(self, entity: EntityPlan, instance: Any) -> None:
         """A key that this unit has an object for is taken, whatever others have done to its row."""
@@ -145,14 +166,16 @@ class Flush:
             ):
                 self.raised.add(id(known.instance))
                 self.changed[id(known.instance)] = known
+                self.entities.add(known.entity)
 
     def _tables_to_write(self) -> list[TablePlan]:
         """Those that are referred to come first."""
-        entities = {entity for entity, _ in self.new.values()}
-        entities.update([known.entity for known in (*self.changed.values(), *self.removed.values())])
-        self.links = [links for entity in entities for links in entity.links]
-        tables = {table for entity in entities for table in entity.written_tables}
-        return sorted(tables, key=self._place) if len(tables) > 1 else list(tables)
+        if len(self.entities) == 1:
+            (entity,) = self.entities
+            tables = entity.written_tables
+        else:
+            tables = list({table for entity in self.entities for table in entity.written_tables})
+        return sorted(tables, key=self._place) if len(tables) > 1 else tables
 
     def _place(self, table: TablePlan) -> int:
         return self.schema.order[table.name]
@@ -166,27 +189,7 @@ class Flush:
                 self._adopt(known.instance)
             wanted = known.entity.row_of(known.instance, known.row)
             if wanted != known.row or id(known.instance) in self.raised:
-                self._update_part(known, part, wanted)
-
-    def _update_part(self, known: Known, part: Part, wanted: Row) -> None:
-        entity, table = known.entity, self.tables[part.table.name]
-        version = entity.version if part is entity.parts[0] else None
-        piece, before = wanted[part.piece], known.row[part.piece]
-        if version is None and piece == before:
-            return
-        stored = self._still_there(known, part)
-        if stored is None:
-            raise conflict("the row is gone")
-        row = _merged(part, stored, piece, before)
-        if version is not None:
-            row = (*row[: version.position], row[version.position] + 1, *row[version.position + 1 :])
-        self.transaction.update(table, known.key, stored, row)
-        if row is not piece:
-            part.tell(instance_dict(known.instance), row)
-        if len(entity.parts) == 1:
-            known.row = row
-        else:
-            known.row = (*known.row[: part.piece.start], *row, *known.row[part.piece.stop :])
+                _update_part(self.session, known, part, wanted)
 
     def _insert(self, table: TablePlan) -> None:
         for ident, (entity, instance) in self.new.items():
@@ -194,7 +197,7 @@ class Flush:
                 if part.table is table:
                     if self.adopted:
                         self._adopt(instance)
-                    self.written[ident] = self.written.get(ident, ()) + self._insert_part(entity, instance, part)
+                    self.written[ident] += self._insert_part(entity, instance, part)
 
     def _insert_part(self, entity: EntityPlan, instance: Any, part: Part) -> Row:
         table = self.tables[part.table.name]
@@ -204,7 +207,7 @@ class Flush:
         if self.removed and part is entity.parts[0] and (replaced := self._removed_with(entity, key)) is not None:
             del self.removed[id(replaced.instance)]
             self.replaced[id(instance)] = replaced
-        if id(instance) in self.replaced:
+        if self.replaced and id(instance) in self.replaced:
             row = self._replace_part(entity, row, part, self.replaced[id(instance)])
         else:
             self.transaction.insert(table, key, row)
@@ -213,7 +216,7 @@ class Flush:
 
     def _replace_part(self, entity: EntityPlan, row: Row, part: Part, replaced: Known) -> Row:
         """A row that is deleted and inserted in one flush is updated, as the ORM does it; its version goes on."""
-        stored = self._still_there(replaced, part)
+        stored = _still_there(self.transaction, self.tables[part.table.name], replaced, part)
         if stored is None:
             raise conflict("the row is gone")
         row = tuple(
@@ -228,12 +231,12 @@ class Flush:
     def _delete(self, table: TablePlan) -> None:
         here = [(known, part) for known in self.removed.values() for part in known.entity.parts if part.table is table]
         for known, part in sorted(here, key=_by_key):
-            if self._still_there(known, part) is not None:
+            if _still_there(self.transaction, self.tables[table.name], known, part) is not None:
                 self.transaction.delete(self.tables[table.name], known.key)
 
     def _join(self, table: TablePlan) -> None:
         """Write the rows that join members to members, where collections of them have changed."""
-        if not any(links.table is table for links in self.links):
+        if table not in self.schema.joining:
             return
         holders = [*self.new.values(), *((known.entity, known.instance) for known in self.changed.values())]
         changes = [
@@ -268,7 +271,6 @@ class Flush:
 
     def _settle(self) -> None:
         session = self.session
-        before = len(session.inserted)
         for known in (*self.removed.values(), *self.replaced.values()):
             if known.state.modified:
                 session.flushed.append(known)  # should the removal be undone, the change is too
@@ -277,12 +279,15 @@ class Flush:
             session.deleted.append(known)
         for ident, (entity, instance) in self.new.items():
             row = self.written[ident]
-            key = entity.table.key(row[entity.parts[0].piece]) if len(entity.parts) > 1 else entity.table.key(row)
-            complete_members(entity, instance)
-            session.inserted.append(session.register(entity, key, row, instance))
-        session.flushed.extend(self.changed.values())
-        commit_states([*session.inserted[before:], *self.changed.values()], session.changes)
-        session.release_pending(self.new)
+            if entity.relations:
+                complete_members(entity, instance)
+            known = session.register(entity, entity.table.key(row), row, instance)
+            session.inserted.append(known)
+            commit_state(known.state)
+        for known in self.changed.values():
+            session.flushed.append(known)
+            commit_state(known.state)
+        session.pending.clear()
         session.changes.modified.clear()
         session.removed.clear()
 
@@ -301,25 +306,48 @@ class Flush:
             None,
         )
 
-    def _still_there(self, known: Known, part: Part) -> Row | None:
-        """The row as it stands now. Raises Conflict if its version is not the one that was loaded, UnitReadOnly."""
-        self.transaction.require_writing()
-        row = self.transaction.view(self.tables[part.table.name], known.key)
-        version = known.entity.version
-        if (
-            version is not None
-            and part is known.entity.parts[0]
-            and (row is None or row[version.position] != known.row[version.position])
-        ):
-            raise conflict("its version has changed")
-        return row
-
     def _adopt(self, member: Any) -> None:
         """Give a member the key of its owner, which is known by now."""
         if id(member) in self.adopted:
             children, owner = self.adopted[id(member)]
             for attribute, source in children.adopted:
                 instance_dict(member)[attribute] = instance_dict(owner).get(source)
+
+
+def _update_part(session: MemorySession, known: Known, part: Part, wanted: Row) -> None:
+    """Write what has changed in one table of an object."""
+    entity, table, transaction = known.entity, session.store.tables[part.table.name], session.transaction
+    version = entity.version if part is entity.parts[0] else None
+    piece, before = wanted[part.piece], known.row[part.piece]
+    if version is None and piece == before:
+        return
+    stored = _still_there(transaction, table, known, part)
+    if stored is None:
+        raise conflict("the row is gone")
+    row = _merged(part, stored, piece, before)
+    if version is not None:
+        row = (*row[: version.position], row[version.position] + 1, *row[version.position + 1 :])
+    transaction.update(table, known.key, stored, row)
+    if row is not piece:
+        part.tell(instance_dict(known.instance), row)
+    if len(entity.parts) == 1:
+        known.row = row
+    else:
+        known.row = (*known.row[: part.piece.start], *row, *known.row[part.piece.stop :])
+
+
+def _still_there(transaction: Transaction, table: MemoryTable, known: Known, part: Part) -> Row | None:
+    """The row as it stands now. Raises Conflict if its version is not the one that was loaded, UnitReadOnly."""
+    transaction.require_writing()
+    row = transaction.view(table, known.key)
+    version = known.entity.version
+    if (
+        version is not None
+        and part is known.entity.parts[0]
+        and (row is None or row[version.position] != known.row[version.position])
+    ):
+        raise conflict("its version has changed")
+    return row
 
 
 def _merged(part: Part, stored: Row, wanted: Row, before: Row) -> Row:

@@ -8,10 +8,9 @@ what has changed and not to what was loaded.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy.orm.attributes import flag_modified, instance_dict
+from sqlalchemy.orm.attributes import flag_modified
 from sqlalchemy.orm.state import InstanceState
 
 from ..entities import EntityPlan
@@ -21,7 +20,7 @@ from ..tables import Key, Row
 __all__ = [
     "Changes",
     "Known",
-    "commit_states",
+    "commit_state",
     "make_transient",
     "mark_changed_documents",
     "mark_deleted",
@@ -31,14 +30,16 @@ __all__ = [
 class Changes:
     """Where the ORM's instrumentation reports: the states of the objects that were modified."""
 
-    __slots__ = ("__weakref__", "_fast_discard", "_modified", "modified", "reference")
+    __slots__ = ("__weakref__", "_modified", "modified", "reference")
 
     def __init__(self) -> None:
         self.modified: set[InstanceState[Any]] = set()
+        self._modified = self.modified  # by this name the instrumentation knows it
         self.reference: Any = weakref.ref(self)  # what a state has as its `_instance_dict`
-        # The names that the instrumentation knows; the second is called when an object is garbage.
-        self._modified = self.modified
-        self._fast_discard = self.modified.discard
+
+    def _fast_discard(self, state: InstanceState[Any]) -> None:
+        """Called when an object is garbage."""
+        self.modified.discard(state)
 
 
 class Known:
@@ -54,10 +55,12 @@ class Known:
         self.state = state
 
 
-def commit_states(stored: Iterable[Known], changes: Changes) -> None:
-    """What these objects have now is what is stored."""
-    states = [(known.state, instance_dict(known.instance)) for known in stored]
-    InstanceState._commit_all_states(states, changes)  # type: ignore[arg-type]
+def commit_state(state: InstanceState[Any]) -> None:
+    """What the object has now is what is stored."""
+    state.committed_state.clear()
+    state.modified = False
+    if state.expired_attributes or "_pending_mutations" in state.__dict__:
+        state._commit_all(state.dict)
 
 
 def make_transient(known: Known) -> None:

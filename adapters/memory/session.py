@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ from .flush import Flush
 from .instances import (
     Changes,
     Known,
-    commit_states,
+    commit_state,
     make_transient,
     mark_changed_documents,
     mark_deleted,
@@ -109,6 +109,7 @@ class MemorySession(Streaming, Usable, Session):
     def rollback(self) -> None:
         self.require_open()
         self._forget_everything()
+        self.changes = Changes()
         self.recover()
 
     @contextmanager
@@ -130,6 +131,7 @@ class MemorySession(Streaming, Usable, Session):
         if not self.closed:
             self.close_for_good()
             self._forget_everything()
+            del self.changes, self.transaction.lost  # nobody reports to this unit any more
 
     # Objects
 
@@ -163,11 +165,9 @@ class MemorySession(Streaming, Usable, Session):
         known = Known(entity, key, row, instance, state)
         self._known[entity.identity_class][key] = known
         self._by_id[id(instance)] = known
-        state.key = identity(entity, key)
+        state.key = (entity.identity_class, key if key.__class__ is tuple else (key,), None)
         state.honestwork_owner = self  # type: ignore[attr-defined]
         state._instance_dict = self.changes.reference
-        if state.modified:
-            self.changes.modified.add(state)
         if entity.documents:
             self.documents.append(known)
         return known
@@ -185,7 +185,7 @@ class MemorySession(Streaming, Usable, Session):
             return
         if entity.cls is not type(member):
             entity = self.store.schema.entities[type(member)]
-        set_owner(member, self)
+        instance_state(member).honestwork_owner = self  # type: ignore[attr-defined]
         self.pending[id(member)] = (entity, member)
         for relation in entity.relations:
             for each in relation.members(member):
@@ -200,14 +200,10 @@ class MemorySession(Streaming, Usable, Session):
                 for each in children.members(member):
                     self.detach(children.entity, each)
 
-    def release_pending(self, stored: Collection[int]) -> None:
-        """Nothing is pending any more; what was not stored belongs to nobody."""
-        if len(stored) == len(self.pending):  # all of it: they are among the pending ones
-            self.pending.clear()
-            return
-        for ident, (_, instance) in self.pending.items():
-            if ident not in stored:
-                set_owner(instance, None)
+    def _release_pending(self) -> None:
+        """Nothing is pending any more, and belongs to nobody."""
+        for _, instance in self.pending.values():
+            set_owner(instance, None)
         self.pending.clear()
 
     def find(self, entity: EntityPlan, key: Key, base_row: Row) -> tuple[EntityPlan, Row] | None:
@@ -241,7 +237,8 @@ class MemorySession(Streaming, Usable, Session):
     def _fill(self, known: Known) -> None:
         fill(known.entity, known.instance, known.entity.decoded(known.row))
         self._fill_members(known.entity, known.key, known.instance, self.load)
-        commit_states((known,), self.changes)
+        commit_state(known.state)
+        self.changes.modified.discard(known.state)
 
     def _fill_members(self, entity: EntityPlan, key: Key, instance: Any, load: Load) -> None:
         for children in entity.children:
@@ -282,7 +279,7 @@ class MemorySession(Streaming, Usable, Session):
 
     def _return_to(self, inserted: int, deleted: int, flushed: int) -> None:
         """Bring the objects back to what the rows are again, after a rollback to a savepoint."""
-        self.release_pending(())
+        self._release_pending()
         self.removed.clear()
         for known in self.inserted[inserted:]:
             if self.known(known.instance) is known:
@@ -319,15 +316,17 @@ class MemorySession(Streaming, Usable, Session):
         self.changes.modified.clear()
 
     def _forget_everything(self) -> None:
-        self.release_pending(())
-        for known in self.inserted:
-            make_transient(known)
-        for known in self.deleted:
-            mark_deleted(known.state, False)
-        for collection in (self.removed, self.inserted, self.deleted, self.flushed, self._known, self._by_id):
-            collection.clear()
+        if self.pending or self.removed or self.inserted or self.deleted or self.flushed:
+            self._release_pending()
+            for known in self.inserted:
+                make_transient(known)
+            for known in self.deleted:
+                mark_deleted(known.state, False)
+            for collection in (self.removed, self.inserted, self.deleted, self.flushed):
+                collection.clear()
+        self._known.clear()
+        self._by_id.clear()
         self.documents.clear()
-        self.changes = Changes()
         self.transaction.end()
         self.renewed = True
         self.end_streams()

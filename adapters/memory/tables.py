@@ -45,6 +45,9 @@ class Index:
         return self.keys.get(value, ())
 
 
+NONE: Sequence[Index] = ()
+
+
 class Rows:
     """The rows of one table by key, and their indexes: one for each unique constraint and each reference."""
 
@@ -53,9 +56,11 @@ class Rows:
     def __init__(self, plan: TablePlan) -> None:
         self.plan = plan
         self.rows: dict[Key, Any] = {}
-        self.uniques = [Index(unique.values) for unique in plan.uniques]
-        self.references = [Index(reference.values) for reference in plan.references]
-        self.indexes = [*self.uniques, *self.references]
+        self.uniques = self.references = self.indexes = NONE
+        if plan.uniques or plan.references:
+            self.uniques = [Index(unique.values) for unique in plan.uniques]
+            self.references = [Index(reference.values) for reference in plan.references]
+            self.indexes = [*self.uniques, *self.references]
 
     def put(self, key: Key, row: Row | None) -> None:
         if self.indexes:
@@ -129,6 +134,10 @@ class MemoryTable(Rows):
 
     def publish(self, written: Overlay, time: int, *, keep: bool) -> None:
         """Make these rows, or their absence, the newest; with *keep*, somebody may still read those before."""
+        if not (keep or self.stamps or self.indexes or None in written.rows.values()):
+            self.rows.update(written.rows)
+            self.changed = time
+            return
         for key, row in written.rows.items():
             if row is None and key not in self.rows:
                 continue  # it has come and gone in one transaction

@@ -40,12 +40,13 @@ MISSING: Any = object()
 class Transaction:
     """The rows that one unit of work sees and writes. Writing needs the store's lock."""
 
+    lost: Callable[[], None] = staticmethod(lambda: None)  # called when somebody notices the crash
+
     def __init__(self, store: MemoryStore, *, reading: bool) -> None:
         self.store = store
         self.reading = reading
         self.snapshot: int | None = None
         self.crashed = False
-        self.lost: Callable[[], None] = lambda: None  # called when somebody notices the crash
         self._overlays: dict[MemoryTable, Overlay] = {}
         self._held: list[tuple[dict[Any, Any], Any]] = []  # (where, which) of each lock
         self._journal: list[tuple[Overlay, Key, Any]] | None = None  # (overlay, key, what was there before)
@@ -61,8 +62,7 @@ class Transaction:
 
     def view(self, table: MemoryTable, key: Key) -> Row | None:
         """The row with this key, as this transaction sees it."""
-        overlay = self._overlays.get(table)
-        if overlay is not None and key in overlay.rows:
+        if self._overlays and (overlay := self._overlays.get(table)) is not None and key in overlay.rows:
             row: Row | None = overlay.rows[key]
             return row
         return table.at(key, self.begin() if self.snapshot is None else self.snapshot)
@@ -110,11 +110,13 @@ class Transaction:
 
     def insert(self, table: MemoryTable, key: Key, row: Row) -> None:
         self.require_writing()
-        self.begin()
-        self._check_row(table, row)
+        if self.snapshot is None:
+            self.begin()
+        if None in row or table.checks:
+            self._check_row(table, row)
         # The lock first: a database waits for whoever has it before it judges.
         self._require_unlocked(table.locks, key)
-        overlay = self._overlay(table)
+        overlay = self._overlays.get(table) or self._overlay(table)
         if key in overlay.rows or key in table.rows or key in table.history:
             self._require_gone(table, key)
         self._lock(table.locks, key)
@@ -126,7 +128,8 @@ class Transaction:
 
     def update(self, table: MemoryTable, key: Key, old: Row, row: Row) -> None:
         self.require_writing()
-        self._check_row(table, row)
+        if None in row or table.checks:
+            self._check_row(table, row)
         self._claim_row(table, key)
         if table.sharers and _is_known_otherwise(table.plan, old, row) and self._is_shared(table, key):
             raise conflict("a new row refers to this one")
@@ -134,7 +137,7 @@ class Transaction:
             self._check_uniques(table, key, row, old)
         if table.references:
             self._check_references(table, row, old)
-        self._put(self._overlay(table), key, row)
+        self._put(self._overlays.get(table) or self._overlay(table), key, row)
 
     def delete(self, table: MemoryTable, key: Key) -> None:
         self.require_writing()
@@ -143,7 +146,7 @@ class Transaction:
             raise conflict("a new row refers to the one that is removed")
         for reference in table.plan.referrers:
             self._check_unreferred(reference, key)
-        self._put(self._overlay(table), key, None)
+        self._put(self._overlays.get(table) or self._overlay(table), key, None)
 
     def require_writing(self) -> None:
         """Raises UnitReadOnly, Unavailable after a crash."""
@@ -152,10 +155,7 @@ class Transaction:
             raise read_only()
 
     def _overlay(self, table: MemoryTable) -> Overlay:
-        overlay = self._overlays.get(table)
-        if overlay is None:
-            overlay = self._overlays[table] = Overlay(table.plan)
-        return overlay
+        return self._overlays.setdefault(table, Overlay(table.plan))
 
     def _put(self, overlay: Overlay, key: Key, row: Row | None) -> None:
         if self._journal is not None:
@@ -186,10 +186,9 @@ class Transaction:
 
     def _check_row(self, table: MemoryTable, row: Row) -> None:
         plan = table.plan
-        if None in row:
-            for column in plan.required:
-                if row[column.position] is None:
-                    raise violation(MissingValue, plan.name, (column.name,), None)
+        for column in plan.required:
+            if row[column.position] is None:
+                raise violation(MissingValue, plan.name, (column.name,), None)
         for check, holds in table.checks:
             if not holds(row):
                 raise violation(CheckFailed, plan.name, check.columns, check.name)
@@ -260,17 +259,15 @@ class Transaction:
         self._held.append((table.sharers, key))
 
     def _release(self, since: int = 0) -> None:
-        kept = {(id(where), which) for where, which in self._held[:since]} if since else set()
+        kept = {(id(where), which) for where, which in self._held[:since]}
         for where, which in self._held[since:]:
-            if (id(where), which) in kept:
+            if kept and (id(where), which) in kept:
                 continue
-            owner = where.get(which)
-            if owner is self:
-                del where[which]
-            elif isinstance(owner, set):
+            owner = where.pop(which, self)
+            if owner is not self:  # others share it
                 owner.discard(self)
-                if not owner:
-                    del where[which]
+                if owner:
+                    where[which] = owner
         del self._held[since:]
 
     # Ending
