@@ -28,12 +28,25 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .facts import SCALARS
 from .formula import Expr, member
 from .rule import Rule
-from .standins import NOTHING, STANDINS, Items, Symbol, Thing, comparable, exists, lift, shown, storable, total
+from .standins import (
+    NOTHING,
+    STANDINS,
+    Items,
+    Symbol,
+    Thing,
+    comparable,
+    exists,
+    lift,
+    refuse_none,
+    shown,
+    storable,
+    total,
+)
 
 if TYPE_CHECKING:
     from .trace import Tracer
 
-__all__ = ["instrument", "seen"]
+__all__ = ["instrument", "refuse_identity", "seen"]
 
 
 # --- functions ----------------------------------------------------------------------------------------
@@ -51,6 +64,7 @@ def instrument(function: Any, t: Tracer) -> Any:
         _refuse_identity(names, function, t)
     visible = {name: seen(surroundings[name], t) for name in plan.names if name in surroundings}
     visible["__builtins__"] = _BUILTINS
+    visible[_TRACER] = t
     visible["__name__"] = surroundings.get("__name__")
     defaults, closure, keywords = function.__defaults__, function.__closure__, function.__kwdefaults__
     copy = types.FunctionType(
@@ -87,7 +101,7 @@ def seen(value: Any, t: Tracer) -> Any:
     if (seeing := _SEEING.get(kind)) is not None:
         return seeing(seen(each, t) if type(each) in _CALLABLE else each for each in value)
     if kind in (types.FunctionType, types.MethodType, functools.partial):
-        return _seen_function(value, t)
+        return value if getattr(value, "__module__", None) == _ORDER else _seen_function(value, t)
     if kind is Rule:
         return Rule(_seen_function(value.predicate, t))
     if kind is types.ModuleType and value.__name__.partition(".")[0] not in sys.stdlib_module_names:
@@ -137,6 +151,7 @@ class _Plan(NamedTuple):
     code: types.CodeType
     names: tuple[str, ...]  # of the globals it may use
     identities: tuple[tuple[str, ...], ...]  # the dotted names right of an `is`
+    asks_identity: bool  # by `is`, outside of what is asked of each child
     refusal: str | None
 
 
@@ -159,10 +174,11 @@ _SUSPENDS = {"YIELD_VALUE", "GET_AWAITABLE", "SEND"}
 def _plan(code: types.CodeType) -> _Plan:
     constants, names = list(code.co_consts), list(code.co_names)
     identities: list[tuple[str, ...]] = []
-    refusal = None
+    asks_identity, refusal = False, None
     instructions = list(dis.get_instructions(code))
     for i, instruction in enumerate(instructions):
         before = instructions[i - 1] if i else instruction
+        asks_identity |= instruction.opname == "IS_OP" or instruction.opname.endswith(("IF_NONE", "IF_NOT_NONE"))
         line = f"line {code.co_firstlineno}"
         if instruction.opname == "CONTAINS_OP" and before.opname == "LOAD_CONST" and type(before.argval) in _SEEING:
             constants[before.arg or 0] = _SEEING[type(before.argval)](before.argval)
@@ -176,7 +192,7 @@ def _plan(code: types.CodeType) -> _Plan:
             instruction.opname == "STORE_DEREF" and instruction.argval in code.co_cellvars
         ):
             refusal = f"changes `{instruction.argval or 'an element'}` ({line}): a rule only looks"
-        elif instruction.opname in _SUSPENDS and code.co_name != "<genexpr>":
+        elif instruction.opname in _SUSPENDS and not _is_body(code):
             refusal = f"yields or awaits ({line}): a rule returns a bool"
     if code.co_flags & _ASYNC:
         refusal = f"is async (line {code.co_firstlineno}): a rule returns a bool, and awaits nothing"
@@ -186,7 +202,24 @@ def _plan(code: types.CodeType) -> _Plan:
             constants[i], refusal = inner.code, refusal or inner.refusal
             names += inner.names
             identities += inner.identities
-    return _Plan(code.replace(co_consts=tuple(constants)), tuple(names), tuple(identities), refusal)
+            asks_identity |= inner.asks_identity and not (_is_body(constant) and _LOOPS.intersection(code.co_names))
+    return _Plan(code.replace(co_consts=tuple(constants)), tuple(names), tuple(identities), asks_identity, refusal)
+
+
+_LOOPS = frozenset(("any", "all", "sum"))
+
+
+def _is_body(code: types.CodeType) -> bool:
+    return code.co_name == "<genexpr>"
+
+
+def refuse_identity(function: object, t: Tracer) -> None:
+    """In an order or a projection a stand-in may stand for None, and for True: `is` would not tell."""
+    if isinstance(function, types.FunctionType) and _plan(function.__code__).asks_identity:
+        raise t.refuse(
+            f"asks with `is` (line {function.__code__.co_firstlineno}), and must be made of expressions, without"
+            " conditions; what is computed from None is None, so there is no need to ask"
+        )
 
 
 def _singleton(instruction: dis.Instruction) -> bool:
@@ -278,6 +311,8 @@ class _FrozenSet(_Membership, frozenset[Any]):
 
 
 _SEEING: dict[type, Callable[..., Any]] = {tuple: _Tuple, list: _List, set: _Set, frozenset: _FrozenSet}
+_ORDER = f"{__package__}.order"  # desc() and its like take stand-ins as they are
+_TRACER = "__tracer__"  # the global variable by which a generator knows who runs it
 _CALLABLE = (types.FunctionType, types.MethodType, functools.partial, Rule)
 
 
@@ -295,6 +330,9 @@ def _body_of(iterable: Any) -> tuple[Items, Callable[[Thing], Any]] | None:
     variables = frame.f_locals
     items = variables.get(".0")
     if type(items) is not Items:
+        tracer = frame.f_globals.get(_TRACER)
+        if tracer is not None and tracer.straight and _plan(iterable.gi_code).asks_identity:
+            raise tracer.refuse("asks with `is` in a loop, and must be made of expressions, without conditions")
         return None
     closed = tuple(
         types.CellType(variables[name]) if name in variables else types.CellType()
@@ -343,6 +381,8 @@ def _sum(iterable: Any, /, start: Any = 0) -> Any:
 
 
 def _isinstance(value: Any, kinds: Any, /) -> bool:
+    if type(value) is Symbol:
+        refuse_none(value.__standin__.t, value.__standin__.e)
     if type(value) is not Thing:
         return isinstance(value, kinds)
     t, cls, *_ = value.__standin__
@@ -364,6 +404,8 @@ def _single_kinds(kinds: Any) -> list[Any]:
 
 
 def _type(*args: Any) -> Any:
+    if len(args) == 1 and type(args[0]) is Symbol:
+        refuse_none(args[0].__standin__.t, args[0].__standin__.e)
     # `type(user.age) is int` holds of the stand-in for an int, as it does of the int.
     return args[0].__class__ if len(args) == 1 and type(args[0]) in STANDINS else type(*args)
 

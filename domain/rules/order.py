@@ -23,7 +23,7 @@ from ..errors import RuleRefused
 from .facts import SCALARS, Choice, Facts, Scalar, annotated
 from .formula import FALSE, Expr, and_, attr, const, isnull, notnull, or_
 from .standins import Symbol, Thing, shown
-from .trace import Tracer
+from .trace import Tracer, require_function
 
 __all__ = ["OrderKey", "after", "asc", "desc", "in_order", "nulls_first", "nulls_last", "trace_order"]
 
@@ -112,6 +112,7 @@ def trace_order(
     keys: dict[Expr, OrderKey] = {}  # a second key of one expression decides nothing
     if order_by is not None:
         t = Tracer("order", order_by, facts, straight=True)
+        require_function(t, order_by, "user.name")
         result = t.explore(lambda: t.instrument(order_by)(Thing(t, cls, 0)))
         for each in result if type(result) is tuple else (result,):
             traced = _traced(t, _directed(each))

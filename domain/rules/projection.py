@@ -23,7 +23,7 @@ from typing import Any, Generic, TypeVar
 from .facts import SCALARS, Facts, annotated
 from .formula import Expr
 from .standins import STANDINS, Symbol, Thing, shown
-from .trace import Tracer
+from .trace import Tracer, require_function
 
 __all__ = ["Projection", "trace_columns"]
 
@@ -53,6 +53,7 @@ def trace_columns(columns: Callable[[A], R], cls: type[A], *, facts: Facts = ann
     """
     t = Tracer("projection", columns, facts, straight=True)
     t.construct = _Constructor
+    require_function(t, columns, "(user.id, user.name)")
     result = t.explore(lambda: t.instrument(columns)(Thing(t, cls, 0)))
     expressions: dict[Expr, int] = {}
     build = _builder(t, result, expressions)

@@ -41,6 +41,7 @@ __all__ = [
     "comparable",
     "exists",
     "lift",
+    "refuse_none",
     "shown",
     "storable",
     "total",
@@ -178,6 +179,7 @@ def _comparison(op: str) -> Callable[[Symbol, Any], Any]:
     def compare(self: Symbol, other: Any) -> Any:
         t, e = self.__standin__
         if other is None:
+            refuse_none(t, e)
             # Python finds nothing equal to None, and raises a TypeError for `<`: so do we.
             return op == "ne" if op in ("eq", "ne") else NotImplemented
         if e.op == "uuid_int":
@@ -202,6 +204,15 @@ def _beyond(t: Tracer, op: str, e: Expr, number: int) -> bool:
     if e.op != "attr":
         raise t.refuse(f"compares {e} with {number}, which is more than 64 bits hold")
     return op == "ne" or (op in ("lt", "le") and number > 0) or (op in ("gt", "ge") and number < 0)
+
+
+def refuse_none(t: Tracer, e: Expr) -> None:
+    """In an order or a projection a stand-in may stand for None, and nobody may ask whether it does."""
+    if t.straight and e.nullable:
+        raise t.refuse(
+            f"asks whether {e} is None: it must be made of expressions, without conditions; what is computed from"
+            " None is None"
+        )
 
 
 def _arithmetic(op: str, *, swapped: bool = False) -> Callable[[Symbol, Any], Symbol]:
@@ -425,7 +436,7 @@ class Thing:
         fact = attributes.get(name)
         if type(fact) is Scalar:
             value = t.read(fact, attr(scope, (*path, name), fact.type, fact.nullable or optional))
-            if type(value) is Symbol and not fact.nullable:
+            if type(value) is Symbol and not fact.nullable and fact.type in _MANY_VALUED:
                 symbols[name] = value
             return value
         if type(fact) is Value:
@@ -440,6 +451,7 @@ class Thing:
     def __eq__(self, other: Any) -> Any:
         t, cls, _, path, *_ = self.__standin__
         if other is None:
+            _refuse_missing(self)
             return False
         if not path:
             raise t.refuse(f"compares a whole {cls.__name__}; compare its key: `user.id == other_id`")
@@ -462,6 +474,7 @@ class Thing:
 
     def __bool__(self) -> bool:
         t, cls, *_ = self.__standin__
+        _refuse_missing(self)
         if hasattr(cls, "__bool__") or hasattr(cls, "__len__"):
             raise t.refuse(f"uses a {cls.__name__} as a condition; ask for an attribute of it")
         return True
@@ -473,9 +486,20 @@ class Thing:
     __dir__ = _refusal_of_thing("dir() or vars()")
 
 
+_MANY_VALUED = (str, int, float, Decimal, date, datetime, time, timedelta, bytes, UUID)
+
 _BY_ATTRIBUTE = (
     "a query tells subclasses apart by an attribute only: give the class one, such as `kind`, and compare it"
 )
+
+
+def _refuse_missing(thing: Thing) -> None:
+    t, _, _, path, _, optional, _ = thing.__standin__
+    if optional and t.straight:
+        raise t.refuse(
+            f"asks whether {'.'.join(path)} is None: it must be made of expressions, without conditions; what is"
+            " read of it is None where it is"
+        )
 
 
 def _read_value(t: Tracer, fact: Value, scope: int, path: tuple[str, ...]) -> Thing | None:

@@ -53,7 +53,7 @@ from typing import Any, TypeVar
 from ..errors import RuleRefused
 from .facts import Attribute, Facts, Scalar, annotated
 from .formula import FALSE, TRUE, Expr, branch, const, isnull, not_, polarity, reduce, to_formula
-from .instrument import instrument, seen
+from .instrument import instrument, refuse_identity, seen
 from .standins import Items, Symbol, Thing, shown
 
 __all__ = ["MAX_PATHS", "Tracer", "trace"]
@@ -75,6 +75,7 @@ def trace(predicate: Callable[[A], bool], cls: type[A], *, facts: Facts = annota
     Raises RuleRefused if the predicate does anything that a query could not answer exactly.
     """
     t = Tracer("rule", predicate, facts)
+    require_function(t, predicate, "user.age >= 18")
     run, candidate = t.instrument(predicate), Thing(t, cls, 0)
     return t.condition(lambda: t.truth(run(candidate)))
 
@@ -145,7 +146,7 @@ class Tracer:
 
     def __init__(self, kind: str, function: object, facts: Facts, *, straight: bool = False) -> None:
         self.kind, self.function, self._facts = kind, function, facts
-        self.straight = straight  # an order key or a column: one expression, no branches, None allowed
+        self._straight = straight
         self.construct: Callable[[type], Any] | None = None  # see projection
         self.refusal: RuleRefused | None = None
         self.aware: dict[Expr, bool] = {}  # of the datetimes that were read: have they a time zone?
@@ -160,6 +161,14 @@ class Tracer:
     def depth(self) -> int:
         """How many scopes are open. The same on every replay, so it can number them."""
         return len(self._scopes)
+
+    @property
+    def straight(self) -> bool:
+        """Is it an order key or a column that is being run: one expression, no branches, None allowed?
+
+        The body of a sum() in it is not.
+        """
+        return self._straight and len(self._scopes) <= 1
 
     def facts(self, cls: type) -> Mapping[str, Attribute]:
         if (known := self._attributes.get(cls)) is None:
@@ -268,6 +277,8 @@ class Tracer:
 
     def instrument(self, function: Any) -> Any:
         """The function as it is run on stand-ins."""
+        if self.straight:
+            refuse_identity(function, self)
         try:
             found = self._instrumented.get(function)
         except TypeError:  # a callable without a hash
@@ -293,14 +304,19 @@ def _members(kind: type) -> Iterable[Any]:
 
 
 def _raised(error: Exception, answers: list[tuple[Expr, bool]]) -> str:
-    world = " and ".join(str(asked if answer else not_(asked)) for asked, answer in answers)
+    asked = [question if answer else not_(question) for question, answer in answers]
+    world = " and ".join(f"({each})" if each.op == "or" else str(each) for each in asked)
     what = f"raises {type(error).__name__}({error})" + (f" when {world}" if world else "")
     if "Symbol" in str(error) or "'Thing'" in str(error):  # a stand-in, in the words of a TypeError
         return f"{what}: it hands an attribute to something that needs its value, which only the database knows"
-    return (
-        f"{what}: a rule has an answer for every row the mapping allows;"
-        " ask first, as in `user.score is not None and user.score > 3`"
-    )
+    example = ", as in `user.score is not None and user.score > 3`" if "None" in str(error) else ""
+    return f"{what}: a rule has an answer for every row the mapping allows; ask first{example}"
+
+
+def require_function(t: Tracer, function: object, example: str) -> None:
+    """Raises RuleRefused for a condition of SQLAlchemy, the name of an attribute, or whatever else was given."""
+    if not callable(function):
+        raise t.refuse(f"is no function, but {type(function).__name__}: write `lambda user: {example}`")
 
 
 def named(function: object) -> str:

@@ -263,6 +263,7 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "~ of a comparison": (lambda u: ~(u.age > 18), "returns int|Bitwise inversion"),
     "~ of a bool": (lambda u: ~u.banned, "returns int|Bitwise inversion"),
     "an object": (lambda u: [u.age], "returns a list and not a bool"),
+    "a condition of SQLAlchemy": (FAVOURITE, "is no function, but object: write `lambda user:"),  # type: ignore[dict-item]
     # attributes
     "unknown": (lambda u: u.foo == 1, r"reads User\.foo"),
     "hasattr": (lambda u: hasattr(u, "foo"), r"reads User\.foo"),

@@ -17,8 +17,8 @@ from tests.rules_kit.shop import User
 KEYS = trace_order(lambda u: (desc(u.score), u.name), User, key=["id"])
 VALUES: dict[type, st.SearchStrategy[object]] = {
     bool: st.booleans(),
-    int: st.integers(),
-    str: st.text(),
+    int: st.integers(-(2**63) + 1, 2**63 - 1),  # what no row can hold was made up
+    str: st.text(st.characters(codec="utf-8", exclude_characters="\0")),
     float: st.floats(allow_nan=False),
     Decimal: st.decimals(allow_nan=False, allow_infinity=False),
     UUID: st.uuids(),

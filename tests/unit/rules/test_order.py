@@ -30,6 +30,10 @@ def traced(order_by: Callable[[User], object] | None) -> str:
         (lambda u: -u.age, "-age, id"),
         (lambda u: (u.address.city, u.billing.zip), "address.city, billing.zip nulls last, id"),
         (lambda u: (u.banned, len(u.lines)), "banned, sum(1 for x1 in lines), id"),
+        (
+            lambda u: desc(sum(x.qty for x in u.lines if x.note is not None)),
+            "sum(x1.qty for x1 in lines if x1.note is not None) desc, id",
+        ),
     ],
 )
 def test_an_order_is_traced_and_ends_with_the_key(order_by: Callable[[User], object] | None, keys: str) -> None:
@@ -50,6 +54,10 @@ def test_an_order_is_traced_and_ends_with_the_key(order_by: Callable[[User], obj
         (lambda u: u.name.strip(), r"uses \.strip"),
         (lambda u: u.foo, r"reads User\.foo"),
         (lambda u: None, "orders by NoneType None"),
+        (lambda u: u.nick if u.nick is not None else u.name, "asks with `is`"),
+        (lambda u: u.name if u.banned is True else u.nick, "asks with `is`"),
+        (lambda u: u.nick == None, "asks whether nick is None"),  # noqa: E711
+        ("name", "is no function, but str: write `lambda user: user.name`"),
     ],
 )
 def test_what_has_no_order_is_refused(order_by: Callable[[User], object], words: str) -> None:
