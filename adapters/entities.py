@@ -34,6 +34,7 @@ __all__ = [
     "Part",
     "ValuePlan",
     "entity_plan",
+    "ordering",
     "sort_key",
 ]
 
@@ -290,6 +291,15 @@ def entity_plan(mapper: Mapper[Any], tables: dict[str, TablePlan], *, is_root: b
     )
 
 
+def ordering(relation: RelationshipProperty[Any]) -> list[Any]:
+    """The declared order of members, and then that of their keys: there is always one order."""
+    declared = list(relation.order_by or ())
+    return [
+        *declared,
+        *(column for column in relation.mapper.primary_key if not any(column is each for each in declared)),
+    ]
+
+
 def sort_key(table: TablePlan, order_by: Any) -> Callable[[Row], Any]:
     """The sort key that gives the order of a relationship's `order_by`; NULLs never stand in such columns."""
     steps = []
@@ -333,7 +343,7 @@ def children_plan(relation: RelationshipProperty[Any], entities: dict[type[Any],
             (child.by_name[remote].attribute or "", owner.by_name[local].attribute or "")
             for remote, local in columns.items()
         ),
-        order=sort_key(child.table, relation.order_by or ()),
+        order=sort_key(child.table, ordering(relation)),
     )
 
 
@@ -359,5 +369,5 @@ def links_plan(
         to_member=reference(to_member),
         owner_positions=tuple(table.position(to_owner[name]) for name in owner.table.key_columns),
         member_positions=tuple(table.position(to_member[name]) for name in member.table.key_columns),
-        order=sort_key(member.table, relation.order_by or ()),
+        order=sort_key(member.table, ordering(relation)),
     )

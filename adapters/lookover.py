@@ -47,6 +47,8 @@ def _look_over_one(entity: EntityPlan, instance: object) -> None:
     for attribute, column in entity.given_keys:
         if values.get(attribute) is None:
             raise violation(MissingValue, table.name, (column,), None)
+    if entity.discriminator is not None:
+        _require_own_kind(entity, values)
     entity.guard_new(values)
 
 
@@ -79,4 +81,18 @@ def _refuse_assignments(entity: EntityPlan, instance: object) -> None:
             f"{entity.name}.{version} was assigned: the store counts the version",
             attribute=f"{entity.table.name}.{version}",
             value=values.get(version),
+        )
+    if entity.discriminator is not None:
+        _require_own_kind(entity, values)
+
+
+def _require_own_kind(entity: EntityPlan, values: dict[str, Any]) -> None:
+    assert entity.discriminator is not None
+    kind = entity.discriminator.attribute or ""
+    if values.get(kind) not in (None, entity.mapper.polymorphic_identity):
+        raise BadValue(
+            f"{entity.name}.{kind} says what class an object is of, and is {values[kind]!r}: it is set by itself,"
+            " and an object stays of its class",
+            attribute=f"{entity.table.name}.{kind}",
+            value=values[kind],
         )

@@ -95,7 +95,6 @@ class Mapping(registry):
             mapping.violation("uq_users_email", EmailTaken)
 
         The error is made with a message; its `__cause__` is the `ConstraintViolated` with table and columns.
-        SQLite does not name foreign keys; theirs is found if a table has no other.
         """
         self._require_open(constraint)
         self.violations[constraint] = error

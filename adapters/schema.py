@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.orm import Mapper
 from sqlalchemy.orm.interfaces import MANYTOMANY, ONETOMANY
 
-from .entities import EntityPlan, children_plan, entity_plan, links_plan
+from .entities import ChildrenPlan, EntityPlan, children_plan, entity_plan, links_plan
 from .facts import facts_of
 from .ownership import watch_arrivals
 from .tables import table_plan
@@ -27,6 +27,7 @@ class Schema:
 
     def __init__(self, mapping: Mapping) -> None:
         self.violations = mapping.violations
+        self.twins = mapping.twins
         self.tables = {table.name: table_plan(table) for table in mapping.metadata.sorted_tables}
         self.order = {name: number for number, name in enumerate(self.tables)}
         for table in self.tables.values():
@@ -42,6 +43,7 @@ class Schema:
         self.has_versioned_members = any(entity.version and entity.children for entity in self.entities.values())
         self.joining = {links.table for entity in self.entities.values() for links in entity.links}
         self.references_between = self._references_between()
+        self.giving_keys = {entity.cls: given for entity in self.entities.values() if (given := _giving_keys(entity))}
 
     def _relate(self, entity: EntityPlan) -> None:
         for relation in entity.mapper.relationships:
@@ -73,3 +75,12 @@ class Schema:
             if reference.table in mappers and reference.target in mappers
         ]
         return [pair for pair in dict.fromkeys(pairs) if pair[0] is not pair[1] and frozenset(pair) not in related]
+
+
+def _giving_keys(entity: EntityPlan) -> list[ChildrenPlan]:
+    """Those of its children whose key has the owner's in it."""
+    return [
+        children
+        for children in entity.children
+        if any(attribute in children.entity.key_attributes for attribute, _ in children.adopted)
+    ]

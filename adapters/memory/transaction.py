@@ -228,11 +228,14 @@ class Transaction:
     def _check_unreferred(self, reference: Reference, key: Key) -> None:
         table = self.store.tables[reference.table]
         number = reference.number
+        own = key if reference.table == reference.target else MISSING  # a row that refers to itself can go
         overlay = self._overlays.get(table)
-        if overlay is not None and overlay.indexes[len(table.uniques) + number].find(key):
+        if overlay is not None and any(
+            other != own for other in overlay.indexes[len(table.uniques) + number].find(key)
+        ):
             raise self._broken(reference)
         for other in table.references[number].find(key):
-            if overlay is None or other not in overlay.rows:
+            if other != own and (overlay is None or other not in overlay.rows):
                 raise self._broken(reference)
 
     @staticmethod

@@ -46,6 +46,8 @@ def look_over(orm: Session, schema: Schema, unit: SqlSession, context: Any) -> N
 def look_over_values(unit: SqlSession, new: list[object], assigned: list[object]) -> None:
     """Refuse new and changed objects for what they hold. Raises BadValue, KeyChanged, MissingValue and Duplicate."""
     entities = unit.store.schema.entities
+    if new and unit.store.schema.giving_keys:
+        _give_keys_of_owners(unit, new)
     look_over_new((entities[type(instance)], instance) for instance in new)
     # Also an equal value is kept as it will be loaded: Decimal("1") as Decimal("1.00").
     look_over_changed([(entities[type(instance)], instance) for instance in assigned])
@@ -53,6 +55,17 @@ def look_over_values(unit: SqlSession, new: list[object], assigned: list[object]
         entity = entities[type(instance)]
         if entity.table.generated is None:
             _look_over_key(unit.orm, unit, entity, instance)
+
+
+def _give_keys_of_owners(unit: SqlSession, new: list[object]) -> None:
+    """Where the owner's key is part of a member's, the ORM would find a key that is taken too late."""
+    arrived = {id(instance) for instance in new}
+    for owner in (*unit.held, *new):
+        for children in unit.store.schema.giving_keys.get(type(owner), ()):
+            for member in children.members(owner):
+                for attribute, source in children.adopted if id(member) in arrived else ():
+                    if (key := instance_dict(owner).get(source)) is not None:
+                        instance_dict(member)[attribute] = key
 
 
 def _look_over_key(orm: Session, unit: SqlSession, entity: EntityPlan, instance: object) -> None:

@@ -30,6 +30,7 @@ from ...domain.errors import (
 from ..schema import Schema
 from ..tables import Check, Reference, TablePlan, Unique
 from ..violations import conflict, in_words_of_the_domain, read_only, violation
+from .broken_references import broken_reference
 
 __all__ = ["DRIVER_ERRORS", "is_lost", "raised", "translated"]
 
@@ -155,7 +156,7 @@ Violated = tuple[str, tuple[str, ...], str | None]  # table, columns, constraint
 def _violated(driver: Any, schema: Schema, target: tuple[str, str]) -> Violated:
     """What is violated, as far as the database tells; *target* is the verb and the table of the statement."""
     if hasattr(driver, "sqlite_errorname"):
-        return _violated_on_sqlite(str(driver), schema, *target)
+        return _violated_on_sqlite(driver, schema, *target)
     if diagnosis := getattr(driver, "diag", None):
         table = diagnosis.table_name or ""
         if diagnosis.column_name:
@@ -164,16 +165,19 @@ def _violated(driver: Any, schema: Schema, target: tuple[str, str]) -> Violated:
     return _violated_on_mariadb(str(driver.args[-1]), schema, target[1])
 
 
-def _violated_on_sqlite(words: str, schema: Schema, verb: str, target: str) -> Violated:
+def _violated_on_sqlite(driver: Exception, schema: Schema, verb: str, target: str) -> Violated:
+    words = str(driver)
     detail = words.partition(": ")[2]
     if words.startswith("CHECK"):
         return _by_constraint(schema, detail, target)  # several tables may have a check of one name
     if words.startswith("FOREIGN KEY"):
+        if (reference := broken_reference(driver)) is not None:
+            return reference.table, reference.columns, reference.name
         return _only_reference(schema.tables.get(target), deleting=verb == "DELETE FROM")
     if "." not in detail:  # an index, by its name
         return _by_constraint(schema, detail.removeprefix("index ").strip("'"), "")
-    qualified = [part.split(".") for part in detail.split(", ")]
-    table, columns = qualified[0][0], tuple(column for _, column in qualified)
+    table = target if detail.startswith(f"{target}.") else detail.partition(".")[0]
+    columns = tuple(detail.removeprefix(f"{table}.").split(f", {table}."))
     plan = schema.tables.get(table)
     name = _unique_name(plan, columns) if plan is not None and words.startswith("UNIQUE") else None
     return table, columns, name
@@ -189,16 +193,17 @@ def _only_reference(plan: TablePlan | None, *, deleting: bool) -> Violated:
 
 
 def _violated_on_mariadb(words: str, schema: Schema, target: str) -> Violated:
-    if match := re.search(r"for key '(?:\w+\.)?([^']+)'$", words):
-        if match[1] == "PRIMARY":
+    if match := re.search(r"for key '([^']+)'$", words):
+        name = match[1].removeprefix(f"{target}.")  # as MySQL has it
+        if name == "PRIMARY":
             plan = schema.tables.get(target)
             return (target, plan.key_columns, plan.key_name) if plan is not None else (target, (), None)
-        return _by_constraint(schema, match[1], target)
-    if match := re.search(r"`(\w+)`, CONSTRAINT `(\w+)`", words):
+        return _by_constraint(schema, name, target)
+    if match := re.search(r"`([^`]+)`, CONSTRAINT `([^`]+)`", words):
         return _by_constraint(schema, match[2], match[1])
-    if match := re.search(r"CONSTRAINT `(?:\w+\.)?(\w+)` failed for `\w+`\.`(\w+)`", words):
-        return _by_constraint(schema, match[1], match[2])
-    if match := re.search(r"(?:Column|Field) '(\w+)'", words):
+    if match := re.search(r"CONSTRAINT `([^`]+)` failed for `[^`]+`\.`([^`]+)`", words):
+        return _by_constraint(schema, match[1].removeprefix(f"{match[2]}."), match[2])
+    if match := re.search(r"^(?:Column|Field) '(.+)' (?:cannot be null|doesn't have)", words):
         return target, (match[1],), None
     return target, (), None
 
@@ -217,8 +222,8 @@ def _by_constraint(schema: Schema, name: str | None, table: str) -> Violated:
 
 
 def _target(statement: str | None) -> tuple[str, str]:
-    match = re.match(r"(INSERT INTO|UPDATE|DELETE FROM) [`\"]?(\w+)", statement or "")
-    return (match[1], match[2]) if match else ("", "")
+    match = re.match(r"""(INSERT INTO|UPDATE|DELETE FROM) (?:`([^`]+)`|"([^"]+)"|(\w+))""", statement or "")
+    return (match[1], match[2] or match[3] or match[4]) if match else ("", "")
 
 
 def _unique_name(plan: TablePlan, columns: tuple[str, ...]) -> str | None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Column, ColumnElement, FromClause, Select, Table, and_, bindparam, func, select, tuple_
 from sqlalchemy.orm.attributes import instance_dict, instance_state
 
-from ..entities import ChildrenPlan, EntityPlan, LinksPlan, MembersPlan, Part
+from ..entities import ChildrenPlan, EntityPlan, LinksPlan, MembersPlan, Part, ordering
 from ..instances import fill, identity, set_members
 from ..ownership import NOBODY, set_owner
 from ..tables import Key, Row
@@ -204,7 +204,7 @@ class _Members:
         self.owner_key: Callable[[Row], Any] = itemgetter(*places)
         self.width = len(loader.columns)  # of a member's row
         columns = list(places.values())
-        ordered = statement.order_by(*(owner.mapper.relationships[plan.attribute].order_by or ()))
+        ordered = statement.order_by(*ordering(owner.mapper.relationships[plan.attribute]))
         if len(columns) == 1:
             self.of_one: Select[Any] | None = ordered.where(columns[0] == bindparam("owner"))
             self.of_many = ordered.where(columns[0].in_(bindparam("owners", expanding=True)))

@@ -264,7 +264,9 @@ class SqlSession(Streaming, Usable, Session):
             remember_documents(entity, instance)
 
     def attach(self, entity: EntityPlan, member: Any) -> None:
-        """The ORM does it by itself, by its cascades."""
+        """A new object has come to an aggregate of this unit: into a collection, or because it was given its owner."""
+        if not self.closed and instance_state(member).key is None and member not in self.orm:
+            self.orm.add(member)
 
     def is_forgetting(self, entity: EntityPlan, aggregate: object) -> bool:
         """Is an aggregate with the same key removed, and not yet flushed?"""

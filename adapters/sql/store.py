@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from ...service_layer.store import Store
 from ..entities import EntityPlan
 from ..mapping import Mapping
+from .broken_references import watch_references
 from .engines import configured, in_memory, reading, write_lock
 from .errors import DRIVER_ERRORS, raised
 from .flush import Writer
@@ -49,6 +50,8 @@ class SqlStore(Store):
         self._writers: dict[type[Any], Writer] = {}
         self._one_writer = self.engine.dialect.name == "sqlite" and (begin == "immediate" or in_memory(self.engine.url))
         self._write_lock = write_lock(self.engine, lock_timeout) if self._one_writer else None
+        if self.engine.dialect.name == "sqlite":
+            watch_references(self.engine, self.metadata, self.schema)
 
     def open(self, *, reading: bool = False) -> SqlSession:
         if reading:

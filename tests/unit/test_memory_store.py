@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, String, Table
+from sqlalchemy.orm import relationship
 
-from honestwork.adapters import Mapping, MemoryStore
+from honestwork.adapters import Mapping, MemoryStore, children
 from honestwork.domain import BackendError, Repository, Unavailable, UnitFailed
 from honestwork.service_layer import UnitOfWork
 
@@ -138,6 +139,68 @@ def test_its_fidelity_has_a_line_for_every_constraint(store: MemoryStore) -> Non
     assert said["books", "default of copies"] == "enforced"
     assert said["", "waiting for locks"] == "approximated"
     assert said["", "triggers"] == "refused"
+
+
+def test_its_fidelity_tells_all_that_a_mapping_promises() -> None:
+    class Named(Exception):
+        pass
+
+    mapping = Mapping()
+    things = Table(
+        "things",
+        mapping.metadata,
+        Column("id", Integer, primary_key=True),
+        Column("kind", String(5), nullable=False),
+        Column("name", String(5), unique=True),
+        Column("parent", ForeignKey("things.id")),
+        Column("changes", Integer, nullable=False, default=0, onupdate=lambda: 1),
+        Column("shelf", Integer, nullable=False, server_default="1"),
+        Column("version", Integer, nullable=False),
+        CheckConstraint("shelf > 0", name="ck_shelf"),
+    )
+    parts = Table(
+        "parts",
+        mapping.metadata,
+        Column("id", Integer, primary_key=True),
+        Column("thing", ForeignKey("things.id"), nullable=False),
+    )
+    labels = Table("labels", mapping.metadata, Column("id", Integer, primary_key=True))
+    labelled = Table(
+        "labelled",
+        mapping.metadata,
+        Column("part", ForeignKey("parts.id"), primary_key=True),
+        Column("label", ForeignKey("labels.id"), primary_key=True),
+    )
+    thing, part, label = (type(name, (), {}) for name in ("Thing", "Part", "Label"))
+    mapping.member(label, labels)
+    mapping.member(part, parts, properties={"labels": relationship(label, secondary=labelled, lazy="selectin")})
+    mapping.aggregate(
+        thing,
+        things,
+        version=things.c.version,
+        polymorphic_on=things.c.kind,
+        polymorphic_identity="thing",
+        properties={"parts": children(part)},
+    )
+    mapping.aggregate(type("Sub", (thing,), {}), inherits=thing, polymorphic_identity="sub")
+    mapping.violation("uq_things_name", Named)
+    mapping.check_twin("ck_shelf", lambda row: row["shelf"] > 0)
+
+    said = {(each.table, each.what): (each.kept, each.how) for each in MemoryStore(mapping).fidelity()}
+
+    assert said["things", "unique (name)"][1].endswith("told as Named")
+    assert said["things", "foreign key (parent)"][0] == "approximated"
+    assert said["things", "check ck_shelf"][0] == "approximated"
+    assert {what for table, what in said if table == "things"} >= {
+        "default of changes",
+        "onupdate of changes",
+        "default of shelf",
+        "version version",
+        "inheritance by kind",
+        "members Thing.parts",
+        "members Sub.parts",
+    }
+    assert said["parts", "links Part.labels"][0] == "enforced"
 
 
 def test_its_fidelity_reads_as_a_table(store: MemoryStore) -> None:

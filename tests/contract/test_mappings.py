@@ -1,0 +1,774 @@
+"""Mappings that are out of the ordinary: what the doctor accepts is the same on every store."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from decimal import Decimal
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Float,
+    ForeignKey,
+    Integer,
+    MetaData,
+    Numeric,
+    SmallInteger,
+    String,
+    Table,
+    UniqueConstraint,
+    text,
+    true,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import attribute_keyed_dict, relationship
+from sqlalchemy.types import TypeDecorator
+
+from honestwork.adapters import Mapping, SqlStore, children, owner
+from honestwork.domain import (
+    BadValue,
+    CheckFailed,
+    ConstraintViolated,
+    Duplicate,
+    MissingValue,
+    ReferenceViolated,
+    Repository,
+)
+from honestwork.service_layer import Store, UnitOfWork
+
+MakeStore = Callable[[Mapping], Store]
+numbers = count(1)
+
+
+class Plain:
+    """It has what its table has."""
+
+    def __init__(self, **values: Any) -> None:
+        for name, value in values.items():
+            setattr(self, name, value)
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+        def __setattr__(self, name: str, value: Any) -> None: ...
+
+
+def fresh(base: type[Any] = Plain) -> Any:
+    """A class of its own, for a class can be mapped only once."""
+    return type(f"Thing{next(numbers)}", (base,), {})
+
+
+def units(**roots: Any) -> Any:
+    """A class of units of work that has these repositories."""
+    repository: Any = Repository
+    annotations = {name: repository[root, Any] for name, root in roots.items()}
+    return type("Units", (UnitOfWork,), {"__annotations__": annotations})
+
+
+def add(uow: Any, repository: str, *aggregates: Any) -> None:
+    with uow:
+        getattr(uow, repository).add_many(aggregates)
+        uow.commit()
+
+
+def facts(attempt: Callable[[], object]) -> tuple[Any, ...]:
+    """What the error of this says."""
+    with pytest.raises(ConstraintViolated) as caught:
+        attempt()
+    return type(caught.value), caught.value.table, caught.value.columns, caught.value.constraint
+
+
+def things(mapping: Mapping, *columns: Any, cls: Any = None, **options: Any) -> Any:
+    """An aggregate with these columns beside a key that is given."""
+    cls = cls or fresh()
+    mapping.aggregate(
+        cls, Table("things", mapping.metadata, Column("id", String(5), primary_key=True), *columns), **options
+    )
+    return cls
+
+
+# Types
+
+
+class Email:
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Email) and other.text == self.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __repr__(self) -> str:
+        return f"Email({self.text!r})"
+
+
+class EmailType(TypeDecorator[Email]):
+    impl = String(20)
+    cache_ok = True
+
+    def process_bind_param(self, value: Email | None, dialect: Any) -> str | None:
+        return None if value is None else value.text
+
+    def process_result_value(self, value: str | None, dialect: Any) -> Email | None:
+        return None if value is None else Email(value)
+
+
+class Exactly(TypeDecorator[Any]):
+    """Adds nothing to what it decorates."""
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, kind: Any) -> None:
+        super().__init__()
+        self.impl = self.impl_instance = kind
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "kept"),
+    [
+        (EmailType, Email("John@x"), Email("John@x")),
+        (Exactly(Numeric(10, 2)), Decimal("1.1"), Decimal("1.10")),
+        (Exactly(Float()), 0.30000000000000004, 0.30000000000000004),
+        (Exactly(DateTime()), dt.datetime(2024, 1, 1, 0, 0, 0, 5), dt.datetime(2024, 1, 1, 0, 0, 0, 5)),
+        (
+            Exactly(DateTime(timezone=True)),
+            dt.datetime(2024, 1, 1, tzinfo=dt.UTC),
+            dt.datetime(2024, 1, 1, tzinfo=dt.UTC),
+        ),
+        (Exactly(JSON()), {"a": [1]}, {"a": [1]}),
+        (Exactly(JSON()), None, None),
+        (BigInteger().with_variant(Integer, "sqlite"), 2**40, 2**40),
+        (JSON().with_variant(JSONB(), "postgresql"), {"a": [1]}, {"a": [1]}),
+    ],
+)
+def test_a_type_of_ones_own_keeps_its_values(make_store: MakeStore, kind: Any, given: Any, kept: Any) -> None:
+    mapping = Mapping()
+    cls = things(mapping, Column("c", kind))
+    uow = units(things=cls)(make_store(mapping))
+    thing = cls(id="1", c=given)
+    add(uow, "things", thing)
+
+    with uow:
+        loaded = uow.things["1"].c
+        assert (repr(loaded), repr(thing.c)) == (repr(kept), repr(kept))
+
+
+@pytest.mark.parametrize("kind", [EmailType, Exactly(String(20))])
+def test_a_type_of_ones_own_tells_text_apart_by_case_and_spaces(make_store: MakeStore, kind: Any) -> None:
+    mapping = Mapping()
+    cls = things(mapping, Column("c", kind, unique=True))
+    uow = units(things=cls)(make_store(mapping))
+    made = Email if kind is EmailType else str
+
+    add(uow, "things", *(cls(id=str(number), c=made(each)) for number, each in enumerate(["a", "A", "a ", "ä"])))
+
+    assert facts(lambda: add(uow, "things", cls(id="9", c=made("a")))) == (Duplicate, "things", ("c",), "uq_things_c")
+
+
+@pytest.mark.parametrize("kind", [JSON, JSON().with_variant(JSONB(), "postgresql"), Exactly(JSON())])
+def test_none_is_missing_in_any_json_column(make_store: MakeStore, kind: Any) -> None:
+    mapping = Mapping()
+    cls = things(mapping, Column("c", kind, nullable=False))
+    uow = units(things=cls)(make_store(mapping))
+
+    assert facts(lambda: add(uow, "things", cls(id="1", c=None))) == (MissingValue, "things", ("c",), None)
+
+
+def test_a_type_that_stores_a_value_in_another_way_each_time_is_refused(make_store: MakeStore) -> None:
+    class Salted(EmailType):
+        cache_ok = True
+
+        def process_bind_param(self, value: Any, dialect: Any) -> Any:
+            return None if value is None else f"{next(numbers)}:{value}"
+
+    mapping = Mapping()
+    cls = things(mapping, Column("c", Salted))
+    uow = units(things=cls)(make_store(mapping))
+
+    with pytest.raises(BadValue, match="stores in one way"):
+        add(uow, "things", cls(id="1", c="a"))
+
+
+@pytest.mark.parametrize("kind", [SmallInteger, Integer, BigInteger])
+def test_generated_keys_of_any_size_rise_and_are_not_given_again(make_store: MakeStore, kind: Any) -> None:
+    mapping = Mapping()
+    cls = fresh()
+    mapping.aggregate(cls, Table("things", mapping.metadata, Column("id", kind, primary_key=True)))
+    uow = units(things=cls)(make_store(mapping))
+    add(uow, "things", cls(), cls())
+    with uow:
+        uow.things.remove(uow.things[2])
+        uow.commit()
+
+    add(uow, "things", cls())
+
+    with uow:
+        assert [thing.id for thing in uow.things] == [1, 3]
+
+
+@pytest.mark.parametrize("default", [true(), "1", text("true")])
+def test_a_boolean_default_of_the_database_is_true(make_store: MakeStore, default: Any) -> None:
+    mapping = Mapping()
+    cls = things(mapping, Column("c", Boolean, server_default=default, nullable=False))
+    uow = units(things=cls)(make_store(mapping))
+
+    add(uow, "things", cls(id="1"))
+
+    with uow:
+        assert uow.things["1"].c is True
+
+
+# Constraints, by whatever name
+
+
+def test_constraints_are_told_alike_in_a_metadata_that_names_none(make_store: MakeStore) -> None:
+    mapping = Mapping(metadata=MetaData())
+    part = fresh()
+    parts = Table(
+        "parts",
+        mapping.metadata,
+        Column("id", Integer, primary_key=True),
+        Column("thing", ForeignKey("things.id"), nullable=False),
+        Column("rank", Integer, unique=True),
+    )
+    parts.append_constraint(CheckConstraint(parts.c.rank > 0))
+    mapping.aggregate(part, parts)
+    thing = things(mapping)
+    uow = units(things=thing, parts=part)(make_store(mapping))
+    add(uow, "things", thing(id="1"))
+    add(uow, "parts", part(thing="1", rank=1))
+
+    told = [
+        facts(lambda: add(uow, "things", thing(id="1"))),
+        facts(lambda: add(uow, "parts", part(thing="1", rank=1))),
+        facts(lambda: add(uow, "parts", part(thing="1", rank=0))),
+        facts(lambda: add(uow, "parts", part(thing="2", rank=2))),
+    ]
+
+    assert told == [
+        (Duplicate, "things", ("id",), "pk_things"),
+        (Duplicate, "parts", ("rank",), "uq_parts_rank"),
+        (CheckFailed, "parts", ("rank",), "ck_parts_rank"),
+        (ReferenceViolated, "parts", ("thing",), "fk_parts_thing"),
+    ]
+
+
+def test_constraints_are_told_alike_whatever_the_names(make_store: MakeStore) -> None:
+    mapping = Mapping()
+    thing, part = fresh(), fresh()
+    table = Table(
+        "my things",
+        mapping.metadata,
+        Column("the id", String(5), primary_key=True),
+        Column("a b", Integer, unique=True),
+        Column("c.d", Integer),
+        Column("é", Integer, nullable=False),
+        Column("select", Integer),
+    )
+    table.append_constraint(UniqueConstraint("c.d", "select"))
+    table.append_constraint(CheckConstraint(table.c["select"] > 0, name="ck my things"))
+    mapping.aggregate(thing, table)
+    parts = Table(
+        "my-parts",
+        mapping.metadata,
+        Column("id", String(5), primary_key=True),
+        Column("the thing", ForeignKey("my things.the id"), nullable=False),
+    )
+    mapping.aggregate(part, parts)
+    uow = units(things=thing, parts=part)(make_store(mapping))
+
+    def new(key: str, **values: int | None) -> Any:
+        return thing(**{"the id": key, "a b": None, "c.d": 1, "é": 1, "select": None, **values})
+
+    add(uow, "things", new("1", **{"a b": 1, "select": 1}))
+    told = [
+        facts(lambda: add(uow, "things", new("1"))),
+        facts(lambda: add(uow, "things", new("2", **{"a b": 1}))),
+        facts(lambda: add(uow, "things", new("2", **{"select": 1}))),
+        facts(lambda: add(uow, "things", new("2", **{"é": None}))),
+        facts(lambda: add(uow, "things", new("2", **{"select": 0}))),
+        facts(lambda: add(uow, "parts", part(**{"id": "1", "the thing": "2"}))),
+    ]
+
+    assert told == [
+        (Duplicate, "my things", ("the id",), "pk_my things"),
+        (Duplicate, "my things", ("a b",), "uq_my things_a b"),
+        (Duplicate, "my things", ("c.d", "select"), "uq_my things_c.d_select"),
+        (MissingValue, "my things", ("é",), None),
+        (CheckFailed, "my things", ("select",), "ck my things"),
+        (ReferenceViolated, "my-parts", ("the thing",), "fk_my-parts_the thing"),
+    ]
+
+
+def test_a_name_that_databases_would_cut_is_told_alike(make_store: MakeStore) -> None:
+    mapping = Mapping()
+    long = [f"a_column_with_quite_a_long_name_{number}" for number in range(2)]
+    cls = things(mapping, *(Column(name, Integer) for name in long), UniqueConstraint(*long))
+    uow = units(things=cls)(make_store(mapping))
+    add(uow, "things", cls(id="1", **dict.fromkeys(long, 1)))
+
+    kind, table, columns, name = facts(lambda: add(uow, "things", cls(id="2", **dict.fromkeys(long, 1))))
+
+    assert (kind, table, columns) == (Duplicate, "things", tuple(long))
+    assert name == mapping.schema.tables["things"].uniques[0].name
+
+
+class Unknown(Exception):
+    pass
+
+
+@pytest.fixture
+def letters(make_store: MakeStore) -> Any:
+    """Letters from a person to another, or to nobody; John, Mary and Ann are there, and a letter from Mary to Ann."""
+    mapping = Mapping()
+    person, letter = fresh(), fresh()
+    people = Table("people", mapping.metadata, Column("name", String(9), primary_key=True))
+    mail = Table(
+        "letters",
+        mapping.metadata,
+        Column("id", String(5), primary_key=True),
+        Column("sender", ForeignKey("people.name"), nullable=False),
+        Column("reader", ForeignKey("people.name")),
+    )
+    mapping.aggregate(person, people)
+    mapping.aggregate(letter, mail)
+    mapping.violation("fk_letters_reader", Unknown)
+    uow = units(people=person, letters=letter)(make_store(mapping))
+    add(uow, "people", *(person(name=name) for name in ("John", "Mary", "Ann")))
+    add(uow, "letters", letter(id="1", sender="Mary", reader="Ann"))
+    uow.letter = letter
+    return uow
+
+
+SENDER = (ReferenceViolated, "letters", ("sender",), "fk_letters_sender")
+READER = (ReferenceViolated, "letters", ("reader",), "fk_letters_reader")
+
+
+def cause(attempt: Callable[[], object]) -> tuple[Any, ...]:
+    """What the error behind that of the domain says."""
+    with pytest.raises(Unknown) as caught:
+        attempt()
+    behind = caught.value.__cause__
+    assert isinstance(behind, ConstraintViolated)
+    return type(behind), behind.table, behind.columns, behind.constraint
+
+
+def test_of_several_references_the_broken_one_is_told_for_a_new_row(letters: Any) -> None:
+    letter = letters.letter
+
+    assert facts(lambda: add(letters, "letters", letter(id="2", sender="Tom", reader="Ann"))) == SENDER
+    assert cause(lambda: add(letters, "letters", letter(id="2", sender="Ann", reader="Tom"))) == READER
+
+
+def test_of_many_new_rows_the_broken_one_is_told(letters: Any) -> None:
+    good = [letters.letter(id=str(number), sender="Ann", reader="John") for number in range(2, 5)]
+
+    assert cause(lambda: add(letters, "letters", *good, letters.letter(id="9", sender="Ann", reader="Tom"))) == READER
+
+
+def test_of_several_references_the_broken_one_is_told_for_a_changed_row(letters: Any) -> None:
+    def change(**values: str) -> None:
+        with letters:
+            for name, value in values.items():
+                setattr(letters.letters["1"], name, value)
+            letters.commit()
+
+    assert facts(lambda: change(sender="Tom")) == SENDER
+    assert cause(lambda: change(reader="Tom")) == READER
+
+
+def test_of_several_references_the_broken_one_is_told_for_a_removed_row(letters: Any) -> None:
+    def remove(name: str) -> None:
+        with letters:
+            letters.people.remove(letters.people[name])
+            letters.commit()
+
+    assert facts(lambda: remove("Mary")) == SENDER
+    assert cause(lambda: remove("Ann")) == READER
+
+    remove("John")
+
+
+def test_a_row_may_refer_to_itself_and_not_to_one_that_comes_after_it(make_store: MakeStore) -> None:
+    mapping = Mapping()
+    cls = things(mapping, Column("parent", ForeignKey("things.id")))
+    uow = units(things=cls)(make_store(mapping))
+    add(uow, "things", cls(id="1", parent="1"), cls(id="2", parent="1"))
+
+    broken = facts(lambda: add(uow, "things", cls(id="4", parent="3"), cls(id="3")))
+
+    assert broken == (ReferenceViolated, "things", ("parent",), "fk_things_parent")
+
+
+def test_a_row_that_refers_to_itself_can_be_removed_but_on_mariadb(make_store: MakeStore) -> None:
+    mapping = Mapping()
+    cls = things(mapping, Column("parent", ForeignKey("things.id")))
+    store = make_store(mapping)
+    uow = units(things=cls)(store)
+    add(uow, "things", cls(id="1", parent="1"))
+
+    def remove() -> None:
+        with uow:
+            uow.things.remove(uow.things["1"])
+            uow.commit()
+
+    if isinstance(store, SqlStore) and store.engine.dialect.name == "mariadb":
+        assert facts(remove) == (ReferenceViolated, "things", ("parent",), "fk_things_parent")
+    else:
+        remove()
+        with uow:
+            assert len(uow.things) == 0
+
+
+# Classes
+
+
+def test_two_repositories_may_serve_one_table(make_store: MakeStore) -> None:
+    mapping = Mapping()
+    one, other = fresh(), fresh()
+    table = Table(
+        "things",
+        mapping.metadata,
+        Column("id", String(5), primary_key=True),
+        Column("a", Integer),
+        Column("b", Integer),
+    )
+    mapping.aggregate(one, table, exclude_properties=["b"])
+    mapping.aggregate(other, table, exclude_properties=["a"])
+    uow = units(ones=one, others=other)(make_store(mapping))
+    add(uow, "ones", one(id="1", a=1))
+
+    with uow:
+        uow.ones["1"].a, uow.others["1"].b = 2, 3
+        uow.commit()
+
+    with uow:
+        assert (uow.ones["1"].a, uow.others["1"].b) == (2, 3)
+        uow.ones.remove(uow.ones["1"])
+        assert (uow.ones.get("1"), len(uow.others)) == (None, 0)
+
+
+@pytest.fixture
+def animals(make_store: MakeStore) -> Any:
+    """Animals, dogs among them in a table of their own, puppies among those, and fleas on dogs."""
+    mapping = Mapping()
+    animal = fresh()
+    dog, flea = fresh(animal), fresh()
+    puppy = fresh(dog)
+    table = Table(
+        "animals",
+        mapping.metadata,
+        Column("id", Integer, primary_key=True),
+        Column("kind", String(9), nullable=False),
+        Column("name", String(9)),
+        Column("version", Integer, nullable=False),
+    )
+    dogs = Table(
+        "dogs",
+        mapping.metadata,
+        Column("id", ForeignKey("animals.id"), primary_key=True),
+        Column("bark", String(9)),
+    )
+    puppies = Table(
+        "puppies",
+        mapping.metadata,
+        Column("id", ForeignKey("dogs.id"), primary_key=True),
+        Column("weeks", Integer, unique=True),
+    )
+    fleas = Table(
+        "fleas",
+        mapping.metadata,
+        Column("id", Integer, primary_key=True),
+        Column("dog", ForeignKey("dogs.id"), nullable=False),
+        Column("size", Integer),
+    )
+    mapping.aggregate(
+        animal, table, version=table.c.version, polymorphic_on=table.c.kind, polymorphic_identity="animal"
+    )
+    mapping.member(flea, fleas)
+    mapping.aggregate(dog, dogs, inherits=animal, polymorphic_identity="dog", properties={"fleas": children(flea)})
+    mapping.aggregate(puppy, puppies, inherits=dog, polymorphic_identity="puppy")
+    uow = units(animals=animal, dogs=dog, puppies=puppy)(make_store(mapping))
+    uow.animal, uow.dog, uow.puppy, uow.flea = animal, dog, puppy, flea
+    return uow
+
+
+def test_each_repository_holds_its_class_and_those_that_inherit_from_it(animals: Any) -> None:
+    add(animals, "animals", animals.puppy(name="P", weeks=1), animals.dog(name="D"), animals.animal(name="A"))
+
+    with animals:
+        assert [
+            [each.name for each in repository] for repository in (animals.animals, animals.dogs, animals.puppies)
+        ] == [
+            ["P", "D", "A"],
+            ["P", "D"],
+            ["P"],
+        ]
+        assert (animals.dogs.get(3), animals.puppies.get(2)) == (None, None)
+        assert animals.animals[1] is animals.puppies[1]
+
+
+def test_a_subclass_has_members_which_raise_the_version_of_the_root(animals: Any) -> None:
+    rex = animals.puppy(name="P", weeks=1, fleas=[animals.flea(size=1), animals.flea(size=2)])
+    add(animals, "dogs", rex)
+    with animals:
+        rex = animals.animals[1]
+        rex.fleas.pop(0)
+        rex.fleas.append(animals.flea(size=3))
+        animals.commit()
+        rex.fleas[0].size = 9
+        animals.commit()
+        rex.weeks = 2
+        animals.commit()
+
+    with animals:
+        rex = animals.puppies[1]
+        assert ([flea.size for flea in rex.fleas], rex.weeks, rex.version) == ([9, 3], 2, 4)
+        animals.animals.remove(rex)
+        animals.commit()
+        assert len(animals.dogs) == 0
+
+
+def test_a_constraint_of_any_table_of_a_class_is_enforced(animals: Any) -> None:
+    add(animals, "puppies", animals.puppy(weeks=1))
+
+    broken = facts(lambda: add(animals, "animals", animals.puppy(weeks=1)))
+
+    assert broken == (Duplicate, "puppies", ("weeks",), "uq_puppies_weeks")
+
+
+def test_an_object_stays_of_its_class(animals: Any) -> None:
+    add(animals, "dogs", animals.dog(kind="dog"))
+
+    with pytest.raises(BadValue, match="stays of its class"):
+        add(animals, "dogs", animals.dog(kind="animal"))
+    with animals, pytest.raises(BadValue, match="stays of its class"):
+        animals.dogs[1].kind = "animal"
+        animals.commit()
+
+
+# Members
+
+
+def test_a_member_that_is_given_its_owner_is_stored(make_store: MakeStore) -> None:
+    mapping = Mapping()
+    cls, member = fresh(), fresh()
+    table = Table(
+        "members",
+        mapping.metadata,
+        Column("id", Integer, primary_key=True),
+        Column("thing", ForeignKey("things.id"), nullable=False),
+    )
+    mapping.member(member, table, properties={"owner": owner(cls, "members")})
+    things(mapping, cls=cls, properties={"members": children(member, back_populates="owner")})
+    uow = units(things=cls)(make_store(mapping))
+    add(uow, "things", cls(id="1"), cls(id="2"))
+
+    with uow:
+        moving = member(owner=uow.things["1"])
+        uow.commit()
+        moving.owner = uow.things["2"]
+        member(owner=uow.things["2"])
+        uow.commit()
+
+    with uow:
+        assert [len(thing.members) for thing in uow.things] == [0, 2]
+        uow.things["2"].members[0].owner = None
+        uow.commit()
+
+    with uow:
+        assert [len(thing.members) for thing in uow.things] == [0, 1]
+
+
+@pytest.fixture
+def books(make_store: MakeStore) -> Any:
+    """Books with chapters, whose key is that of the book and a number."""
+    mapping = Mapping()
+    book, chapter = fresh(), fresh()
+    chapters = Table(
+        "chapters",
+        mapping.metadata,
+        Column("book", ForeignKey("things.id"), primary_key=True),
+        Column("number", Integer, primary_key=True, autoincrement=False),
+        Column("pages", Integer),
+    )
+    mapping.member(chapter, chapters)
+    things(mapping, cls=book, properties={"chapters": children(chapter, order_by=chapters.c.number)})
+    uow = units(books=book)(make_store(mapping))
+    uow.chapter = chapter
+    add(uow, "books", book(id="1", chapters=[chapter(number=1, pages=1), chapter(number=2, pages=2)]), book(id="2"))
+    return uow
+
+
+def test_a_member_whose_key_has_the_owners_in_it_comes_and_goes(books: Any) -> None:
+    with books:
+        chapters = books.books["1"].chapters
+        chapters.pop(0)
+        chapters[0] = books.chapter(number=2, pages=99)
+        chapters.append(books.chapter(number=3, pages=3))
+        books.commit()
+
+    with books:
+        assert [(each.book, each.number, each.pages) for each in books.books["1"].chapters] == [
+            ("1", 2, 99),
+            ("1", 3, 3),
+        ]
+
+
+def test_a_member_whose_key_has_the_owners_in_it_is_there_once(books: Any) -> None:
+    def again() -> None:
+        with books:
+            books.books["1"].chapters.append(books.chapter(number=2))
+            books.commit()
+
+    def twice() -> None:
+        with books:
+            books.books["2"].chapters.extend([books.chapter(number=1), books.chapter(number=1)])
+            books.commit()
+
+    assert facts(again) == (Duplicate, "chapters", ("book", "number"), "pk_chapters")
+    assert facts(twice) == (Duplicate, "chapters", ("book", "number"), "pk_chapters")
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_members_come_by_their_keys_also_when_they_were_changed(make_store: MakeStore, by_hand: bool) -> None:
+    mapping = Mapping()
+    member = fresh()
+    table = Table(
+        "members",
+        mapping.metadata,
+        Column("id", Integer, primary_key=True),
+        Column("thing", ForeignKey("things.id"), nullable=False),
+        Column("n", Integer),
+    )
+    mapping.member(member, table)
+    relation = relationship(member, cascade="all, delete-orphan", lazy="selectin") if by_hand else children(member)
+    cls = things(mapping, properties={"members": relation})
+    uow = units(things=cls)(make_store(mapping))
+    add(uow, "things", cls(id="1", members=[member(n=number) for number in range(3)]))
+
+    with uow:
+        uow.things["1"].members[0].n = 9  # which moves the row to the end on PostgreSQL
+        uow.commit()
+
+    with uow:
+        assert [each.n for each in uow.things["1"].members] == [9, 1, 2]
+
+
+def test_members_may_be_kept_in_a_dict(make_store: MakeStore) -> None:
+    mapping = Mapping()
+    member = fresh()
+    table = Table(
+        "members",
+        mapping.metadata,
+        Column("id", Integer, primary_key=True),
+        Column("thing", ForeignKey("things.id"), nullable=False),
+        Column("name", String(5), nullable=False),
+    )
+    mapping.member(member, table)
+    cls = things(mapping, properties={"members": children(member, collection=attribute_keyed_dict("name"))})
+    uow = units(things=cls)(make_store(mapping))
+    add(uow, "things", cls(id="1", members={name: member(name=name) for name in "ab"}))
+
+    with uow:
+        del uow.things["1"].members["a"]
+        uow.commit()
+
+    with uow:
+        assert list(uow.things["1"].members) == ["b"]
+
+
+def test_objects_that_are_false_are_there_all_the_same(make_store: MakeStore) -> None:
+    class Empty(Plain):
+        def __len__(self) -> int:
+            return 0
+
+    mapping = Mapping()
+    member = fresh(Empty)
+    table = Table(
+        "members",
+        mapping.metadata,
+        Column("id", Integer, primary_key=True),
+        Column("thing", ForeignKey("things.id"), nullable=False),
+    )
+    mapping.member(member, table)
+    cls = things(mapping, cls=fresh(Empty), properties={"member": children(member, uselist=False)})
+    uow = units(things=cls)(make_store(mapping))
+    add(uow, "things", cls(id="1", member=member()))
+
+    with uow:
+        thing = uow.things["1"]
+        assert (uow.things.first() is thing, thing.member is None) == (True, False)
+        thing.member = None
+        uow.commit()
+        uow.things.remove(thing)
+        uow.commit()
+        assert len(uow.things) == 0
+
+
+# Savepoints
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_an_error_three_savepoints_deep_takes_back_its_own_block(make_store: MakeStore, depth: int) -> None:
+    mapping = Mapping()
+    member = fresh()
+    table = Table(
+        "members",
+        mapping.metadata,
+        Column("id", Integer, primary_key=True),
+        Column("thing", ForeignKey("things.id"), nullable=False),
+        Column("n", Integer),
+    )
+    mapping.member(member, table)
+    version = Column("version", Integer, nullable=False)
+    cls = things(
+        mapping, version, Column("n", Integer, unique=True), version=version, properties={"members": children(member)}
+    )
+    uow = units(things=cls)(make_store(mapping))
+    add(uow, "things", cls(id="0", n=0, members=[member(n=0)]))
+    seen: dict[int, Any] = {}
+
+    def state() -> Any:
+        return [(each.id, each.n, each.version, [one.n for one in each.members]) for each in uow.things]
+
+    def enter(level: int) -> None:
+        uow.things["0"].members.append(member(n=level))
+        uow.things.add(cls(id=str(level), n=level))
+        seen[level] = state()
+        try:
+            with uow.nested():
+                uow.things["0"].members[0].n = level * 10
+                uow.things[str(level)].n = level + 50
+                if level < 3:
+                    enter(level + 1)
+                if level == depth:
+                    uow.things.add(cls(id="x", n=0))
+                    uow.flush()
+        except Duplicate:
+            assert level == depth
+            assert state() == seen[level]
+        else:
+            seen[level] = state()
+
+    with uow:
+        enter(1)
+        last = state()
+        uow.commit()
+
+    with uow:
+        assert state() == last
+        assert uow.things.get("x") is None
+        assert len(uow.things) == depth + 1
