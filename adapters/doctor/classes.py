@@ -137,8 +137,9 @@ def _counts(generator: Any) -> bool:
 def _hooks(mapper: Mapper[Any]) -> Iterator[str]:
     name = mapper.class_.__name__
     for hook in HOOKS:
-        # The ORM listens itself to the rows that value objects are made of.
-        own = sum(each.parent is mapper for each in mapper.composites.values()) if hook in OF_COMPOSITES else 0
+        # The ORM listens itself to the rows that value objects are made of; for those that subclasses inherit, again.
+        composites = [each for heir in mapper.self_and_descendants for each in heir.composites.values()]
+        own = sum(each.parent is mapper for each in composites) if hook in OF_COMPOSITES else 0
         if len(list(getattr(mapper.dispatch, hook))) > own:
             yield f"{name} is listened to by {hook}, which only the ORM's own flush calls: do it in the class"
     if mapper._reconstructor is not None:

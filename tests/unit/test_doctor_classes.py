@@ -10,13 +10,19 @@ from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, eve
 from sqlalchemy.ext.mutable import MutableComposite
 from sqlalchemy.orm import column_property, composite, reconstructor
 
-from honestwork.adapters import Mapping
+from honestwork.adapters import Mapping, value
 from tests.unit.doctoring import Thing, fresh, said_of, said_of_table
 
 
 class Shifting(MutableComposite):
     def __init__(self, x: int, y: int) -> None:
         self.x, self.y = x, y
+
+
+@dataclass(frozen=True)
+class Point:
+    x: int
+    y: int
 
 
 @pytest.mark.parametrize(
@@ -62,6 +68,24 @@ def test_a_hook_of_the_orms_flush_is_refused(hook: str) -> None:
     (finding,) = said_of_table(cls=cls)
 
     assert hook in finding
+
+
+def test_a_value_object_that_subclasses_inherit_is_accepted() -> None:
+    mapping = Mapping()
+    base = fresh()
+    things = Table(
+        "things",
+        mapping.metadata,
+        Column("id", Integer, primary_key=True),
+        Column("kind", String(5), nullable=False),
+        Column("x", Integer, nullable=False),
+        Column("y", Integer, nullable=False),
+    )
+    place = {"place": value(Point, things.c.x, things.c.y)}
+    mapping.aggregate(base, things, properties=place, polymorphic_on=things.c.kind, polymorphic_identity="a")
+    mapping.aggregate(fresh(base), inherits=base, polymorphic_identity="b")
+
+    assert said_of(mapping) == []
 
 
 def test_a_reconstructor_is_refused() -> None:
