@@ -15,12 +15,12 @@ def conditions(entity: EntityPlan, equal: Mapping[str, object]) -> list[tuple[Fi
     """(field, guarded value) pairs; None asks for NULL. Raises BadValue."""
     pairs: list[tuple[FieldPlan, Any]] = []
     for name, value in equal.items():
-        if name in entity.values:
+        if name in entity.findable_values:
             pairs += entity.values[name].parts(value)
             continue
         place = entity.by_name.get(name)
         if place is None or place.column.guard.encode is not None:
-            known = ", ".join(sorted({*entity.searchable, *entity.values}))
+            known = ", ".join(sorted({*entity.searchable, *entity.findable_values}))
             raise BadValue(f"{entity.name} cannot be found by {name!r}: by {known} it can", attribute=name)
         pairs.append((place, None if value is None else place.column.guard(value)))
     return pairs

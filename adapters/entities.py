@@ -161,6 +161,11 @@ class EntityPlan:
             name: ValuePlan(composite.composite_class, tuple(self.by_name[prop.key] for prop in composite.props))  # type: ignore[arg-type]
             for name, composite in self.mapper.composites.items()
         }
+        self.findable_values = {
+            name
+            for name, value in self.values.items()
+            if not any(each.column.guard.encode is not None for each in value.fields)
+        }
         self.searchable = sorted(attribute for attribute, each in mapped if each.column.guard.encode is None)
         self.is_plain = len(self.parts) == 1 and self.discriminator is None
         self.guard = guarder([each for _, each in mapped if each is not self.version])

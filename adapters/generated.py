@@ -101,8 +101,12 @@ def teller(fields: Sequence[FieldPlan], values: Iterable[str]) -> Callable[[dict
         else:
             names[f"decoded_{place}"] = each.column.decoded
             targets.append("_")
+            absent = f"(v := d.get({each.attribute!r})) is None"
+            if each.column.onupdate is not None:
+                names[f"differs_{place}"] = each.column.differs
+                absent += f" or differs_{place}(v, row[{place}])"
             documents += [
-                f"if d.get({each.attribute!r}) is None:",
+                f"if {absent}:",
                 f"    d[{each.attribute!r}] = decoded_{place}(row[{place}])",
             ]
     return _function("def tell(d, row):", [*lines, f"{', '.join(targets)}, = row", *documents], names)

@@ -17,7 +17,7 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from enum import Enum as PythonEnum
+from enum import Enum as PythonEnum, Flag
 from functools import partial
 from typing import Any, NoReturn
 from uuid import UUID
@@ -111,7 +111,7 @@ class Guard:
         return self(value)
 
 
-class _Refused(Exception):
+class _Refused(ValueError):
     """Says what is allowed instead."""
 
 
@@ -134,7 +134,8 @@ def guard_for(table: str, column: Column[Any]) -> Guard:
             return Guard(attribute, str, _one_of(declared.enums), choices=tuple(declared.enums))
         case Enum():
             assert declared.enum_class is not None
-            return Guard(attribute, declared.enum_class, _member(declared.enum_class), sure=EXACT)
+            kind = declared.enum_class
+            return Guard(attribute, kind, _member(kind), sure="" if issubclass(kind, Flag) else EXACT)
         case Integer():
             bound = next(n for kind, n in INTEGERS.items() if isinstance(declared, kind))
             return Guard(attribute, int, _integer(bound), sure=f"{EXACT} and {-bound} <= v < {bound}")
@@ -284,9 +285,13 @@ def _one_of(allowed: list[str]) -> Check:
 
 
 def _member(kind: type[PythonEnum]) -> Check:
+    members = list(kind)
+
     def check(value: Any) -> Any:
         if type(value) is not kind:
             _refuse_type(value, f"a member of {kind.__name__}")
+        if value not in members:
+            raise _Refused(f"a member of {kind.__name__} is allowed, and not several of them at once")
         return value
 
     return check

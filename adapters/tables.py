@@ -39,7 +39,14 @@ class ColumnPlan:
 
     def given(self) -> Any:
         """What a row holds where nothing is given."""
-        return None if self.default is None else self.encoded(self.guard(self.default()))
+        return None if self.default is None else self._made(self.default())
+
+    def renewed(self) -> Any:
+        """What a row holds after a change of anything else in it."""
+        return None if self.onupdate is None else self._made(self.onupdate())
+
+    def _made(self, value: Any) -> Any:
+        return None if value is None else self.encoded(self.guard(value))
 
     def encoded(self, value: Any) -> Any:
         """A guarded value as a row holds it."""

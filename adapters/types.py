@@ -12,7 +12,15 @@ import datetime as dt
 from typing import Any
 
 from sqlalchemy import (
+    BLOB,
+    CLOB,
+    DATETIME,
+    DOUBLE,
+    DOUBLE_PRECISION,
     JSON,
+    NVARCHAR,
+    TIMESTAMP,
+    UUID,
     VARCHAR,
     BigInteger,
     DateTime,
@@ -25,6 +33,7 @@ from sqlalchemy import (
     String,
     Text,
     Time,
+    Unicode,
     Uuid,
 )
 from sqlalchemy.engine import Dialect
@@ -35,6 +44,17 @@ __all__ = ["CODE_POINTS", "Duration", "OnMariaDB", "UTCDateTime", "portable"]
 
 MARIADB = ("mysql", "mariadb")
 CODE_POINTS = {"postgresql": "C", "mysql": "utf8mb4_nopad_bin", "mariadb": "utf8mb4_nopad_bin"}  # collations
+# Types that are written as SQL has them, and not every database has: the generic ones are spelled for each.
+SQL_NAMES: dict[type[Any], type[TypeEngine[Any]]] = {
+    BLOB: LargeBinary,
+    CLOB: Text,
+    DATETIME: DateTime,
+    DOUBLE: Double,
+    DOUBLE_PRECISION: Double,
+    NVARCHAR: Unicode,
+    TIMESTAMP: DateTime,
+    UUID: Uuid,
+}
 MADE_HERE = "honestwork: means the same everywhere"
 
 
@@ -121,6 +141,8 @@ def _with_variants(declared: TypeEngine[Any], variants: dict[str, TypeEngine[Any
 
 
 def _portable(declared: TypeEngine[Any]) -> TypeEngine[Any]:
+    if (generic := SQL_NAMES.get(type(declared))) is not None:
+        declared = declared.adapt(generic)
     match declared:
         case Enum() | PickleType() | UTCDateTime() | Duration():
             return declared

@@ -356,11 +356,7 @@ def _merged(part: Part, stored: Row, wanted: Row, before: Row) -> Row:
         return wanted
     return tuple(
         [
-            now
-            if now != old
-            else column.encoded(column.guard(column.onupdate()))
-            if column.onupdate is not None
-            else there
+            now if now != old else column.renewed() if column.onupdate is not None else there
             for column, there, now, old in zip(part.table.columns, stored, wanted, before, strict=True)
         ]
     )

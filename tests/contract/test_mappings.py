@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
+from enum import Flag
 from itertools import count
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import (
@@ -16,23 +19,27 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    Enum,
     Float,
     ForeignKey,
     Integer,
+    Interval,
     MetaData,
     Numeric,
     SmallInteger,
     String,
     Table,
+    Time,
     UniqueConstraint,
     text,
     true,
+    types,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import attribute_keyed_dict, relationship
 from sqlalchemy.types import TypeDecorator
 
-from honestwork.adapters import Mapping, SqlStore, children, owner
+from honestwork.adapters import Mapping, SqlStore, children, owner, value
 from honestwork.domain import (
     BadValue,
     CheckFailed,
@@ -46,14 +53,15 @@ from honestwork.service_layer import Store, UnitOfWork
 
 MakeStore = Callable[[Mapping], Store]
 numbers = count(1)
+EAST = dt.timezone(dt.timedelta(hours=5, minutes=30))
 
 
 class Plain:
     """It has what its table has."""
 
     def __init__(self, **values: Any) -> None:
-        for name, value in values.items():
-            setattr(self, name, value)
+        for name in values:
+            setattr(self, name, values[name])
 
     if TYPE_CHECKING:
 
@@ -151,6 +159,21 @@ class Exactly(TypeDecorator[Any]):
         (Exactly(JSON()), None, None),
         (BigInteger().with_variant(Integer, "sqlite"), 2**40, 2**40),
         (JSON().with_variant(JSONB(), "postgresql"), {"a": [1]}, {"a": [1]}),
+        (types.UUID(), UUID(int=7), UUID(int=7)),
+        (types.BLOB(9), b"\0a", b"\0a"),
+        (types.CLOB(), "ä ", "ä "),
+        (types.NVARCHAR(2), "ä ", "ä "),
+        (types.VARCHAR(2), "ä ", "ä "),
+        (types.DOUBLE(), 0.30000000000000004, 0.30000000000000004),
+        (types.FLOAT(), 0.30000000000000004, 0.30000000000000004),
+        (types.DECIMAL(5, 2), Decimal("1.1"), Decimal("1.10")),
+        (types.DATETIME(), dt.datetime(1, 1, 1, 0, 0, 0, 5), dt.datetime(1, 1, 1, 0, 0, 0, 5)),
+        (types.TIMESTAMP(), dt.datetime(1, 1, 1, 0, 0, 0, 5), dt.datetime(1, 1, 1, 0, 0, 0, 5)),
+        (
+            types.TIMESTAMP(timezone=True),
+            dt.datetime(1000, 1, 1, tzinfo=dt.UTC),
+            dt.datetime(1000, 1, 1, tzinfo=dt.UTC),
+        ),
     ],
 )
 def test_a_type_of_ones_own_keeps_its_values(make_store: MakeStore, kind: Any, given: Any, kept: Any) -> None:
@@ -228,6 +251,107 @@ def test_a_boolean_default_of_the_database_is_true(make_store: MakeStore, defaul
 
     with uow:
         assert uow.things["1"].c is True
+
+
+@pytest.mark.parametrize(
+    ("kind", "made"), [(EmailType, Email("new")), (JSON, {"new": [1]}), (String(5), "new"), (Integer, None)]
+)
+def test_what_onupdate_gives_is_stored_and_told(make_store: MakeStore, kind: Any, made: Any) -> None:
+    mapping = Mapping()
+    cls = things(mapping, Column("n", Integer), Column("c", kind, onupdate=lambda: made))
+    uow = units(things=cls)(make_store(mapping))
+    add(uow, "things", cls(id="1", n=1))
+
+    with uow:
+        thing = uow.things["1"]
+        thing.n = 2
+        uow.commit()
+        assert thing.c == made
+
+    with uow:
+        assert uow.things["1"].c == made
+
+
+def test_a_default_that_gives_nothing_is_missed(make_store: MakeStore) -> None:
+    mapping = Mapping()
+    cls = things(mapping, Column("c", Integer, nullable=False, default=lambda: None))
+    uow = units(things=cls)(make_store(mapping))
+
+    assert facts(lambda: add(uow, "things", cls(id="1"))) == (MissingValue, "things", ("c",), None)
+
+
+class Access(Flag):
+    READ = 1
+    WRITE = 2
+
+
+def test_several_flags_at_once_are_refused(make_store: MakeStore) -> None:
+    mapping = Mapping()
+    cls = things(mapping, Column("c", Enum(Access)))
+    uow = units(things=cls)(make_store(mapping))
+    add(uow, "things", cls(id="1", c=Access.READ))
+
+    with pytest.raises(BadValue, match="not several"):
+        add(uow, "things", cls(id="2", c=Access.READ | Access.WRITE))
+
+
+@dataclass(frozen=True)
+class Contact:
+    email: Email | None
+    note: str | None
+
+
+def test_a_value_object_with_a_type_of_ones_own_is_stored_and_not_looked_for(make_store: MakeStore) -> None:
+    mapping = Mapping()
+    email, note = Column("email", EmailType), Column("note", String(5))
+    cls = things(mapping, email, note, properties={"contact": value(Contact, email, note)})
+    uow = units(things=cls)(make_store(mapping))
+    contact = Contact(Email("a"), "b")
+    add(uow, "things", cls(id="1", contact=contact), cls(id="2", contact=None))
+
+    with uow:
+        assert [thing.contact for thing in uow.things] == [contact, None]
+        with pytest.raises(BadValue, match="cannot be found by 'contact'"):
+            uow.things.find_by(contact=contact)
+
+
+KEYS: dict[Any, tuple[Any, ...]] = {
+    DateTime(timezone=True): (dt.datetime(2023, 1, 1, tzinfo=dt.UTC), dt.datetime(2024, 1, 1, tzinfo=EAST)),
+    DateTime(): (dt.datetime(2023, 1, 1), dt.datetime(2024, 1, 1, microsecond=5)),
+    Numeric(10, 2): (Decimal(-3), Decimal("1.1")),
+    Float(): (-1.5, -0.0, 1e300),
+    Boolean(): (False, True),
+    Time(): (dt.time(0), dt.time(1, 2, 3, 4)),
+    Interval(): (dt.timedelta(days=-1, microseconds=5), dt.timedelta(0)),
+    types.UUID(): (UUID(int=7), UUID(int=2**127)),
+}
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_keys_of_any_type_are_found_and_in_order(make_store: MakeStore, kind: Any) -> None:
+    keys = KEYS[kind]
+    mapping = Mapping()
+    cls, member = fresh(), fresh()
+    mapping.member(
+        member,
+        Table(
+            "members",
+            mapping.metadata,
+            Column("id", Integer, primary_key=True),
+            Column("thing", ForeignKey("things.id"), nullable=False),
+        ),
+    )
+    table = Table("things", mapping.metadata, Column("id", kind, primary_key=True), Column("n", Integer))
+    mapping.aggregate(cls, table, properties={"members": children(member)})
+    uow = units(things=cls)(make_store(mapping))
+
+    add(uow, "things", *(cls(id=key, members=[member()]) for key in reversed(keys)))
+
+    with uow:
+        assert [thing.id for thing in uow.things] == list(keys)
+        assert [len(uow.things[key].members) for key in keys] == [1] * len(keys)
+        assert uow.things[keys[-1]] is uow.things.all()[-1]
+    assert facts(lambda: add(uow, "things", cls(id=keys[0])))[0] is Duplicate
 
 
 # Constraints, by whatever name
@@ -381,8 +505,8 @@ def test_of_many_new_rows_the_broken_one_is_told(letters: Any) -> None:
 def test_of_several_references_the_broken_one_is_told_for_a_changed_row(letters: Any) -> None:
     def change(**values: str) -> None:
         with letters:
-            for name, value in values.items():
-                setattr(letters.letters["1"], name, value)
+            for name in values:
+                setattr(letters.letters["1"], name, values[name])
             letters.commit()
 
     assert facts(lambda: change(sender="Tom")) == SENDER
