@@ -50,8 +50,8 @@ pyright: $(package) $(dev)  ## pyright --strict, over what users write (installs
 	PYRIGHT=required $(PYTEST) tests/typing
 
 truth: $(package) $(dev)  ## the long proof that the fake tells the truth; ARGS= is passed on
-	RULES=5000 $(PYTEST) -q tests/integration -k random
-	.venv/bin/python -m honestwork.testing.truth $(ARGS)
+	.venv/bin/python -m honestwork.testing.truth $(foreach database,mariadb postgresql sqlite,\
+		--also "env RULES=5000 $(PYTEST) -q tests/integration -k 'random and $(database)'") $(ARGS)
 
 bench: $(package) $(dev)  ## the benchmarks; ARGS= is passed on
 	.venv/bin/python -m benchmarks $(ARGS)

@@ -307,3 +307,8 @@ def test_a_savepoint_takes_no_snapshot(database: str, request: pytest.FixtureReq
         """,
         units=2,
     )
+
+
+def test_the_worlds_can_be_served() -> None:
+    for seed in range(40):
+        world(seed).mapping.check()

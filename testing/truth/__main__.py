@@ -1,8 +1,9 @@
 """The long proof: `make truth`, or `python -m honestwork.testing.truth`.
 
-Thousands of random programs are played on the store in memory and on SQLite, PostgreSQL and MariaDB; then the
-anomaly scripts; then the lies are planted, one at a time, and each has to be found. The last line says
-`truth ok: N programs, 0 differences, K/K mutants killed`, or what is wrong, and then the exit status is 1.
+Thousands of random programs are played on the store in memory and on SQLite, PostgreSQL and MariaDB; the lies are
+planted, one at a time, and each has to be found; beside that run the commands given by `--also`, which have to
+succeed, and the anomaly scripts. The last line says `truth ok: N programs, 0 differences, K/K mutants killed`,
+or what is wrong, and then the exit status is 1.
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ from __future__ import annotations
 import argparse
 import json
 import queue
+import shlex
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ..databases import Missing, mariadb_database, postgres_database
@@ -27,6 +30,9 @@ from .lies import LIES
 __all__ = ["main"]
 
 CHUNK = 125
+
+Home = dict[str, str]  # the URLs of one worker's databases, by their names
+Work = Callable[[Home], None]
 
 
 @dataclass(frozen=True)
@@ -62,21 +68,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--mariadb", type=int, default=500, help="programs of two units, on MariaDB")
     parser.add_argument("--lies", type=int, default=len(LIES), help="how many lies to plant")
     parser.add_argument("--first", type=int, default=0, help="the number of the first random world")
+    parser.add_argument("--also", action="append", default=[], help="a command that has to succeed, too")
     parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args(arguments)
     started = time.monotonic()
     tally = Tally()
-    tasks: queue.Queue[Task] = queue.Queue()
+    works: queue.Queue[Work] = queue.Queue()
     with ExitStack() as stack:
         homes = [_home(stack, number, tally) for number in range(given.processes)]
+        for command in given.also:
+            works.put(partial(_run, command, tally))
         for task in _tasks(given, set(homes[0])):
-            tasks.put(task)
-        threads = [threading.Thread(target=_work, args=(tasks, home, tally)) for home in homes]
+            works.put(partial(_hunt, task, tally))
+        for store in ("memory", *homes[0]):
+            works.put(partial(_play_hermitage, store, tally))
+        threads = [threading.Thread(target=_work, args=(works, home)) for home in homes]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        _play_hermitage(homes[0], tally)
     print(f"{round(time.monotonic() - started)} seconds, {tally.lines} lines")
     if tally.wrong:
         print("\n".join(tally.wrong))
@@ -86,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _home(stack: ExitStack, number: int, tally: Tally) -> dict[str, str]:
+def _home(stack: ExitStack, number: int, tally: Tally) -> Home:
     """Databases for one process; those that are not there are told of."""
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="honestwork"))
     home = {"sqlite": f"sqlite:///{folder}/proof.db"}
@@ -100,7 +110,13 @@ def _home(stack: ExitStack, number: int, tally: Tally) -> dict[str, str]:
 
 
 def _tasks(given: Any, databases: set[str]) -> list[Task]:
-    wanted = [("sqlite", 1, given.alone), ("postgresql", 2, given.postgres), ("mariadb", 2, given.mariadb)]
+    wanted = [
+        ("mariadb", 2, given.mariadb),
+        ("postgresql", 2, given.postgres),
+        ("postgresql", 3, given.postgres // 10),
+        ("sqlite", 1, given.alone),
+        ("sqlite", 3, given.alone // 20),
+    ]
     found = [
         Task(database, units, min(CHUNK, programs - start), given.first + start // 10)
         for database, units, programs in wanted
@@ -115,15 +131,28 @@ def _tasks(given: Any, databases: set[str]) -> list[Task]:
     return found
 
 
-def _work(tasks: queue.Queue[Task], home: dict[str, str], tally: Tally) -> None:
+def _work(works: queue.Queue[Work], home: Home) -> None:
     while True:
         try:
-            task = tasks.get_nowait()
+            work = works.get_nowait()
         except queue.Empty:
             return
-        command = [sys.executable, "-m", f"{__package__}.hunt", *task.arguments(home[task.database])]
-        process = subprocess.run(command, capture_output=True, text=True)
-        _judge(task, process, tally)
+        work(home)
+
+
+def _hunt(task: Task, tally: Tally, home: Home) -> None:
+    command = [sys.executable, "-m", f"{__package__}.hunt", *task.arguments(home[task.database])]
+    process = subprocess.run(command, capture_output=True, text=True)
+    _judge(task, process, tally)
+
+
+def _run(command: str, tally: Tally, home: Home) -> None:
+    started = time.monotonic()
+    process = subprocess.run(shlex.split(command), capture_output=True, text=True)
+    words = (process.stdout + process.stderr).strip().splitlines() or ["nothing"]
+    print(f"{command}: {words[-1]}, in {time.monotonic() - started:.1f} s", flush=True)
+    if process.returncode:
+        tally.wrong.append("\n".join([f"{command}:", *words[-40:]]))
 
 
 def _judge(task: Task, process: subprocess.CompletedProcess[str], tally: Tally) -> None:
@@ -151,11 +180,15 @@ def _judge(task: Task, process: subprocess.CompletedProcess[str], tally: Tally) 
         print(tally.wrong[-1], flush=True)
 
 
-def _play_hermitage(home: dict[str, str], tally: Tally) -> None:
-    for name in ("memory", *home):
-        for script, outcome in play_all(name, home.get(name, "")).items():
-            if outcome != EXPECTED[script][name]:
-                tally.wrong.append(f"{script} on {name}: {outcome}, and not {EXPECTED[script][name]}")
+def _play_hermitage(store: str, tally: Tally, home: Home) -> None:
+    try:
+        outcomes = play_all(store, home.get(store, ""))
+    except Exception as error:
+        tally.wrong.append(f"the anomalies on {store}: {type(error).__name__}: {error}")
+        return
+    for script, outcome in outcomes.items():
+        if outcome != EXPECTED[script][store]:
+            tally.wrong.append(f"{script} on {store}: {outcome}, and not {EXPECTED[script][store]}")
 
 
 if __name__ == "__main__":

@@ -12,12 +12,13 @@ from typing import Literal, NamedTuple
 __all__ = ["LIES", "Lie"]
 
 REPOSITORY, SEARCHING, SESSION, FLUSH = "memory.repository", "memory.searching", "memory.session", "memory.flush"
-TRANSACTION, TABLES, INSTANCES, CHECKS, STORE = (
+TRANSACTION, TABLES, INSTANCES, CHECKS, STORE, RULES = (
     "memory.transaction",
     "memory.tables",
     "memory.instances",
     "memory.checks",
     "memory.store",
+    "memory.rules",
 )
 GENERATED = "generated"
 
@@ -163,6 +164,37 @@ LIES = [
         "            self._check_references(table, row, old)\n", "            pass\n"),
     Lie("a row that others refer to can be deleted", "alone", TRANSACTION,
         "            self._check_unreferred(reference, key)\n", "            pass\n"),
+    # What is asked in Python
+    Lie("a limit is ignored", "alone", SEARCHING,
+        "        end = None if asked.limit is None else asked.offset + asked.limit\n", "        end = None\n"),
+    Lie("an offset is ignored", "alone", SEARCHING, "return found[asked.offset : end]", "return found[:end]"),
+    Lie("a descending order ascends", "alone", RULES, "reverse={descending})", "reverse=False)"),
+    Lie("NULLs come first where they should be last", "alone", RULES,
+        "none_is_last = key.nulls_first == key.descending", "none_is_last = key.nulls_first != key.descending"),
+    Lie("a rule asks the children of everybody", "alone", SEARCHING,
+        "        found = session.transaction.referring(children.reference, entity.table.key(owner))\n",
+        "        found = session.transaction.scan(session.store.tables[children.entity.table.name])\n"),
+    Lie("a stream outlives its transaction", "alone", SESSION,
+        "        self.flushed.clear()\n        self.renewed = True\n        self.end_streams()\n",
+        "        self.flushed.clear()\n        self.renewed = True\n"),
+    Lie("what a stream gives belongs to the unit", "alone", SESSION,
+        "set_owner(instance, NOBODY)\n", "set_owner(instance, self)\n"),
+    # Subclasses, and members joined to members
+    Lie("a repository of a subclass finds its siblings", "alone", SESSION,
+        "        if not entity.covers(actual):\n            return None\n        row = base_row\n", "        row = base_row\n"),
+    Lie("links are not stored", "alone", FLUSH,
+        "                    self.transaction.insert(self.tables[table.name], key, row)\n\n    def _part",
+        "                    pass\n\n    def _part"),
+    Lie("links stay where members are parted", "alone", FLUSH,
+        "                self._unlink(links, instance, member)\n", "                pass\n"),
+    Lie("links outlive their holder", "alone", FLUSH,
+        "                        self._unlink(links, known.instance, member)\n", "                        pass\n"),
+    # When the power goes
+    Lie("a crash keeps what was not committed", "alone", TRANSACTION,
+        "        self.end()\n        self.crashed = True\n", "        self.crashed = True\n"),
+    Lie("nobody hears of a crash", "alone", TRANSACTION,
+        "        if self.crashed:\n            self.lost()\n", "        if False:\n            self.lost()\n"),
+    Lie("a unit goes on after a crash", "alone", TRANSACTION, "            self.lost()\n", ""),
     # Units that work together
     Lie("lost updates", "together", TRANSACTION,
         "        if table.stamps.get(key, 0) > snapshot:\n", "        if False:\n"),
@@ -173,6 +205,9 @@ LIES = [
     Lie("the snapshot is taken when the unit begins", "together", SESSION,
         "        self.transaction = Transaction(store, reading=reading)\n",
         "        self.transaction = Transaction(store, reading=reading)\n        self.transaction.begin()\n"),
+    Lie("the snapshot is taken by a savepoint", "together", TRANSACTION,
+        "        self.require_alive()\n        return Savepoint(self)\n",
+        "        self.begin()\n        return Savepoint(self)\n"),
     Lie("old versions of rows are not kept", "together", STORE, "keep=others", "keep=False"),
     Lie("old versions of rows are forgotten too early", "together", TABLES,
         "while len(versions) > 1 and versions[1][0] <= oldest:", "while len(versions) > 1:"),
