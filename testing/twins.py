@@ -15,7 +15,7 @@ from ..adapters.sql.store import SqlStore
 from ..domain.errors import HonestworkError
 from ..service_layer.store import Store
 from ..service_layer.unit_of_work import UnitOfWork
-from .lockstep.cast import Cast, KeyOf, Role, Values
+from .lockstep.cast import Cast, KeyOf, Role, Values, unconstructed
 
 __all__ = ["assert_twins_agree"]
 
@@ -129,7 +129,7 @@ class _Filled:
     def _made(self, role: Role, values: Values) -> Any:
         if role.given is not None:
             return role.entity.cls(**values)
-        made = role.entity.mapper.class_manager.new_instance()
+        made = unconstructed(role.entity)
         members = {children.attribute: children for children in role.children}
         for name, value in values.items():
             if name in members:

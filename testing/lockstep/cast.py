@@ -17,7 +17,7 @@ from ...service_layer.unit_of_work import UnitOfWork
 from .observation import Renaming
 from .values import nasty, usual
 
-__all__ = ["Attribute", "Cast", "KeyOf", "Role", "Values", "named"]
+__all__ = ["Attribute", "Cast", "KeyOf", "Role", "Values", "named", "unconstructed"]
 
 Values = dict[str, Any]
 
@@ -248,6 +248,14 @@ def _often(usual_: SearchStrategy[Any], other: SearchStrategy[Any]) -> SearchStr
 def _seldom(strategy: SearchStrategy[Any], else_: Any) -> SearchStrategy[Any]:
     nothing = st.just(else_)
     return st.one_of(nothing, nothing, nothing, nothing, strategy)
+
+
+def unconstructed(entity: EntityPlan) -> Any:
+    """A new object without a run of its `__init__`; of what the ORM does at that, it has the name of its subclass."""
+    instance = entity.mapper.class_manager.new_instance()
+    if entity.discriminator is not None and entity.discriminator.attribute is not None:
+        setattr(instance, entity.discriminator.attribute, entity.mapper.polymorphic_identity)
+    return instance
 
 
 def named(name: str, values: SearchStrategy[Any]) -> SearchStrategy[Values]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy.orm.attributes import instance_state
 
+from ...adapters.entities import EntityPlan
 from ...adapters.ownership import owner_of
 from .cast import Cast, KeyOf, Role, Values
 from .referee import Referee
@@ -117,6 +119,26 @@ class Player:
                 made = [Expression(self._new(unit, member, each)) for each in values[children.attribute]]
                 resolved[children.attribute] = made
         return call("new", Expression(role.name), **resolved)
+
+    def join_members(self, name: str | None, number: int | None) -> None:
+        """Join members of a new aggregate to one of its others, where the class has links; *number* says which."""
+        if name is None or number is None:
+            return
+        places = list(self._places(name))
+        for path, entity in places:
+            for links in entity.links:
+                members = [each for each, kind in places if links.entity.covers(kind)]
+                if members:
+                    self.play(f"{path}.{links.attribute}.append({members[number % len(members)]})")
+
+    def _places(self, path: str) -> Iterator[tuple[str, EntityPlan]]:
+        """(path, class) of an object and of all its members in lists."""
+        entity = self.referee.stage.schema.entities[type(self.value_of(path))]
+        yield path, entity
+        for children in entity.children:
+            members = self.value_of(f"{path}.{children.attribute}") if children.is_collection else ()
+            for number in range(len(members) if isinstance(members, list) else 0):
+                yield from self._places(f"{path}.{children.attribute}[{number}]")
 
     def resolved(self, unit: int, values: Values) -> Values:
         """The values, with keys of objects put in."""

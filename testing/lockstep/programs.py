@@ -224,7 +224,7 @@ def _collecting(role: Role, unit: SearchStrategy[int]) -> list[SearchStrategy[An
 
 def _rearranged(role: Role, unit: SearchStrategy[int]) -> SearchStrategy[Step]:
     changes = st.lists(st.one_of(_collecting(role, unit)), min_size=1, max_size=3).map(tuple)
-    return st.builds(Rearrange, unit, st.just(role), role.new, changes)
+    return st.builds(Rearrange, unit, st.just(role), role.new, changes, _links(role))
 
 
 def _assignments(role: Role) -> list[SearchStrategy[Values]]:
@@ -237,7 +237,13 @@ def _assignments(role: Role) -> list[SearchStrategy[Values]]:
 
 
 def _add(role: Role, unit: SearchStrategy[int]) -> SearchStrategy[Step]:
-    return st.builds(Add, unit, st.just(role), role.new, st.booleans())
+    return st.builds(Add, unit, st.just(role), role.new, st.booleans(), _links(role))
+
+
+def _links(role: Role) -> SearchStrategy[int | None]:
+    """Which members of a new aggregate to join; None for none of them."""
+    has_links = any(each.links for each in role.cast.roles.values())
+    return st.one_of(st.none(), st.integers(0, 2)) if has_links else st.none()
 
 
 def _equal(role: Role) -> SearchStrategy[Values]:

@@ -21,7 +21,9 @@ SAME, ORDERED = ["==", "!="], ["<", "<=", ">", ">=", "==", "!="]
 
 def rules(role: Role) -> Sources:
     """Rules about one object: what can be asked, mostly; seldom what is refused."""
-    leaves = st.one_of(_conditions(role, "each"), *_of_members(role), st.just("True"))
+    members = list(_of_members(role))
+    own = _conditions(role, "each").map(str)  # in one piece, or each of its many kinds would count as one choice here
+    leaves = st.one_of([own, own, st.just("True"), *([st.one_of(members).map(str)] if members else [])])
     formulas = st.recursive(
         leaves,
         lambda part: st.one_of(

@@ -20,6 +20,7 @@ from ...domain.errors import HonestworkError
 from ...domain.rules import desc, nulls_first
 from ...service_layer.store import Store
 from ...service_layer.unit_of_work import UnitOfWork
+from .cast import unconstructed
 from .observation import Eye, Renaming, Seen, error_seen
 
 __all__ = ["Outcome", "Side", "Undo"]
@@ -127,7 +128,7 @@ class Side:
     # The words of programs
 
     def new(self, cls: type[Any], **values: Any) -> Any:
-        instance = self.schema.entities[cls].mapper.class_manager.new_instance()
+        instance = unconstructed(self.schema.entities[cls])
         for name, value in values.items():
             setattr(instance, name, value)
         return instance

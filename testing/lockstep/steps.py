@@ -101,11 +101,13 @@ class Add(Step):
     role: Role
     values: Values
     flush: bool = False
+    links: int | None = None
 
     def play(self, player: Player) -> None:
         unit = player.entered(self.unit)
         name = player.make(self.unit, self.role, self.values)
         if name is not None:
+            player.join_members(name, self.links)
             player.play(f"{unit}.{self.role.repository}.add({name})")
             if self.flush:
                 player.settle(self.unit, "flush")
@@ -374,10 +376,12 @@ class Rearrange(Step):
     role: Role
     values: Values
     changes: tuple[Collect | Link, ...]
+    links: int | None = None
 
     def play(self, player: Player) -> None:
         unit = player.entered(self.unit)
         name = player.make(self.unit, self.role, self.values)
+        player.join_members(name, self.links)
         if name is None or not player.play(f"{unit}.{self.role.repository}.add({name})"):
             return
         if player.settle(self.unit, "commit"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from textwrap import dedent
@@ -10,6 +11,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed as with_seed, settings
 from hypothesis.strategies import SearchStrategy
+from sqlalchemy.exc import SAWarning
 
 from ...adapters.mapping import Mapping
 from ...adapters.sql.store import SqlStore
@@ -80,7 +82,10 @@ def staged(unit: type[UnitOfWork], mapping: Mapping, database: str) -> Iterator[
     store = SqlStore(database, mapping, begin="deferred", lock_timeout=0.03)
     store.create_tables()
     try:
-        yield Stage(unit, store, mapping)
+        with warnings.catch_warnings():
+            # The ORM warns of what programs do wrong on purpose; what counts is the error that follows.
+            warnings.simplefilter("ignore", SAWarning)
+            yield Stage(unit, store, mapping)
     finally:
         store.drop_tables()
         store.dispose()
