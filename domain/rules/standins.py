@@ -542,7 +542,10 @@ def _member_of_class(thing: Thing, name: str) -> Any:
         return functools.partial(t.instrument(raw.__func__), cls)
     if isinstance(raw, SCALARS) or raw is None or isinstance(raw, tuple | list | set | frozenset):
         return t.seen(raw)  # a constant of the class
-    raise t.refuse(f"reads {cls.__name__}.{name} ({type(raw).__name__}), which is no value of a row")
+    raise t.refuse(
+        f"reads {cls.__name__}.{name}, which is neither a column, nor a value object, nor a collection of children:"
+        " a single child, and one that several aggregates share, have no query"
+    )
 
 
 def _descendants(cls: type) -> list[type]:

@@ -252,6 +252,10 @@ REFUSED: dict[str, tuple[Callable[[Shop], object], type[Exception], str]] = {
         lambda uow: uow.samples.find(lambda s: s.span == dt.timedelta.max), RuleRefused, "64 bits"),
     "the inside of a document": (
         lambda uow: uow.samples.find(lambda s: s.document is not None and s.document["a"] == 1), RuleRefused, "index"),
+    "a single child": (
+        lambda uow: uow.orders.find(lambda o: o.parcel is not None), RuleRefused, "a single child"),
+    "what is not mapped": (
+        lambda uow: uow.customers.find(lambda c: "made" in c.events), RuleRefused, "neither mapped nor annotated"),
     "an order by an enumeration": (lambda uow: uow.samples.all(order_by=lambda s: s.size), RuleRefused, "no order"),
     "an order by a constant": (lambda uow: uow.products.all(order_by=lambda p: 3), RuleRefused, "orders by int 3"),
     "an order with a branch": (
