@@ -64,7 +64,8 @@ def instrument(function: Any, t: Tracer) -> Any:
         _refuse_identity(names, function, t)
     visible = {name: seen(surroundings[name], t) for name in plan.names if name in surroundings}
     visible["__builtins__"] = _BUILTINS
-    visible[_TRACER] = t
+    if t.straight:
+        visible[_TRACER] = t
     visible["__name__"] = surroundings.get("__name__")
     defaults, closure, keywords = function.__defaults__, function.__closure__, function.__kwdefaults__
     copy = types.FunctionType(

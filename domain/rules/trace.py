@@ -146,7 +146,9 @@ class Tracer:
 
     def __init__(self, kind: str, function: object, facts: Facts, *, straight: bool = False) -> None:
         self.kind, self.function, self._facts = kind, function, facts
-        self._straight = straight
+        # Is it an order key or a column that is being run: one expression, no branches, None allowed? The body of a
+        # sum() in it is not.
+        self.straight = straight
         self.construct: Callable[[type], Any] | None = None  # see projection
         self.refusal: RuleRefused | None = None
         self.aware: dict[Expr, bool] = {}  # of the datetimes that were read: have they a time zone?
@@ -161,14 +163,6 @@ class Tracer:
     def depth(self) -> int:
         """How many scopes are open. The same on every replay, so it can number them."""
         return len(self._scopes)
-
-    @property
-    def straight(self) -> bool:
-        """Is it an order key or a column that is being run: one expression, no branches, None allowed?
-
-        The body of a sum() in it is not.
-        """
-        return self._straight and len(self._scopes) <= 1
 
     def facts(self, cls: type) -> Mapping[str, Attribute]:
         if (known := self._attributes.get(cls)) is None:
@@ -211,6 +205,7 @@ class Tracer:
     def explore(self, body: Callable[[], Any]) -> Any:
         """Run *body* once for each path through it: the tree of its questions, with what it returned as leaves."""
         scope = Scope(self._scopes[-1] if self._scopes else None)
+        straight, self.straight = self.straight, self.straight and not self._scopes
         self._scopes.append(scope)
         try:
             while True:
@@ -227,6 +222,7 @@ class Tracer:
                     return tree
         finally:
             self._scopes.pop()
+            self.straight = straight
 
     def _run(self, body: Callable[[], Any], scope: Scope) -> Any:
         try:
