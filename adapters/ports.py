@@ -92,7 +92,8 @@ def _require_twins(one: type[Any], other: type[Any]) -> None:
 def repository_class(port: type[Repository[Any, Any]], base: type[Any]) -> type[Any]:
     """*base* itself for the plain `Repository`; what a user has written for the port; else a class made here.
 
-    Raises TypeError if the port has abstract queries that nobody has written for this store.
+    Raises TypeError if the port has abstract queries that nobody has written for this store, or is itself written
+    for another store.
     """
     if port is Repository:
         return base
@@ -100,6 +101,11 @@ def repository_class(port: type[Repository[Any, Any]], base: type[Any]) -> type[
         if issubclass(written, port):
             found: type[Any] = written
             return found
+    if other := next((store for store in _written if store is not base and issubclass(port, store)), None):
+        raise TypeError(
+            f"{port.__name__} is a {other.__name__}, and this store needs a {base.__name__}: give the unit of work a"
+            f" port (class {_plain(port)}(Repository[…])) that declares the queries, and let both be written for it"
+        )
     name = f"{base.__name__.removesuffix('Repository')}{port.__name__}"
     made: type[Any] = type(name, (port, base), {"__module__": __name__})
     if missing := getattr(made, "__abstractmethods__", None):
@@ -108,6 +114,10 @@ def repository_class(port: type[Repository[Any, Any]], base: type[Any]) -> type[
             f" write class {name}({base.__name__}[…], {port.__name__}) with it"
         )
     return made
+
+
+def _plain(port: type[Any]) -> str:
+    return port.__name__.removeprefix("Sql").removeprefix("Memory")
 
 
 def entity_of(schema: Schema, aggregate: type[Any]) -> EntityPlan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,10 +12,12 @@ import sqlalchemy as sa
 from honestwork.adapters.memory import rules as memory
 from honestwork.adapters.sql import rules as sql
 from honestwork.domain.rules import formula, order
+from honestwork.domain.rules.trace import Tracer
 from tests.rules_kit import directed
 from tests.rules_kit.judge import Judge, engine
 from tests.rules_kit.orders import walk_all
 
+tracing = sys.modules[Tracer.__module__]  # the package has a function of the module's name
 Plant = Callable[[pytest.MonkeyPatch], None]
 
 
@@ -118,7 +121,49 @@ def lookups_do_not_matter(patch: pytest.MonkeyPatch) -> None:
     patch.setitem(memory._COMPARISONS, "le", "<")
 
 
+def _atom(op: str, wrong: Callable[[str], str]) -> Plant:
+    """The memory store writes other source for one operator."""
+
+    def plant(patch: pytest.MonkeyPatch) -> None:
+        right = memory._Writer._atom
+
+        def atom(self: Any, e: formula.Expr, known: Any) -> str:
+            source = right(self, e, known)
+            return wrong(source) if e.op == op else source
+
+        patch.setattr(memory._Writer, "_atom", atom)
+
+    return plant
+
+
+def memory_adds_up_all_children(patch: pytest.MonkeyPatch) -> None:
+    right = memory._Writer._children
+
+    def wrong(self: Any, e: formula.Expr, known: Any) -> tuple[str, str, str]:
+        row, rows, condition = right(self, e, known)
+        return row, rows, "True" if e.op == "sum" else condition
+
+    patch.setattr(memory._Writer, "_children", wrong)
+
+
+def memory_does_not_ask_for_none(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(formula.Expr, "nullables", lambda self: ())
+
+
+def a_question_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    # The tree of a rule, cut where a question was answered by no.
+    patch.setattr(tracing, "branch", lambda question, then, other: formula.branch(question, then, formula.FALSE))
+
+
+def an_answer_is_taken_for_its_opposite(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(tracing, "polarity", lambda e: (formula.polarity(e)[0], True))
+
+
 BUGS: dict[str, Plant] = {
+    "memory: not is nothing": _atom("not", lambda source: source.removeprefix("not ")),
+    "memory: any is all": _atom("exists", lambda source: source.replace("any(", "all(", 1)),
+    "memory: startswith is endswith": _atom("startswith", lambda source: source.replace("startswith", "endswith")),
+    "memory: in is not in": _atom("in", lambda source: source.replace(" in ", " not in ")),
     "!= is ==": _swap("ne", "eq"),
     "> is >=": _swap("gt", "ge"),
     "<= is <": _swap("le", "lt"),
@@ -134,6 +179,8 @@ BUGS |= {
         *(guards_always_go, null_counts_as_strict, none_is_not_different, members_union_where_they_intersect),
         *(in_keeps_the_first_member, opposite_of_less_is_greater, wildcards_stay_wild, ends_are_beginnings),
         *(like_ignores_case, modulo_of_the_database, decimals_stay_floats, exists_forgets_its_condition),
+        *(memory_adds_up_all_children, memory_does_not_ask_for_none),
+        *(a_question_is_forgotten, an_answer_is_taken_for_its_opposite),
         *(sum_of_nothing_is_null, memory_forgets_none, memory_confuses_siblings, lookups_do_not_matter),
     )
 }

@@ -96,6 +96,20 @@ def test_a_port_with_a_query_that_nobody_has_written_is_refused() -> None:
         uow.books.rarest()
 
 
+def test_a_class_that_is_written_for_one_store_is_no_port_for_another() -> None:
+    class SqlShelf(SqlRepository[Book, int]):
+        def titles(self) -> list[str]:
+            return list(self.session.scalars(select(books.c.title)))
+
+    class Shelf(UnitOfWork):
+        books: SqlShelf
+
+    uow = Shelf(MemoryStore(mapping))
+
+    with uow, pytest.raises(TypeError, match=r"SqlShelf is a SqlRepository, .* needs a MemoryRepository: .* Shelf\("):
+        uow.books.titles()
+
+
 def test_the_twins_are_put_to_the_same_question(tmp_path: Path) -> None:
     assert_twins_agree(
         Library,
