@@ -11,6 +11,7 @@ from ..domain.errors import RuleRefused
 from ..domain.rules import Facts, Rule, annotated, trace
 from ..domain.rules.facts import SCALARS
 from ..domain.rules.rule import subject
+from ..domain.rules.trace import named
 
 __all__ = ["check_rules"]
 
@@ -35,7 +36,7 @@ def check_rules(*modules: types.ModuleType, facts: Facts = annotated) -> int:
     refusals = []
     for predicate, cls in rules:
         try:
-            trace(predicate, cls, facts=facts)
+            trace(predicate, cls if isinstance(cls, type) else _found(predicate, cls), facts=facts)
         except RuleRefused as refusal:
             refusals.append(str(refusal))
     if refusals:
@@ -44,17 +45,31 @@ def check_rules(*modules: types.ModuleType, facts: Facts = annotated) -> int:
     return len(rules)
 
 
-def _rules(module: types.ModuleType) -> Iterator[tuple[Callable[[Any], bool], type]]:
+def _rules(module: types.ModuleType) -> Iterator[tuple[Callable[[Any], bool], type | NameError]]:
     for value in vars(module).values():
         if isinstance(value, Rule) and value.__module__ == module.__name__:
             try:
                 yield value, subject(value.predicate)
             except TypeError:
                 continue  # made of others by & | ~: those are checked on their own
+            except NameError as error:
+                yield value, error
         elif isinstance(value, types.FunctionType) and value.__module__ == module.__name__:
-            hints = typing.get_type_hints(value)
+            try:
+                hints = typing.get_type_hints(value)
+            except NameError as error:
+                if value.__annotations__.get("return") in (bool, "bool") and value.__code__.co_argcount == 1:
+                    yield value, error
+                continue
             returns = hints.pop("return", None)
             if returns is bool and len(hints) == value.__code__.co_argcount == 1:
                 (cls,) = hints.values()
                 if isinstance(cls, type) and not issubclass(cls, SCALARS):
                     yield value, cls
+
+
+def _found(predicate: object, missing: NameError) -> type:
+    raise RuleRefused(
+        f"rule {named(predicate)} is annotated with {missing.name}, which is not there when it runs: import it outside"
+        " of `if TYPE_CHECKING`"
+    ) from missing

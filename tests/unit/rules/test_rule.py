@@ -164,3 +164,17 @@ def test_all_refusals_are_told_at_once() -> None:
         RuleRefused, match=r"2 of 3 rules are refused:\n  1\. rule a \(.*\) uses /.*\n  2\. rule c .*None"
     ):
         check_rules(bad)
+
+
+def test_an_annotation_that_cannot_be_found_is_told_with_the_rule_that_has_it() -> None:
+    lost = module(
+        "from __future__ import annotations\n"
+        "def a(user: Guest) -> bool: return user.age > 1\n"
+        "@rule\ndef b(user: Guest) -> bool: return user.banned\n"
+        "def no_rule(guest: Guest) -> int: return 1\n"
+    )
+
+    with pytest.raises(
+        RuleRefused, match=r"(?s)2 of 2 rules.*a \(shop_rules.py:2\) is annotated with Guest.*2\. rule b"
+    ):
+        check_rules(lost)
