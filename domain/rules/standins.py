@@ -222,7 +222,7 @@ def _arithmetic(op: str, *, swapped: bool = False) -> Callable[[Symbol, Any], Sy
             if other is None:
                 raise TypeError('can only concatenate str (not "NoneType") to str')
             text = lift(t, other, e)
-            return Symbol(t, Expr("concat", (text, e) if swapped else (e, text), str))
+            return t.calculated(Expr("concat", (text, e) if swapped else (e, text), str))
         if e.type not in NUMBERS:
             raise t.refuse(
                 f"does arithmetic on {e} ({e.type.__name__}), which no two databases do alike;"
@@ -234,7 +234,7 @@ def _arithmetic(op: str, *, swapped: bool = False) -> Callable[[Symbol, Any], Sy
         if number.op == "const" and not storable(number.args[0]):
             raise t.refuse(f"calculates with {number}, which is more than 64 bits hold")
         kind = next(kind for kind in (Decimal, float, int) if kind in (e.type, number.type))
-        return Symbol(t, Expr(op, (number, e) if swapped else (e, number), kind))
+        return t.calculated(Expr(op, (number, e) if swapped else (e, number), kind))
 
     return calculate
 
@@ -314,7 +314,7 @@ class Symbol:
         t, e = self.__standin__
         if e.type is not int or type(divisor) is not int or not 0 < divisor < 2**31:
             raise t.refuse(f"uses % on {e}: only an int attribute by a positive int constant gives one sign everywhere")
-        return Symbol(t, Expr("mod", (e, const(divisor)), int))
+        return t.calculated(Expr("mod", (e, const(divisor)), int))
 
     def __neg__(self) -> Symbol:
         return _number(self, "neg", "-")
@@ -361,14 +361,14 @@ def _number(symbol: Symbol, op: str, name: str) -> Symbol:
     t, e = symbol.__standin__
     if e.type not in NUMBERS:
         raise t.refuse(f"uses {name} on {e} ({e.type.__name__})")
-    return Symbol(t, Expr(op, (e,), e.type))
+    return t.calculated(Expr(op, (e,), e.type))
 
 
 def _text(symbol: Symbol, op: str) -> Symbol:
     t, e = symbol.__standin__
     if e.type is not str:
         raise t.refuse(f"uses .{op}() of {e} ({e.type.__name__})")
-    return Symbol(t, Expr(op, (e,), str))
+    return t.calculated(Expr(op, (e,), str))
 
 
 def _text_test(symbol: Symbol, op: str, part: Any) -> bool:

@@ -62,6 +62,7 @@ A = TypeVar("A")
 
 MAX_PATHS = 256
 MAX_QUESTIONS = 100
+MAX_CALCULATIONS = 100
 
 
 def trace(predicate: Callable[[A], bool], cls: type[A], *, facts: Facts = annotated) -> Expr:
@@ -89,6 +90,7 @@ class Scope:
     """What is being explored: the whole rule, or the body of an any(), all() or sum() in it."""
 
     def __init__(self, outer: Scope | None) -> None:
+        self.outer = outer
         # Not what follows from what was answered, only that itself: the SQL is to read as the rule does.
         self._given: dict[Hashable, bool] = {} if outer is None else outer.answered()
         self.asked: list[Expr] = []  # the questions of the path that is being run
@@ -152,7 +154,7 @@ class Tracer:
         self.construct: Callable[[type], Any] | None = None  # see projection
         self.refusal: RuleRefused | None = None
         self.aware: dict[Expr, bool] = {}  # of the datetimes that were read: have they a time zone?
-        self._paths = 0
+        self._paths = self._calculations = 0
         self._scopes: list[Scope] = []
         self._attributes: dict[type, Mapping[str, Attribute]] = {}
         self._instrumented: dict[object, Any] = {}
@@ -215,6 +217,8 @@ class Tracer:
                         f"has more than {MAX_PATHS} paths: each `(a or b)` that is followed by more doubles them;"
                         " query for a part of it, or ask the question in fewer conditions"
                     )
+                if scope.outer is None:
+                    self._calculations = 0
                 end = self._run(body, scope)
                 if scope.position < len(scope.asked):
                     raise self.refuse("is not deterministic: it asked less than on the run before")
@@ -267,6 +271,13 @@ class Tracer:
                 if self.decide(Expr("eq", (e, const(each)), bool)):
                     return each
             return last
+        return Symbol(self, e)
+
+    def calculated(self, e: Expr) -> Symbol:
+        """The result of an operation. A loop that goes on and on would make an expression too deep for anybody."""
+        self._calculations += 1
+        if self._calculations > MAX_CALCULATIONS:
+            raise self.refuse(f"calculates more than {MAX_CALCULATIONS} times on one path, as a loop does")
         return Symbol(self, e)
 
     # --- code -----------------------------------------------------------------------------------------

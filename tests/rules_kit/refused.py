@@ -48,6 +48,13 @@ def endless(u: User) -> bool:
     return n > 3
 
 
+def many_calculations(u: User) -> bool:
+    age = u.age
+    for _ in range(200_000):
+        age = age + 1
+    return age > 3
+
+
 def many_paths(u: User) -> bool:
     return all([(u.age > i or u.id < i) for i in range(10)])  # noqa: C419
 
@@ -274,6 +281,7 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "swallowed": (swallow, "an f-string"),
     "many questions": (many_questions, "more than 100 questions"),
     "endless loop": (endless, "more than 100 questions"),
+    "many calculations": (many_calculations, "calculates more than 100 times"),
     "many paths": (many_paths, "more than 256 paths"),
     "random": (lambda u: u.age > random.random() and u.id > 1, "not deterministic"),
     "changes its mind": (changes_its_mind(), "not deterministic"),
