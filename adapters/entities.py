@@ -176,6 +176,7 @@ class EntityPlan:
         self._nothing = (None,) * len(self.fields)
         self.documents = [(attribute, each) for attribute, each in mapped if each.column.guard.encode is not None]
         self.given_keys = self._given_keys()
+        self.generated_key = None if self.table.generated is None else self.key_attributes[0]
         self.defaulted = [
             (attribute, default)
             for attribute, each in mapped

@@ -166,7 +166,9 @@ class UnitOfWork(ABC):
         return session
 
     def _outermost(self, what: str) -> Session:
-        session = self._open()
+        session = self._session
+        if session is None or self._thread != get_ident():
+            return self._open()  # says why not
         if self._depth:
             raise UnitNested(
                 f"{what} inside of `with uow.nested():` would end the whole unit: leave the block first,"

@@ -262,7 +262,7 @@ class Transaction:
         self._held.append((table.sharers, key))
 
     def _release(self, since: int = 0) -> None:
-        kept = {(id(where), which) for where, which in self._held[:since]}
+        kept = {(id(where), which) for where, which in self._held[:since]} if since else ()
         for where, which in self._held[since:]:
             if kept and (id(where), which) in kept:
                 continue
