@@ -40,6 +40,8 @@ __all__ = ["MemorySession"]
 
 Load = Callable[[EntityPlan, Key, Row], Any]
 
+NOTHING = Given(())
+
 
 class MemorySession(Streaming, Usable, Session):
     """The workspace of one unit of work in memory. Lives as long as the unit's `with` block.
@@ -77,7 +79,7 @@ class MemorySession(Streaming, Usable, Session):
             mark_changed_documents(known)
         if not (self.changes.modified or self.pending or self.removed):
             return
-        given = Given(instance for _, instance in self.pending.values())
+        given = Given([instance for _, instance in self.pending.values()]) if self.pending else NOTHING
         try:
             with self.store.lock:
                 Flush(self).run()
@@ -224,7 +226,8 @@ class MemorySession(Streaming, Usable, Session):
         """The object that stands for a row, with its members: the same one each time."""
         known = self._known[entity.identity_class].get(key)
         if known is None:
-            known = self.register(entity, key, row, entity.hydrate(entity.decoded(row)))
+            values = entity.decoded(row) if entity.documents else row
+            known = self.register(entity, key, row, entity.hydrate(values))
             if entity.relations:
                 self._fill_members(entity, key, known.instance, self.load)
         elif known.row is not row and known.row != row:  # an earlier transaction of this unit has loaded it

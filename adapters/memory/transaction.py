@@ -119,7 +119,8 @@ class Transaction:
         overlay = self._overlays.get(table) or self._overlay(table)
         if key in overlay.rows or key in table.rows or key in table.history:
             self._require_gone(table, key)
-        self._lock(table.locks, key)
+        table.locks[key] = self
+        self._held.append((table.locks, key))
         if table.uniques:
             self._check_uniques(table, key, row, None)
         if table.references:

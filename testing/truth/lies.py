@@ -62,10 +62,9 @@ LIES = [
         "self._known: dict[type[Any], dict[Key, Known]] = defaultdict(dict)\n",
         "self._known: dict[type[Any], dict[Key, Known]] = store.__dict__.setdefault('shared', defaultdict(dict))\n"),
     Lie("two units share JSON values", "alone", SESSION,
-        "            known = self.register(entity, key, row, entity.hydrate(entity.decoded(row)))\n",
+        "            values = entity.decoded(row) if entity.documents else row\n",
         "            shared = self.store.__dict__.setdefault('json', {})\n"
-        "            values = shared.setdefault((entity.name, row), entity.decoded(row))\n"
-        "            known = self.register(entity, key, row, entity.hydrate(values))\n"),
+        "            values = shared.setdefault((entity.name, row), entity.decoded(row))\n"),
     Lie("a removed object is still found", "alone", REPOSITORY,
         "        key = entity.table.key_guard(key)\n",
         "        key = entity.table.key_guard(key)\n"
