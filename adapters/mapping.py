@@ -19,7 +19,6 @@ from sqlalchemy.orm import (
 
 from ..domain.errors import MappingRefused
 from .completion import CONSTRAINT_NAMES, complete
-from .doctor import findings
 from .schema import Schema
 
 __all__ = ["Mapping", "children", "owner", "value"]
@@ -114,6 +113,8 @@ class Mapping(registry):
 
         Making a store does this too; a test that calls it says so earlier.
         """
+        from .doctor import findings  # called when the first store is made, and not before
+
         self._complete()
         if found := findings(self):
             raise MappingRefused(found)
