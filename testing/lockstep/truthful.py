@@ -47,10 +47,13 @@ def assert_truthful(
     that, *make* gives a strategy of constructor arguments for it:
     `make={User: st.fixed_dictionaries({"name": st.sampled_from(["John", "Jane"])})}`.
 
-    Raises AssertionError with the shortest program that Hypothesis could find, as a test to be pasted.
+    Raises AssertionError with the shortest program that Hypothesis could find, as a test to be pasted beside this one:
+    it knows your mapping as `mapping`.
     """
     cast = Cast(unit, mapping, make)
-    setting = f"{unit.__name__}, mapping, {database!r}, units={units}"
+    # A file is likely to be gone when the test that is told here runs.
+    where = 'f"sqlite:///{tmp_path}/proof.db"' if database.startswith("sqlite:///") else repr(database)
+    setting = f"{unit.__name__}, mapping, {where}, units={units}"
     with staged(unit, mapping, database) as stage:
         search(
             programs(cast, units),
@@ -145,10 +148,12 @@ def told(difference: Difference, setting: str) -> str:
     """A difference as a test that can be pasted; *setting* is the source of the first arguments of `replay`."""
     *before, last = _needed(difference.lines)
     program = "\n".join(f"        {line}" for line in [*before, f"{last}  # here they differ"])
+    fixture = "tmp_path" if "{tmp_path}" in setting else ""
     return (
         f"the fake and {difference.dialect} differ:\n\n"
         f"    memory: {difference.memory}\n    {difference.dialect}: {difference.database}\n\n"
-        f"def test_the_fake_tells_the_truth() -> None:\n"
+        f"from honestwork.testing.lockstep import replay\n\n\n"
+        f"def test_the_fake_tells_the_truth({fixture}):\n"
         f'    replay({setting}, program=r"""\n{program}\n    """)\n'
     )
 
