@@ -94,10 +94,10 @@ def _complete(entity: EntityPlan, instance: object) -> None:
             continue
         if attribute in entity.key_attributes:
             continue
-        given = values.get(attribute)
-        if given is None and each.column.default is not None:
+        had = given = values.get(attribute)
+        if had is None and each.column.default is not None:
             given = each.column.guard(each.column.default())
-        if given is None or attribute not in instance_state(instance).committed_state:
+        if had is None or attribute not in instance_state(instance).committed_state:
             values.pop(attribute, None)  # what was not assigned is no change to the ORM
             setattr(instance, attribute, given)
 

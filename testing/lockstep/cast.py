@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from hypothesis import strategies as st
@@ -55,6 +57,7 @@ class Role:
         self.links: list[LinksPlan] = entity.links
         self.documents = [attribute for attribute, _ in entity.documents]
         self.given = cast.make.get(entity.cls)
+        self._made: dict[Any, SearchStrategy[Any]] = {}
         parents = {
             name
             for parent in cast.schema.entities.values()
@@ -84,7 +87,13 @@ class Role:
         self.changeable = [each for each in self.attributes if not each.is_key]
         self.searchable = [each for each in self.attributes if each.name not in self.documents]
 
-    @property
+    def once(self, key: Any, make: Callable[[], SearchStrategy[Any]]) -> SearchStrategy[Any]:
+        """A strategy that is made once: Hypothesis takes longer to look a new one over than to draw from it."""
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
+
+    @cached_property
     def key(self) -> SearchStrategy[Any]:
         """A key to look for: usual ones, so that there is something to find."""
         if self.entity.table.generated is not None:  # what a store generates cannot be guessed
@@ -96,7 +105,7 @@ class Role:
         ]
         return parts[0] if len(parts) == 1 else st.tuples(*parts)
 
-    @property
+    @cached_property
     def new(self) -> SearchStrategy[Values]:
         """The values of a new object, with its children; mostly valid."""
         if self.given is not None:
@@ -122,6 +131,9 @@ class Role:
 
     def reference(self, reference: Reference) -> SearchStrategy[Values]:
         """A reference to an object at hand, mostly; else to what may not be there, or to nothing."""
+        return self.once(reference, lambda: self._reference(reference))
+
+    def _reference(self, reference: Reference) -> SearchStrategy[Values]:
         target = next(
             role
             for role in self.cast.roles.values()

@@ -145,7 +145,7 @@ def _races(cast: Cast, role: Role, units: int) -> SearchStrategy[Step]:
             st.sampled_from(["commit", "commit", "flush", "rollback"]),
         )
 
-    return st.integers(0, units - 1).flatmap(pair)
+    return st.one_of([pair(one) for one in range(units)])
 
 
 def _mutations(role: Role, unit: SearchStrategy[int], *, flush: bool = True) -> list[SearchStrategy[Any]]:
@@ -154,8 +154,8 @@ def _mutations(role: Role, unit: SearchStrategy[int], *, flush: bool = True) -> 
         _add(role, unit),
         st.builds(Remove, unit, st.just(role), PICKS, flushing),
     ]
-    if changes := _assignments(role):
-        change = st.builds(Change, unit, st.just(role), PICKS, st.one_of(changes), flushing)
+    if (changes := _assigned(role)) is not None:
+        change = st.builds(Change, unit, st.just(role), PICKS, changes, flushing)
         found += [change, change]
     found += _collecting(role, unit)
     return found
@@ -163,8 +163,8 @@ def _mutations(role: Role, unit: SearchStrategy[int], *, flush: bool = True) -> 
 
 def _changes(role: Role, unit: SearchStrategy[int]) -> list[SearchStrategy[Any]]:
     found: list[SearchStrategy[Any]] = []
-    if changes := _assignments(role):
-        found.append(st.builds(Change, unit, st.just(role), PICKS, st.one_of(changes), st.booleans()))
+    if (changes := _assigned(role)) is not None:
+        found.append(st.builds(Change, unit, st.just(role), PICKS, changes, st.booleans()))
     if role.repository is None:
         found += _collecting(role, unit)
     if role.documents:
@@ -227,9 +227,15 @@ def _rearranged(role: Role, unit: SearchStrategy[int]) -> SearchStrategy[Step]:
     return st.builds(Rearrange, unit, st.just(role), role.new, changes, _links(role))
 
 
+def _assigned(role: Role) -> SearchStrategy[Values] | None:
+    if not (role.changeable or role.references):
+        return None
+    return role.once("assignments", lambda: st.one_of(_assignments(role)))
+
+
 def _assignments(role: Role) -> list[SearchStrategy[Values]]:
     """One attribute changes; sometimes to something that it may not like."""
-    found = []
+    found: list[SearchStrategy[Values]] = []
     for each in role.changeable:
         usual, nasty = named(each.name, each.usual), named(each.name, each.nasty)
         found += [usual, usual, usual, usual, nasty]

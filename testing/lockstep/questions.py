@@ -21,6 +21,10 @@ SAME, ORDERED = ["==", "!="], ["<", "<=", ">", ">=", "==", "!="]
 
 def rules(role: Role) -> Sources:
     """Rules about one object: what can be asked, mostly; seldom what is refused."""
+    return role.once("rules", lambda: _rules(role))
+
+
+def _rules(role: Role) -> Sources:
     members = list(_of_members(role))
     own = _conditions(role, "each").map(str)  # in one piece, or each of its many kinds would count as one choice here
     leaves = st.one_of([own, own, st.just("True"), *([st.one_of(members).map(str)] if members else [])])
@@ -38,6 +42,10 @@ def rules(role: Role) -> Sources:
 
 def orders(role: Role) -> SearchStrategy[str | None]:
     """Orders over some of the attributes; None for that of the keys."""
+    return role.once("orders", lambda: _orders(role))
+
+
+def _orders(role: Role) -> SearchStrategy[str | None]:
     keys = [f"each.{name}" for name, column in _columns(role) if _is_sortable(column)]
     if not keys:
         return st.none()
@@ -50,6 +58,10 @@ def orders(role: Role) -> SearchStrategy[str | None]:
 
 def projections(role: Role) -> Sources:
     """What to select of each object."""
+    return role.once("projections", lambda: _projections(role))
+
+
+def _projections(role: Role) -> Sources:
     names = [f"each.{name}" for name, _ in _columns(role)] or ["None"]
     several = st.lists(_of(names), min_size=1, max_size=3)
     return st.one_of(
@@ -68,6 +80,10 @@ def _columns(role: Role) -> list[tuple[str, Column[Any]]]:
 
 def _conditions(role: Role, name: str) -> Sources:
     """Conditions on the attributes of an object of this name."""
+    return role.once(("conditions", name), lambda: _made_conditions(role, name))
+
+
+def _made_conditions(role: Role, name: str) -> Sources:
     found: list[Sources] = [st.just(f"{name} is not None")]
     for attribute, column in _columns(role):
         path = f"{name}.{attribute}"

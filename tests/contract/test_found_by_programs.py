@@ -119,14 +119,15 @@ def test_what_takes_over_a_key_has_its_own_defaults(store: Store, uow: Shop) -> 
     stored(store, sold)
 
     with uow:
-        old = uow.products["A1"]
-        uow.products.add(Product("A1"))
+        old, new = uow.products["A1"], Product("A1")
+        new.shelf = None  # type: ignore[assignment]
+        uow.products.add(new)
         uow.products.remove(old)
         uow.commit()
 
     with Shop(store) as fresh:
         found = fresh.products["A1"]
-        assert (found.status, found.is_sold) == ("new", False)
+        assert (found.status, found.shelf, found.is_sold) == ("new", 11, False)
 
 
 def test_a_member_whose_row_is_deleted_cannot_be_put_back(store: Store, uow: Shop) -> None:
