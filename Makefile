@@ -3,6 +3,7 @@
 PYTHON = python3
 PYTEST = .venv/bin/python -m pytest
 ARGS =
+PARALLEL = -n auto --maxprocesses 4
 
 layers = domain service_layer adapters testing
 users = $(wildcard tests examples benchmarks)
@@ -30,8 +31,9 @@ help:  ## this list
 run: $(package)  ## the example application; ARGS= is passed on
 	.venv/bin/python -m examples.users demo $(ARGS)
 
+# All tests run in parallel. Who says what to run says how: a debugger, for one, has to be in the one process there is.
 test: $(package) $(dev)  ## all tests; ARGS= goes to pytest: make test ARGS="-k commit -x"
-	$(PYTEST) $(ARGS)
+	$(PYTEST) $(if $(strip $(ARGS)),$(ARGS),$(PARALLEL))
 
 lint: $(dev)  ## ruff: rules and formatting
 	.venv/bin/python -m ruff check .

@@ -58,9 +58,10 @@ def _literal(column: Column[Any], argument: Any) -> Any:
         return int(spelled)
     if isinstance(argument, str) and column.type.python_type is str:
         return argument
+    boolean = ", sqlalchemy.true() or false()" if isinstance(column.type, Boolean) else ""
     raise MappingRefused(
         [
             f"{column} has the server default {argument!s}, which only a database can compute:"
-            " give a literal (of a Boolean sqlalchemy.true()), or `default=` with a Python function"
+            f" give a literal{boolean}, or `default=` with a Python function"
         ]
     )

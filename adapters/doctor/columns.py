@@ -95,9 +95,9 @@ def _type(where: str, declared: TypeEngine[Any]) -> Iterator[str]:
     if isinstance(declared, TypeDecorator):
         yield from _type(where, declared.impl_instance)
     if _is_of_one_database(declared):
-        yield f"{where} is a {declared!r}, which only one database has: use a type of `sqlalchemy` itself"
+        yield f"{where} is of the type {declared!r}, which only one database has: use a type of `sqlalchemy` itself"
     elif isinstance(declared, CHAR | NCHAR):
-        yield f"{where} is a {type(declared).__name__}, which databases pad with spaces: use String"
+        yield f"{where} is of the type {type(declared).__name__}, which databases pad with spaces: use String"
     elif isinstance(declared, Enum):
         yield from _members(where, declared)
     elif isinstance(declared, String) and declared.collation is not None:
@@ -107,7 +107,7 @@ def _type(where: str, declared: TypeEngine[Any]) -> Iterator[str]:
             yield f"{where} is a Numeric without precision and scale, which databases round differently: Numeric(12, 2)"
         elif not 0 <= declared.scale <= declared.precision <= DIGITS or declared.scale > DECIMALS:
             yield (
-                f"{where} is a {declared!r}, which not every database has: at most {DIGITS} digits,"
+                f"{where} is of the type {declared!r}, which not every database has: at most {DIGITS} digits,"
                 f" at most {DECIMALS} of them after the point"
             )
     elif isinstance(declared, Time) and declared.timezone:
@@ -141,7 +141,7 @@ def _variants(where: str, declared: TypeEngine[Any]) -> Iterator[str]:
     for dialect, variant in declared._variant_mapping.items():
         if dialect in ("sqlite", *CODE_POINTS) and not _holds_as_much(dialect, declared, variant):
             yield (
-                f"{where} is a {variant!r} on {dialect}, which does not keep the same values as"
+                f"{where} is of the type {variant!r} on {dialect}, which does not keep the same values as"
                 f" {declared.__class__.__name__} does elsewhere: leave the variant out"
             )
 

@@ -138,7 +138,7 @@ def _constraint(table: Table, constraint: Any, mapping: Mapping) -> Iterator[str
         case CheckConstraint():
             pass
         case _:
-            yield f"{where} is a {type(constraint).__name__}, which only one database has"
+            yield f"{where} is of the kind {type(constraint).__name__}, which only one database has"
 
 
 def _options(where: str, declared: UniqueConstraint | PrimaryKeyConstraint | Index) -> Iterator[str]:
@@ -155,7 +155,7 @@ def _key(table: Table, constraint: PrimaryKeyConstraint) -> Iterator[str]:
         if isinstance(column.type, Enum):
             yield f"{where} is an Enum in a primary key, and each database sorts enums in its own way: use String"
         elif isinstance(column.type, JSON | LargeBinary) or (guard is not None and guard.encode is not None):
-            yield f"{where} is a {type(column.type).__name__} in a primary key: keys are int, str, UUID and the like"
+            yield f"{where} is a key of the type {type(column.type).__name__}: keys are int, str, UUID and the like"
 
 
 def _indexed(where: str, columns: Iterable[Column[Any]]) -> Iterator[str]:
