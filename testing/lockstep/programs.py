@@ -62,7 +62,7 @@ def programs(cast: Cast, units: int) -> SearchStrategy[list[Step]]:
 
 def _beginnings(cast: Cast, units: int) -> SearchStrategy[list[Step]]:
     """Some committed rows, and every unit reading them: conflicts are rare without."""
-    adds = st.lists(st.one_of([_add(role, st.just(0)) for role in cast.roots]), max_size=4)
+    adds = st.lists(st.one_of([_add(role, st.just(0)) for role in cast.roots]), max_size=6)
     reads: list[Step] = [
         Look(unit=unit, role=role, how="all", key=None, equal={}, pick=0)
         for unit in range(units)
@@ -118,8 +118,7 @@ def _asking(role: Role, unit: SearchStrategy[int]) -> list[SearchStrategy[Any]]:
     )
     between = st.one_of(st.none(), st.one_of(_mutations(role, unit)))
     return [
-        ask,
-        ask,
+        *[ask] * 4,
         st.builds(Turn, unit, this, rule, order, st.integers(1, 2), between),
         st.builds(Drain, unit, this, rule, order, st.sampled_from([None, None, "flush", "commit", "rollback"])),
         st.builds(RemoveWhere, unit, this, rule, st.booleans()),
