@@ -314,3 +314,27 @@ def test_a_savepoint_takes_no_snapshot(database: str, request: pytest.FixtureReq
 def test_the_worlds_can_be_served() -> None:
     for seed in range(40):
         world(seed).mapping.check()
+
+
+def test_keys_that_only_one_store_has_shown_are_not_compared(sqlite_url: str) -> None:
+    """SQLite lets one unit write at a time, so the other one sees its new keys in memory alone."""
+    replay(
+        Shop,
+        shop(),
+        sqlite_url,
+        """
+        enter(u0)
+        o1 = new(Order, number='a', lines=[])
+        u0.orders.add(o1)
+        u0.flush()
+        enter(u1)
+        o2 = new(Order, number='b', lines=[new(Line, sku='a', quantity=1)])
+        u1.orders.add(o2)
+        found_1 = u1.orders.all()
+        u0.commit()
+        o4 = new(Line, sku='b', quantity=1)
+        o1.lines.append(o4)
+        u0.commit()
+        """,
+        units=2,
+    )

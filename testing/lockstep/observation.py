@@ -65,7 +65,7 @@ class Eye:
         self.schema = schema
         self.renaming = renaming
         self.name_of = name_of
-        self._count = 0
+        self.count = 0  # of the generated values that have been given a number
         self._appeared: dict[tuple[str, Any], int] = {}
         self._committed: set[tuple[str, Any]] = set()
 
@@ -138,8 +138,8 @@ class Eye:
         if domain is None:
             return _typed(value)
         if (number := self._appeared.get((domain, value))) is None:
-            self._count += 1
-            number = self._appeared[domain, value] = self._count
+            self.count += 1
+            number = self._appeared[domain, value] = self.count
         return f"{type(value).__name__} key {number} of {domain}"
 
 

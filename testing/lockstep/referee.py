@@ -174,6 +174,9 @@ class Referee:
             return
         for side, other in (self.sides, self.sides[::-1]):
             side.skip_names(other.paths)
+        numbers = max(side.eye.count for side in self.sides)  # keys that one side has shown are numbered there alone
+        for side in self.sides:
+            side.eye.count = numbers
         self.lines.append(f"leave(u{unit}, Undo())")
         code = _compiled(self.lines[-1])
         for side in self.sides:
