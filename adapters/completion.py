@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from hashlib import md5
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.elements import conv
 from sqlalchemy.sql.schema import CallableColumnDefault
 
+from .defaults import takes_context
 from .guard import guard_for
 from .lengths import count_characters
 from .types import portable
@@ -49,8 +50,8 @@ def complete(table: Table) -> None:
     table.dialect_options["sqlite"]["autoincrement"] = generated is not None
     for column in table.columns:
         column.type = portable(column.type)
-        if is_first and isinstance(column.onupdate, CallableColumnDefault):
-            column.onupdate.arg = cast("Any", _guarded(table.name, column, column.onupdate.arg))
+        if is_first and isinstance(column.onupdate, CallableColumnDefault) and not takes_context(column.onupdate):
+            column.onupdate.arg = _guarded(table.name, column, column.onupdate.arg)
     if generated is not None and isinstance(generated.type, BigInteger | SmallInteger):
         variants = generated.type._variant_mapping
         if "sqlite" not in variants:  # where no other type than INTEGER counts
@@ -61,14 +62,14 @@ def complete(table: Table) -> None:
             count_characters(constraint)
 
 
-def _guarded(table: str, column: Column[Any], function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _guarded(table: str, column: Column[Any], function: Callable[[Any], Any]) -> Any:
     """The same function, refused where it gives what would not come back as it went in."""
 
-    def give(context: Any) -> Any:
-        value = function(context)
+    def give() -> Any:
+        value = function(None)
         return None if value is None else guard_for(table, column)(value)
 
-    return give
+    return CallableColumnDefault(give).arg
 
 
 def _name_constraints(table: Table) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Boolean, Column, Computed, DefaultClause, Identity, Integer
-from sqlalchemy.sql import elements
+from sqlalchemy.sql import elements, schema
 from sqlalchemy.sql.schema import CallableColumnDefault, ScalarElementColumnDefault
 
 from ..domain.errors import MappingRefused
 
-__all__ = ["producer", "server_producer"]
+__all__ = ["producer", "server_producer", "takes_context"]
 
 # What each database takes for a boolean, in quotes or without.
 BOOLEANS = {True: ("0", "1"), False: ("false", "true")}
@@ -24,11 +24,23 @@ def producer(default: Any) -> Callable[[], Any] | None:
             value = default.arg
             return lambda: value
         case CallableColumnDefault():
-            function: Any = default.arg  # SQLAlchemy has wrapped it to take a context
+            function: Any = default.arg
+            if takes_context(default):
+                raise MappingRefused(
+                    [
+                        f"the default {getattr(function, '__qualname__', function)!r} takes a context, which only a"
+                        " statement of SQLAlchemy has: give a function without parameters, or compute it in the class"
+                    ]
+                )
             return lambda: function(None)
         case None:
             return None
     raise MappingRefused([f"the default {default!r} is computed by the database: give it as a Python function"])
+
+
+def takes_context(default: CallableColumnDefault) -> bool:
+    """Does the user's function ask for a context? One that takes nothing has been wrapped by SQLAlchemy."""
+    return getattr(default.arg, "__globals__", {}).get("__name__") != schema.__name__
 
 
 def server_producer(column: Column[Any]) -> Callable[[], Any] | None:

@@ -114,6 +114,8 @@ class Processor(Plain):
         (Column("c", Integer, nullable=False, sqlite_on_conflict_not_null="IGNORE"), "ON CONFLICT"),
         (Column("c", Integer, default=2**40, nullable=False), "cannot hold"),
         (Column("c", String(2), server_default="long", nullable=False), "cannot hold"),
+        (Column("c", Integer, default=lambda context: 1, nullable=False), "takes a context"),
+        (Column("c", Integer, onupdate=lambda context: 1, nullable=False), "takes a context"),
     ],
 )
 def test_a_column_is_refused(column: Column[Any], said: str) -> None:
@@ -133,6 +135,8 @@ def test_a_column_is_refused(column: Column[Any], said: str) -> None:
         Column("c", Boolean, server_default=true(), nullable=False),
         Column("c", Boolean, server_default="0", nullable=False),
         Column("c", Boolean, server_default=text("false"), nullable=False),
+        Column("c", Integer, default=lambda: 1, onupdate=lambda number=1: number, nullable=False),
+        Column("c", Integer, default=int, nullable=False),
     ],
 )
 def test_a_column_is_accepted(column: Column[Any]) -> None:
