@@ -113,7 +113,8 @@ def _broken(memory: Side, names: Iterable[str]) -> Iterator[Seen]:
     """Everything that these objects break, as errors are seen: each constraint, each value."""
     store = memory.store
     assert isinstance(store, MemoryStore)
-    committed: dict[str, list[Row]] = {name: list(table.rows.values()) for name, table in store.tables.items()}
+    # By the names of the schema, for the store makes a table when it is first asked for.
+    committed: dict[str, list[Row]] = {name: list(store.tables[name].rows.values()) for name in memory.schema.tables}
     pending: list[tuple[TablePlan, object, Row]] = []
     instances = [found for found in map(memory.namespace.get, names) if found is not None]
     adopted = _adopted(memory, instances)
