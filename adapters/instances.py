@@ -15,12 +15,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy.orm.attributes import instance_dict, set_committed_value
+from sqlalchemy.orm.attributes import instance_dict, instance_state, set_committed_value
 
 from .entities import EntityPlan
 from .tables import Key
 
-__all__ = ["Given", "blank", "complete_members", "fill", "identity", "set_members"]
+__all__ = ["Given", "blank", "complete_members", "fill", "identity", "set_members", "stored_key"]
 
 
 def blank(entity: EntityPlan) -> Any:
@@ -31,6 +31,12 @@ def blank(entity: EntityPlan) -> Any:
 def identity(entity: EntityPlan, key: Key) -> Any:
     """What the ORM calls the identity key."""
     return (entity.identity_class, key if isinstance(key, tuple) else (key,), None)
+
+
+def stored_key(instance: object) -> Key:
+    """The key of the row that an object stands for, also where the ORM has made it forget all that it has."""
+    key: Any = instance_state(instance).key
+    return key[1] if len(key[1]) > 1 else key[1][0]
 
 
 def fill(entity: EntityPlan, instance: Any, values: Sequence[Any]) -> None:

@@ -56,6 +56,9 @@ class Flush:
         self._look_over()
         self._find_raised()
         tables = self._tables_to_write()
+        if self.removed:
+            for table in reversed(tables):
+                self._part(table)  # first of all: a new object may take over the row, and have members of its own
         for table in tables:
             if self.changed:
                 self._update(table)
@@ -64,7 +67,6 @@ class Flush:
             self._join(table)
         if self.removed:
             for table in reversed(tables):
-                self._part(table)
                 self._delete(table)
         self._settle()
 

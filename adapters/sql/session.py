@@ -26,7 +26,7 @@ from ...domain.repository import Repository
 from ...service_layer.store import Session
 from ..aggregates import anything_expired
 from ..entities import EntityPlan
-from ..instances import Given, complete_members
+from ..instances import Given, complete_members, stored_key
 from ..ownership import set_owner
 from ..ports import entity_of, repository_class
 from ..streams import Streaming
@@ -328,7 +328,7 @@ class SqlSession(Streaming, Usable, Session):
             entity = self.store.schema.entities[type(instance)]
             if entity.is_root and anything_expired(entity, instance):
                 loader = self.store.loader(entity)
-                loader.load(self, self.rows(loader.by_key, loader.key_parameters(entity.key_of(instance))))
+                loader.load(self, self.rows(loader.by_key, loader.key_parameters(stored_key(instance))))
         self.renewed = renewed
 
     def _forget_since(self, count: int) -> None:

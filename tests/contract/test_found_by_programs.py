@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import CheckConstraint, Column, Integer, String, Table, func
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, String, Table, func
+from sqlalchemy.orm import relationship
 
-from honestwork.adapters import Mapping, MemoryStore, SqlStore
+from honestwork.adapters import Mapping, MemoryStore, SqlStore, children
 from honestwork.domain import AlreadyRemoved, BadValue, CheckFailed, Duplicate, KeyChanged, Repository, UnitReadOnly
 from honestwork.service_layer import Store, UnitOfWork
 from tests.contract.conftest import STORES
@@ -145,6 +146,23 @@ def test_a_member_whose_row_is_deleted_cannot_be_put_back(store: Store, uow: Sho
             uow.orders.add(Order([gone]))
 
 
+def test_what_a_savepoint_has_changed_is_read_again_where_the_key_alone_is_known(store: Store, uow: Shop) -> None:
+    stored(store, Product("A1", quantity=1))
+
+    with uow:
+        with pytest.raises(ZeroDivisionError), uow.nested():
+            product = uow.products["A1"]
+            product.quantity = 2
+            uow.flush()
+            raise ZeroDivisionError
+        uow.flush()
+        uow.commit()
+
+    with Shop(store) as fresh:
+        assert product.quantity == 1
+        assert (fresh.products["A1"].quantity, fresh.products["A1"].version) == (1, 1)
+
+
 def test_a_key_that_this_unit_has_an_object_for_is_taken_though_others_have_freed_it(store: Store) -> None:
     stored(store, Customer("a@example.org"), Product("A1"))
 
@@ -166,8 +184,21 @@ class Gadget:
     touched: int
 
 
+class Track:
+    def __init__(self, title: str) -> None:
+        self.title = title
+
+
+class Album:
+    def __init__(self, title: str, tracks: list[Track]) -> None:
+        self.title = title
+        self.tracks = tracks
+        self.singles = tracks[:1]
+
+
 class Gadgets(UnitOfWork):
     gadgets: Repository[Gadget, int]
+    albums: Repository[Album, str]
 
 
 given: list[object] = []
@@ -181,6 +212,28 @@ gadgets = Table(
     CheckConstraint(func.length(name) <= 3, name="ck_gadgets_name"),
 )
 mapping.aggregate(Gadget, gadgets)
+albums = Table("albums", mapping.metadata, Column("title", String(9), primary_key=True))
+tracks = Table(
+    "tracks",
+    mapping.metadata,
+    Column("title", String(9), primary_key=True),
+    Column("album", ForeignKey(albums.c.title), nullable=False),
+)
+singles = Table(
+    "singles",
+    mapping.metadata,
+    Column("album", ForeignKey(albums.c.title), primary_key=True),
+    Column("track", ForeignKey(tracks.c.title), primary_key=True),
+)
+mapping.member(Track, tracks)
+mapping.aggregate(
+    Album,
+    albums,
+    properties={
+        "tracks": children(Track),
+        "singles": relationship(Track, secondary=singles, lazy="selectin", order_by=tracks.c.title),
+    },
+)
 
 
 @pytest.fixture(params=STORES)
@@ -213,6 +266,24 @@ def test_what_onupdate_gives_is_guarded(box: Gadgets) -> None:
         box.flush()
 
         assert gadget.touched == 7
+
+
+@pytest.mark.parametrize("tracks", [(), ("Blue",), ("Blue", "River"), ("River",)])
+def test_an_aggregate_that_takes_over_a_key_has_the_links_that_it_says(box: Gadgets, tracks: tuple[str, ...]) -> None:
+    with box:
+        box.albums.add(Album("Hejira", [Track("Blue"), Track("Amelia")]))
+        box.commit()
+
+    with box:
+        old = box.albums["Hejira"]
+        box.albums.add(Album("Hejira", [Track(title) for title in tracks]))
+        box.albums.remove(old)
+        box.commit()
+
+    with box:
+        album = box.albums["Hejira"]
+        assert [track.title for track in album.tracks] == [*tracks]
+        assert [track.title for track in album.singles] == [*tracks[:1]]
 
 
 def test_an_error_of_an_onupdate_comes_out_as_it_is(box: Gadgets) -> None:
