@@ -164,11 +164,11 @@ def _judge(task: Task, process: subprocess.CompletedProcess[str], tally: Tally) 
     tally.lines += found["lines"]
     if task.lie is None:
         tally.programs += found["programs"]
-        print(
-            f"{task.database}: {found['programs']} programs of {task.units} units in {found['seconds']} s", flush=True
-        )
+        played = f"{found['programs']} programs of {task.units} units from world {task.first} on"
+        print(f"{task.database}: {played}, {found['seconds']} s", flush=True)
         if found["difference"]:
             tally.wrong.append(found["difference"])
+            print(tally.wrong[-1], flush=True)  # now, for what is shrunk may be mended before the rest is played
         return
     tally.hunted += 1
     name = LIES[task.lie].name
