@@ -338,3 +338,48 @@ def test_keys_that_only_one_store_has_shown_are_not_compared(sqlite_url: str) ->
         """,
         units=2,
     )
+
+
+WORLDLY = {
+    "what an undone savepoint has changed is read again": (
+        4,
+        """
+        enter(u0)
+        o1 = new(Alpha, id='a', a='x')
+        u0.alphas.add(o1)
+        u0.commit()
+        leave(u0)
+        enter(u0)
+        nest(u0)
+        o2 = u0.alphas.get('a')
+        o2.a = 'y'
+        u0.flush()
+        o3 = new(Alpha, id='a')
+        u0.alphas.add(o3)
+        unnest(u0)
+        u0.flush()
+        u0.flush()
+        """,
+    ),
+    "members of a row that is taken over are parted": (
+        1,
+        """
+        enter(u0)
+        o1 = new(Alpha, id=UUID(int=1), a=datetime.date(2024, 2, 29), tags=[
+            new(AlphaTag, id=UUID(int=1), a=datetime.time(12, 30))])
+        o1.marks.append(o1.tags[0])
+        u0.alphas.add(o1)
+        u0.flush()
+        o3 = new(Alpha, id=UUID(int=1), a=datetime.date(2024, 2, 29), tags=[])
+        u0.alphas.add(o3)
+        u0.alphas.remove(o1)
+        u0.commit()
+        """.replace("[\n            ", "["),
+    ),
+}
+
+
+@pytest.mark.parametrize("claim", WORLDLY)
+def test_worlds_whose_stores_once_differed(claim: str, sqlite_url: str) -> None:
+    seed, program = WORLDLY[claim]
+    replay(world(seed).unit, world(seed).mapping, sqlite_url, program)

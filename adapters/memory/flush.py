@@ -258,8 +258,8 @@ class Flush:
                     self.transaction.insert(self.tables[table.name], key, row)
 
     def _part(self, table: TablePlan) -> None:
-        """Delete the rows that join what is removed."""
-        for known in self.removed.values():
+        """Delete the rows that join what is removed, also where a new object takes over its row."""
+        for known in (*self.removed.values(), *self.replaced.values()):
             for links in known.entity.links:
                 if links.table is table:
                     history = get_history(known.instance, links.attribute)

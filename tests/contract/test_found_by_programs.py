@@ -176,6 +176,22 @@ def test_a_key_that_this_unit_has_an_object_for_is_taken_though_others_have_free
             one.flush()
 
 
+def test_a_changed_json_value_is_read_again_where_a_savepoint_is_undone(store: Store, uow: Shop) -> None:
+    stored(store, Product("A1", details={"size": 1}))
+
+    with uow:
+        with pytest.raises(Duplicate), uow.nested():
+            product = uow.products["A1"]
+            product.details = {"size": 2}
+            uow.flush()
+            uow.products.add(Product("A1"))
+        uow.flush()
+        uow.flush()
+        uow.commit()
+
+        assert (product.code, product.details, product.version) == ("A1", {"size": 1}, 1)
+
+
 class Gadget:
     def __init__(self, name: str) -> None:
         self.name = name
