@@ -44,6 +44,7 @@ class Flush:
         self.transaction = session.transaction
         self.new = session.pending  # by id, in the order of arrival
         self.changed: dict[int, Known] = {}
+        self.assigned: list[Known] = []  # those, and members that have been changed and then taken out
         self.removed: dict[int, Known] = {}
         self.entities: set[EntityPlan] = set()  # the classes of all these
         self.replaced: dict[int, Known] = {}  # removed rows that a new object takes over, by the new one's id
@@ -80,6 +81,7 @@ class Flush:
             known = session.known(state.obj())
             if known is not None and id(known.instance) not in self.removed:
                 self.changed[id(known.instance)] = known
+        self.assigned = list(self.changed.values())
         self._note_classes()
         for entity in self.entities:
             if not entity.stands_alone:
@@ -135,7 +137,7 @@ class Flush:
 
     def _look_over(self) -> None:
         look_over_new(self.new.values())
-        look_over_changed([(known.entity, known.instance) for known in self.changed.values()])
+        look_over_changed([(known.entity, known.instance) for known in self.assigned])
         for entity, instance in self.new.values():
             if entity.table.generated is None:
                 self._look_over_key(entity, instance)
@@ -258,8 +260,8 @@ class Flush:
                     self.transaction.insert(self.tables[table.name], key, row)
 
     def _part(self, table: TablePlan) -> None:
-        """Delete the rows that join what is removed, also where a new object takes over its row."""
-        for known in (*self.removed.values(), *self.replaced.values()):
+        """Delete the rows that join what is removed."""
+        for known in self.removed.values():
             for links in known.entity.links:
                 if links.table is table:
                     history = get_history(known.instance, links.attribute)

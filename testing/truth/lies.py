@@ -83,7 +83,7 @@ LIES = [
         "        if each.column.differs(known.state.dict.get(attribute), known.row[each.position]):\n", "        if False:\n"),
     Lie("values of new objects are not guarded", "alone", FLUSH, "        look_over_new(self.new.values())\n", ""),
     Lie("values of changed objects are not guarded", "alone", FLUSH,
-        "        look_over_changed([(known.entity, known.instance) for known in self.changed.values()])\n", ""),
+        "        look_over_changed([(known.entity, known.instance) for known in self.assigned])\n", ""),
     Lie("None is stored where there is a default", "alone", GENERATED,
         "if (v := {held}) is None else {encoded}",
         "if {each.attribute!r} not in d else None if (v := {held}) is None else {encoded}"),

@@ -192,6 +192,18 @@ def test_a_changed_json_value_is_read_again_where_a_savepoint_is_undone(store: S
         assert (product.code, product.details, product.version) == ("A1", {"size": 1}, 1)
 
 
+def test_a_member_that_is_changed_and_then_taken_out_is_guarded_still(store: Store, uow: Shop) -> None:
+    order = Order([Line("a", 1), Line("b", 2)])
+    stored(store, order)
+
+    with uow:
+        line = uow.orders[order.id].lines.pop()
+        line.quantity = "many"  # type: ignore[assignment]
+
+        with pytest.raises(BadValue):
+            uow.commit()
+
+
 class Gadget:
     def __init__(self, name: str) -> None:
         self.name = name
