@@ -66,6 +66,8 @@ class Stage:
         self.busy.clear()
         numbers = [_number(self.dialect, each) for each in cut]
         for each in cut:
+            if self.dialect == "sqlite":
+                each.rollback()  # a connection whose cursors still live keeps its locks, which no dead process does
             # PyMySQL would say good-bye, and complain when the pool closes the connection again.
             getattr(each, "_force_close", each.close)()
         deadline = time.monotonic() + 5
