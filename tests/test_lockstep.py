@@ -218,6 +218,17 @@ CRASHES = {
         crash()
         u0.orders.all()
     """,
+    "a unit that has found nothing to store does not hear of a crash": """
+        enter(u0)
+        o1 = new(Order, number='a', lines=[])
+        u0.orders.add(o1)
+        u0.commit()
+        o1.number = 'a'
+        u0.flush()
+        crash()
+        u0.commit()
+        u0.orders.all()
+    """,
     "a unit ends in peace after a crash": """
         enter(u0)
         u0.orders.all()

@@ -24,7 +24,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Connection, Table, bindparam
-from sqlalchemy.orm import Mapper
+from sqlalchemy.orm import Mapper, Session
 from sqlalchemy.orm.attributes import instance_dict
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.orm.state import InstanceState
@@ -63,9 +63,8 @@ def flushed_plainly(session: SqlSession) -> bool:
     session.given = Given(new for new in orm._new.values() if plan[type(new)].writer.entity.defaulted)
     look_over_values(session, list(orm._new.values()), [state.obj() for state in orm.identity_map._modified])
     try:
-        connection = orm.connection()
         for work in plan.values():
-            work.write(connection)
+            work.write(orm)
     except BaseException:
         orm._autobegin_t()._begin().rollback(_capture_exception=True)  # as the ORM's flush does
         raise
@@ -83,11 +82,11 @@ class _Work:
         self.keys: list[Key] = []  # of the new ones
         self.versions: list[tuple[Values, int]] = []  # of the changed ones
 
-    def write(self, connection: Connection) -> None:
+    def write(self, orm: Session) -> None:
         if self.changed:
-            self.versions = self.writer.write_changed(connection, self.changed)
+            self.versions = self.writer.write_changed(orm, self.changed)
         if self.new:
-            self.keys = self.writer.write_new(connection, self.new)
+            self.keys = self.writer.write_new(orm.connection(), self.new)
 
 
 Plan = dict[type[Any], _Work]
@@ -125,8 +124,7 @@ def _plan(session: SqlSession) -> Plan | None:
 def _settle(session: SqlSession, plan: Plan) -> None:
     """The objects stand for their rows now, as they do after the ORM's flush."""
     orm = session.orm
-    known, transaction = orm.identity_map, orm._transaction
-    assert transaction is not None
+    known, transaction = orm.identity_map, orm._autobegin_t()
     for work in plan.values():
         writer, entity = work.writer, work.writer.entity
         for values, version in work.versions:
@@ -190,8 +188,8 @@ class Writer:
             name in values for name in self.where.values()
         )
 
-    def write_changed(self, connection: Connection, changed: list[Noted]) -> list[tuple[Values, int]]:
-        """Update the rows of these objects. Gives their new versions.
+    def write_changed(self, orm: Session, changed: list[Noted]) -> list[tuple[Values, int]]:
+        """Update the rows of these objects, if they differ; else no transaction begins. Gives their new versions.
 
         Raises StaleDataError if any of the rows is not there any more, or not with the version that it had.
         """
@@ -199,7 +197,7 @@ class Writer:
         by_key: Any = self.mapper._persistent_sortkey_fn
         in_order = sorted(changed, key=lambda noted: by_key(noted[0])) if len(changed) > 1 else changed
         for _, group in groupby(self._changes(in_order, versions), key=lambda parameters: parameters.keys()):
-            self._update(connection, list(group))
+            self._update(orm.connection(), list(group))
         return versions
 
     def _changes(self, noted: list[Noted], versions: list[tuple[Values, int]]) -> Iterator[Parameters]:

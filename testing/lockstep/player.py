@@ -62,6 +62,8 @@ class Player:
             return
         if self.depth(number):
             self.referee.play(f"unnest(u{number}, Undo())")
+            if self.referee.workspaces[number].crashed:  # no block around it is of any use either
+                self._clean_up(line)
         elif len(self.referee.lines) % 3:
             self.referee.play(f"u{number}.rollback()")
         else:
