@@ -237,6 +237,9 @@ class Transaction:
             raise self._broken(reference)
         for other in table.references[number].find(key):
             if other != own and (overlay is None or other not in overlay.rows):
+                holder = table.locks.get(other, self)
+                if holder is not self and _is_known_otherwise(table.plan, table.rows[other], holder.view(table, other)):
+                    raise conflict("the row that refers to this one is being removed, or known by another value")
                 raise self._broken(reference)
 
     @staticmethod

@@ -273,7 +273,8 @@ class SqlSession(Streaming, Usable, Session):
         if not self.orm._deleted:
             return False
         key = entity.key_of(aggregate)
-        return any(isinstance(each, entity.cls) and entity.key_of(each) == key for each in self.orm.deleted)
+        kin = entity.identity_class  # a row of this key may be that of another subclass
+        return any(isinstance(each, kin) and entity.key_of(each) == key for each in self.orm.deleted)
 
     def take_turn(self) -> None:
         """Wait until this unit may begin its transaction. Raises UnitNested, Conflict."""

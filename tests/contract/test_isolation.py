@@ -448,6 +448,22 @@ def test_what_a_new_row_refers_to_cannot_be_removed_meanwhile(store: Store) -> N
     assert len(rows(store, customers)) == 1
 
 
+def test_what_is_referred_to_by_what_another_unit_is_removing_cannot_be_removed_yet(store: Store) -> None:
+    customer = Customer("john@example.org")
+    order = Order(customer_id=None)
+    stored(store, customer)
+    order.customer_id = customer.id
+    stored(store, order)
+    with two_units(store) as (one, two):
+        john = two.customers[customer.id]
+        one.orders.remove(one.orders[order.id])
+        one.flush()
+        two.customers.remove(john)
+
+        assert outcome(two.flush) is Conflict
+    assert len(rows(store, customers)) == 1
+
+
 def test_a_new_row_cannot_refer_to_what_is_removed_meanwhile(store: Store) -> None:
     customer = Customer("john@example.org")
     stored(store, customer)

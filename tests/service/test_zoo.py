@@ -284,3 +284,37 @@ def test_links_and_subclasses_go_back_with_a_savepoint(uow: Zoo) -> None:
 
         assert [label.name for label in project.tasks[0].labels] == ["blue", "red"]
         assert rex.bark == "wuff"
+
+
+def test_a_new_object_may_have_the_key_of_a_removed_one_of_another_subclass(make_store: Callable[..., Store]) -> None:
+    vehicles = Mapping()
+    table = Table(
+        "vehicles",
+        vehicles.metadata,
+        Column("id", Integer, primary_key=True, autoincrement=False),
+        Column("kind", String(10), nullable=False),
+    )
+    vehicle = type("Vehicle", (Plain,), {})
+    car, bike = type("Car", (vehicle,), {}), type("Bike", (vehicle,), {})
+    vehicles.aggregate(vehicle, table, polymorphic_on=table.c.kind, polymorphic_identity="vehicle")
+    vehicles.aggregate(car, inherits=vehicle, polymorphic_identity="car")
+    vehicles.aggregate(bike, inherits=vehicle, polymorphic_identity="bike")
+    hints = {"vehicles": Repository[vehicle, int], "bikes": Repository[bike, int]}  # type: ignore[valid-type]
+    garage: Any = type("Garage", (UnitOfWork,), {"__annotations__": hints})(make_store(vehicles))
+    with garage:
+        garage.vehicles.add_many([car(id=1), car(id=2)])
+        garage.commit()
+
+    with garage:
+        garage.vehicles.remove(garage.vehicles[1])
+        garage.vehicles.add(car(id=2))
+        with pytest.raises(Duplicate):  # it is flushed that the old one goes before the new one comes
+            garage.bikes.add(bike(id=1))
+
+    with garage:
+        garage.vehicles.remove(garage.vehicles[1])
+        garage.bikes.add(bike(id=1))
+        garage.commit()
+
+    with garage:
+        assert type(garage.vehicles[1]) is bike
