@@ -16,11 +16,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy.orm.attributes import instance_dict, instance_state, set_committed_value
+from sqlalchemy.orm.collections import collection_adapter
 
 from .entities import EntityPlan
 from .tables import Key
 
-__all__ = ["Given", "blank", "complete_members", "fill", "identity", "set_members", "stored_key"]
+__all__ = ["Given", "blank", "complete_members", "fill", "identity", "link_once", "set_members", "stored_key"]
 
 
 def blank(entity: EntityPlan) -> Any:
@@ -63,6 +64,17 @@ def complete_members(entity: EntityPlan, instance: Any) -> None:
     for members in entity.relations:
         if members.attribute not in values:
             set_members(instance, members.attribute, [] if members.is_collection else None)
+
+
+def link_once(entity: EntityPlan, instance: Any) -> None:
+    """A member that has come to a collection of links again is linked once: the ORM would part it as often."""
+    for links in entity.links:
+        members = links.members(instance)
+        if len(members) > 1 and len(once := {id(each): each for each in members}) < len(members):
+            collection = collection_adapter(instance_dict(instance)[links.attribute])
+            collection.clear_without_event()
+            for member in once.values():
+                collection.append_without_event(member)
 
 
 class Given:

@@ -9,9 +9,10 @@ from sqlalchemy.orm.attributes import instance_dict, instance_state
 
 from ..domain.errors import BadValue, Duplicate, KeyChanged, MissingValue
 from .entities import EntityPlan
+from .instances import link_once
 from .violations import violation
 
-__all__ = ["look_over_changed", "look_over_new"]
+__all__ = ["look_over_changed", "look_over_new", "look_over_removed"]
 
 
 def look_over_new(found: Iterable[tuple[EntityPlan, object]]) -> None:
@@ -48,6 +49,8 @@ def _look_over_one(entity: EntityPlan, instance: object) -> None:
     if entity.discriminator is not None:
         _require_own_kind(entity, values)
     entity.guard_new(values)
+    if entity.links:
+        link_once(entity, instance)
 
 
 def look_over_changed(found: Sequence[tuple[EntityPlan, object]]) -> None:
@@ -57,6 +60,15 @@ def look_over_changed(found: Sequence[tuple[EntityPlan, object]]) -> None:
         _refuse_assignments(entity, instance)
     for entity, instance in in_order:
         entity.guard(instance_dict(instance))
+        if entity.links:
+            link_once(entity, instance)
+
+
+def look_over_removed(found: Iterable[tuple[EntityPlan, object]]) -> None:
+    """Nothing is refused in what goes; what it was linked to is parted once."""
+    for entity, instance in found:
+        if entity.links:
+            link_once(entity, instance)
 
 
 def _by_stored_key(found: tuple[EntityPlan, object]) -> Any:

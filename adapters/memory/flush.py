@@ -20,7 +20,7 @@ from ...domain.errors import Duplicate
 from ..aggregates import members_touched
 from ..entities import ChildrenPlan, EntityPlan, LinksPlan, Part
 from ..instances import complete_members
-from ..lookover import look_over_changed, look_over_new
+from ..lookover import look_over_changed, look_over_new, look_over_removed
 from ..refusals import foreign
 from ..tables import Row, TablePlan
 from ..violations import conflict, violation
@@ -138,6 +138,8 @@ class Flush:
     def _look_over(self) -> None:
         look_over_new(self.new.values())
         look_over_changed([(known.entity, known.instance) for known in self.assigned])
+        if self.removed:
+            look_over_removed((known.entity, known.instance) for known in self.removed.values())
         for entity, instance in self.new.values():
             if entity.table.generated is None:
                 self._look_over_key(entity, instance)

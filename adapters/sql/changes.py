@@ -19,7 +19,7 @@ from ...domain.errors import Duplicate
 from ..aggregates import members_touched
 from ..entities import EntityPlan
 from ..instances import identity
-from ..lookover import look_over_changed, look_over_new
+from ..lookover import look_over_changed, look_over_new, look_over_removed
 from ..schema import Schema
 from ..violations import read_only, violation
 
@@ -35,6 +35,8 @@ def look_over(orm: Session, schema: Schema, unit: SqlSession, context: Any) -> N
     """Called by the ORM before each flush. Raises BadValue, KeyChanged, MissingValue and Duplicate."""
     new, assigned = list(orm.new), list(orm.dirty)
     look_over_values(unit, new, assigned)
+    if orm._deleted:
+        look_over_removed((schema.entities[type(each)], each) for each in orm._deleted.values())
     dirty = [each for each in assigned if orm.is_modified(each)]
     touched = {id(each) for each in (*new, *dirty)}
     if touched and schema.has_versioned_members:

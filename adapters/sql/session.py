@@ -230,6 +230,10 @@ class SqlSession(Streaming, Usable, Session):
     def add(self, aggregate: object) -> None:
         """The aggregate belongs to this unit from now on, with its members."""
         orm, state = self.orm, instance_state(aggregate)
+        if state in orm._deleted:  # the removal is taken back, for all that was removed with it
+            for each in self.store.schema.entities[type(aggregate)].tree(aggregate):
+                orm.add(each)
+            return
         if state.key is not None or state in orm._new or not self._comes_alone(type(aggregate)):
             orm.add(aggregate)
             return

@@ -314,6 +314,40 @@ def test_an_aggregate_that_takes_over_a_key_has_the_links_that_it_says(box: Gadg
         assert [track.title for track in album.singles] == [*tracks[:1]]
 
 
+def test_a_member_is_linked_once_however_often_it_comes(box: Gadgets) -> None:
+    with box:
+        box.albums.add(Album("Hejira", [Track("Amelia"), Track("Coyote")]))
+        box.commit()
+
+    with box:
+        album = box.albums["Hejira"]
+        amelia, coyote = album.tracks
+        album.singles.extend([amelia, coyote, coyote])
+        box.commit()
+
+        assert album.singles == [amelia, coyote]
+
+    with box:
+        assert len(box.albums["Hejira"].singles) == 2
+
+
+@pytest.mark.parametrize("first", ["append", "remove"])
+def test_what_is_linked_twice_can_be_removed(box: Gadgets, first: str) -> None:
+    with box:
+        box.albums.add(Album("Hejira", [Track("Amelia")]))
+        box.commit()
+
+    with box:
+        album = box.albums["Hejira"]
+        if first == "remove":
+            box.albums.remove(album)
+        album.singles.append(album.tracks[0])
+        box.albums.remove(album)
+        box.commit()
+
+        assert box.albums.count() == 0
+
+
 def test_an_error_of_an_onupdate_comes_out_as_it_is(box: Gadgets) -> None:
     with box:
         box.gadgets.add(Gadget("a"))

@@ -9,7 +9,19 @@ import pytest
 
 from honestwork.domain import AlreadyRemoved, BadValue, ForeignObject, NotFound, NotInUnit, UnitClosed
 from honestwork.service_layer import Store
-from tests.contract.shop import Customer, Line, Order, Product, Shop, customers, products, rows, stored, two_units
+from tests.contract.shop import (
+    Customer,
+    Discount,
+    Line,
+    Order,
+    Product,
+    Shop,
+    customers,
+    products,
+    rows,
+    stored,
+    two_units,
+)
 
 
 def test_what_is_committed_is_there_for_the_next_unit(store: Store, uow: Shop) -> None:
@@ -227,6 +239,20 @@ def test_adding_what_is_removed_takes_the_removal_back(store: Store, uow: Shop) 
         uow.commit()
 
     assert [row["code"] for row in rows(store, products)] == ["LAMP"]
+
+
+def test_adding_what_is_removed_takes_the_removal_of_its_members_back(store: Store, uow: Shop) -> None:
+    order = Order([Line("a", 1, [Discount(5)])])
+    stored(store, order)
+    with uow:
+        found = uow.orders[order.id]
+        uow.orders.remove(found)
+        uow.orders.add(found)
+        uow.commit()
+
+    with Shop(store) as fresh:
+        (line,) = fresh.orders[order.id].lines
+        assert len(line.discounts) == 1
 
 
 def test_changes_made_before_a_removal_is_taken_back_are_stored(store: Store, uow: Shop) -> None:
