@@ -32,7 +32,7 @@ from ..tables import Check, Reference, TablePlan, Unique
 from ..violations import conflict, in_words_of_the_domain, read_only, violation
 from .broken_references import broken_reference
 
-__all__ = ["DRIVER_ERRORS", "is_lost", "raised", "translated"]
+__all__ = ["DRIVER_ERRORS", "has_no_savepoint", "is_lost", "raised", "translated"]
 
 DRIVER_ERRORS = (DBAPIError, StaleDataError, PoolTimeout)
 
@@ -103,9 +103,12 @@ MARIADB: dict[int, type[HonestworkError]] = {
 }
 
 
+NO_SAVEPOINT = 1305  # MariaDB's: after a deadlock, or where a row has changed since the snapshot
+
+
 def raised(error: Exception, schema: Schema, *, committing: bool = False) -> NoReturn:
     """Raise the domain's error for a driver's, with the driver's as its cause."""
-    translation = translated(error, schema, committing=committing)
+    translation = translated(_first(error), schema, committing=committing)
     translation.__cause__ = error
     own = in_words_of_the_domain(translation, schema.violations)
     raise own from own.__cause__
@@ -114,6 +117,21 @@ def raised(error: Exception, schema: Schema, *, committing: bool = False) -> NoR
 def is_lost(error: Exception) -> bool:
     """Is the connection gone, and with it the transaction?"""
     return isinstance(error, DBAPIError) and (error.connection_invalidated or _kind(error.orig) is Unavailable)
+
+
+def has_no_savepoint(error: Exception) -> bool:
+    """Has the database undone the whole transaction, and the savepoint with it, to which it was to return?"""
+    return isinstance(error, DBAPIError) and bool(error.orig.args) and error.orig.args[0] == NO_SAVEPOINT  # type: ignore[union-attr]
+
+
+def _first(error: Exception) -> Exception:
+    """Where the return to a savepoint has failed, the error because of which it was tried."""
+    found: BaseException | None = error if has_no_savepoint(error) else None
+    while found is not None:
+        found = found.__context__
+        if isinstance(found, DRIVER_ERRORS) and not has_no_savepoint(found):
+            return found
+    return error
 
 
 def translated(error: Exception, schema: Schema, *, committing: bool = False) -> HonestworkError:

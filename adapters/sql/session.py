@@ -34,7 +34,7 @@ from ..tables import Key, Row
 from ..usable import Usable
 from .changes import look_over, mark_changed_documents, remember_documents
 from .engines import WriteLock
-from .errors import DRIVER_ERRORS, is_lost, raised
+from .errors import DRIVER_ERRORS, has_no_savepoint, is_lost, raised
 from .flush import flushed_plainly
 from .repository import SqlRepository
 
@@ -94,6 +94,11 @@ def _before_flush(orm: _Orm, context: Any, instances: Any) -> None:
 
 @event.listens_for(_Orm, "after_flush")
 def _after_flush(orm: _Orm, context: Any) -> None:
+    for state in context.states:
+        entity = orm.unit.store.schema.entities[state.class_]
+        if entity.values and entity.mapper.inherits is not None:
+            for name in entity.values:
+                state.dict.pop(name, None)  # made again from its columns: for a subclass the ORM leaves it as it was
     for entity, instance in orm.unit.documents:
         remember_documents(entity, instance)
 
@@ -117,6 +122,7 @@ class SqlSession(Streaming, Usable, Session):
         self._lock = lock
         self._locked = False
         self._lost = False  # the connection, and the transaction with it
+        self._undone = False  # the whole transaction, by the database: MariaDB does so where a block has lost a race
 
     def repository(self, port: type[Repository[Any, Any]], aggregate: type[Any]) -> SqlRepository[Any, Any]:
         entity = entity_of(self.store.schema, aggregate)
@@ -171,7 +177,7 @@ class SqlSession(Streaming, Usable, Session):
             self.held.clear()
             self.documents.clear()
             self.recover()
-            self._lost = False
+            self._lost = self._undone = False
             self._end_transaction()
 
     @contextmanager
@@ -297,6 +303,7 @@ class SqlSession(Streaming, Usable, Session):
     def _fail_by(self, error: Exception) -> None:
         self.fail()
         self._lost = self._lost or is_lost(error)
+        self._undone = self._undone or has_no_savepoint(error)
 
     def _end_orm(self, end: Callable[[], None]) -> None:
         """Undo what was not committed. Where the connection is lost, the database has done it already."""
@@ -320,11 +327,14 @@ class SqlSession(Streaming, Usable, Session):
             savepoint.rollback()
             if self._lost:
                 raise Unavailable("the connection was lost, and this unit's transaction with it: run the service again")
+            if self._undone:
+                return  # what was raised in the block says why, and only a rollback of the unit can follow
             self.recover()
             self._load_again()
         except DRIVER_ERRORS as error:
             self._fail_by(error)
-            raised(error, self.store.schema)
+            if not self._undone:
+                raised(error, self.store.schema)
 
     def _load_again(self) -> None:
         """Bring the objects back to what the rows are again, after a rollback to a savepoint."""

@@ -24,6 +24,7 @@ from ...domain.errors import (
     MissingValue,
     ReferenceViolated,
     Unavailable,
+    UnitFailed,
 )
 from .observation import Seen, error_seen
 from .side import Outcome, Side
@@ -98,7 +99,10 @@ class Agreement(NamedTuple):
                 return isinstance(theirs, Conflict)
             case "postgresql":
                 return theirs is None and _is_freed_key(mine)
-        return isinstance(theirs, Conflict) or (theirs is None and isinstance(mine, ReferenceViolated | Conflict))
+        # A race that is lost in a block takes the whole unit with it there.
+        return isinstance(theirs, Conflict | UnitFailed) or (
+            theirs is None and isinstance(mine, ReferenceViolated | Conflict)
+        )
 
 
 def _is_freed_key(mine: Exception | None) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from honestwork.adapters import SqlStore
-from honestwork.domain import Unavailable
+from honestwork.domain import Conflict, Unavailable, UnitFailed
 from tests.integration.bank import Bank, balance, bank, mapping, sql
 from tests.integration.servers import lost_in_a_change, lost_in_a_commit, lost_in_a_read
 
@@ -52,6 +52,22 @@ def test_raw_sql_is_part_of_the_unit(store: SqlStore) -> None:
         assert sql(uow, "SELECT balance FROM accounts") == 1
 
     assert balance(store) == 100
+
+
+def test_a_race_that_is_lost_in_a_block_takes_the_whole_unit(store: SqlStore) -> None:
+    """MariaDB undoes the transaction, and the savepoint with it; other databases would let the unit go on."""
+    with Bank(store) as one, Bank(store) as two:
+        assert one.accounts["John"].balance == 100
+        two.accounts["John"].balance = 50
+        two.commit()
+
+        with pytest.raises(Conflict), one.nested():
+            one.accounts["John"].balance = 60
+
+        with pytest.raises(UnitFailed):
+            one.accounts.all()
+        one.rollback()
+        assert one.accounts["John"].balance == 50
 
 
 @pytest.mark.parametrize("lost", [lost_in_a_read, lost_in_a_change, lost_in_a_commit])
