@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-CONTRACT = ROOT / "tests" / "contract"
 PROMISES = (ROOT / "docs" / "guarantees.md").read_text()
-PROOFS = sorted(set(re.findall(r"`(test_\w+\.py)(?:::(test_\w+))?`", PROMISES)))
+PROOFS = sorted(set(re.findall(r"`(tests/\w+/)?(test_\w+\.py)(?:::(test_\w+))?`", PROMISES)))
 
 
-@pytest.mark.parametrize(("file", "test"), PROOFS)
-def test_a_promise_is_backed_by_a_test(file: str, test: str) -> None:
-    names = [node.name for node in ast.parse((CONTRACT / file).read_text()).body if isinstance(node, ast.FunctionDef)]
+@pytest.mark.parametrize(("folder", "file", "test"), PROOFS)
+def test_a_promise_is_backed_by_a_test(folder: str, file: str, test: str) -> None:
+    source = (ROOT / (folder or "tests/contract") / file).read_text()
+    names = [node.name for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
 
     assert not test or test in names
 

@@ -30,6 +30,7 @@ from .lies import LIES
 __all__ = ["main"]
 
 CHUNK = 125
+BUDGET = 2000  # programs for a lie to show in: most show in fifty, and one that shows ends its hunt
 
 Home = dict[str, str]  # the URLs of one worker's databases, by their names
 Work = Callable[[Home], None]
@@ -125,9 +126,9 @@ def _tasks(given: Any, databases: set[str]) -> list[Task]:
     ]
     for number, lie in enumerate(LIES[: given.lies]):
         if lie.where == "alone":
-            found.append(Task("sqlite", 1, 500, given.first, number))
+            found.append(Task("sqlite", 1, BUDGET, given.first, number))
         elif "postgresql" in databases:
-            found.append(Task("postgresql", 2, 500, given.first, number))
+            found.append(Task("postgresql", 2, BUDGET, given.first, number))
     return found
 
 
