@@ -32,6 +32,8 @@ run: $(package)  ## the example application; ARGS= is passed on
 	.venv/bin/python -m examples.users demo $(ARGS)
 
 # All tests run in parallel. Who says what to run says how: a debugger, for one, has to be in the one process there is.
+# The random programs are the same in each run, for what is tested is the change; make truth plays others.
+test: export PYTHONHASHSEED = 0
 test: $(package) $(dev)  ## all tests; ARGS= goes to pytest: make test ARGS="-k commit -x"
 	$(PYTEST) $(if $(strip $(ARGS)),$(ARGS),$(PARALLEL))
 

@@ -149,4 +149,10 @@ def mark_changed_documents(entity: EntityPlan, instance: object) -> None:
 
 def _encoded(entity: EntityPlan, instance: object) -> dict[str, Any]:
     values = instance_dict(instance)
-    return {attribute: each.column.encoded(values.get(attribute)) for attribute, each in entity.documents}
+    found = {}
+    for attribute, each in entity.documents:
+        try:
+            found[attribute] = each.column.encoded(values.get(attribute))
+        except (TypeError, ValueError, AttributeError, LookupError, RecursionError):
+            found[attribute] = None  # of an object that goes: nobody asks whether what it has can be stored
+    return found

@@ -9,7 +9,15 @@ from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, String, Tab
 from sqlalchemy.orm import relationship
 
 from honestwork.adapters import Mapping, MemoryStore, SqlStore, children
-from honestwork.domain import AlreadyRemoved, BadValue, CheckFailed, Duplicate, KeyChanged, Repository, UnitReadOnly
+from honestwork.domain import (
+    AlreadyRemoved,
+    BadValue,
+    CheckFailed,
+    Duplicate,
+    KeyChanged,
+    Repository,
+    UnitReadOnly,
+)
 from honestwork.service_layer import Store, UnitOfWork
 from tests.contract.conftest import STORES
 from tests.contract.shop import Customer, Discount, Line, Order, Product, Shop, stored, two_units
@@ -190,6 +198,23 @@ def test_a_changed_json_value_is_read_again_where_a_savepoint_is_undone(store: S
         uow.commit()
 
         assert (product.code, product.details, product.version) == ("A1", {"size": 1}, 1)
+
+
+@pytest.mark.parametrize("first", ["spoil", "remove"])
+def test_nobody_asks_whether_what_a_removed_object_has_can_be_stored(store: Store, uow: Shop, first: str) -> None:
+    stored(store, Product("A1"))
+
+    with uow:
+        product = uow.products["A1"]
+        if first == "spoil":
+            product.details = {"size": float("nan")}
+        uow.products.remove(product)
+        uow.flush()
+        product.details = {"size": float("nan")}
+        uow.products.add(Product("A2"))
+        uow.commit()
+
+        assert "A1" not in uow.products
 
 
 def test_a_member_that_is_changed_and_then_taken_out_is_guarded_still(store: Store, uow: Shop) -> None:
