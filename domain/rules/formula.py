@@ -275,7 +275,7 @@ def reduce(tree: Tree) -> Tree:
     conjunction, where the innermost first would make a disjunction of three of it.
     """
     tree = _merge_exits(tree)
-    if not isinstance(tree, Node) or not (isinstance(tree.then, Node) or isinstance(tree.other, Node)):
+    if not isinstance(tree, Node) or (type(tree.then) is Expr and type(tree.other) is Expr):
         return tree
     return _merge_exits(Node(tree.cond, reduce(tree.then), reduce(tree.other)))
 
@@ -287,6 +287,8 @@ def _merge_exits(tree: Tree) -> Tree:
             tree = then
         elif cond is FALSE:
             tree = other
+        elif type(then) is Expr and type(other) is Expr:
+            return tree
         elif isinstance(other, Node) and other.then == then:
             tree = Node(or_(cond, other.cond), then, other.other)
         elif isinstance(other, Node) and other.other == then:
@@ -304,9 +306,9 @@ def to_formula(tree: Tree) -> Expr:
     """A (reduced) decision tree as a formula."""
     if isinstance(tree, Expr):
         return tree
-    yes, no = to_formula(tree.then), to_formula(tree.other)
-    if yes is TRUE and no is FALSE:
+    if tree.then is TRUE and tree.other is FALSE:
         return tree.cond
+    yes, no = to_formula(tree.then), to_formula(tree.other)
     if yes is TRUE:
         return or_(tree.cond, no)
     if yes is FALSE:

@@ -59,9 +59,11 @@ def instrument(function: Any, t: Tracer) -> Any:
     plan = _plan(function.__code__)
     if plan.refusal is not None:
         raise t.refuse(plan.refusal)
-    surroundings = function.__globals__
     for names in plan.identities:
         _refuse_identity(names, function, t)
+    if plan.sees_itself_only and not t.straight and _is_given_values_only(function):
+        return function  # a copy would be the same
+    surroundings = function.__globals__
     visible = {name: seen(surroundings[name], t) for name in plan.names if name in surroundings}
     visible["__builtins__"] = _BUILTINS
     if t.straight:
@@ -78,6 +80,18 @@ def instrument(function: Any, t: Tracer) -> Any:
     if keywords:
         copy.__kwdefaults__ = {name: seen(value, t) for name, value in keywords.items()}
     return copy
+
+
+def _is_given_values_only(function: types.FunctionType) -> bool:
+    """Are its defaults and closed-over variables, if it has any, just numbers, texts and the like?"""
+    if function.__defaults__ is not None or function.__kwdefaults__ is not None:
+        return False
+    if (closure := function.__closure__) is None:
+        return True
+    try:
+        return _SEEN_AS_THEY_ARE.issuperset([type(cell.cell_contents) for cell in closure])
+    except ValueError:  # not assigned yet
+        return False
 
 
 def _instrument_callable(function: Any, t: Tracer) -> Any:
@@ -97,7 +111,7 @@ def _instrument_callable(function: Any, t: Tracer) -> Any:
 def seen(value: Any, t: Tracer) -> Any:
     """A constant of a rule's surroundings as the rule is to see it."""
     kind = type(value)
-    if kind is str or kind is int:
+    if kind in _SEEN_AS_THEY_ARE:
         return value
     if (seeing := _SEEING.get(kind)) is not None:
         return seeing(seen(each, t) if type(each) in _CALLABLE else each for each in value)
@@ -110,6 +124,9 @@ def seen(value: Any, t: Tracer) -> Any:
     if t.construct is not None and isinstance(value, type):
         return t.construct(value)
     return value
+
+
+_SEEN_AS_THEY_ARE = frozenset((*SCALARS, types.NoneType))
 
 
 def _seen_function(function: Any, t: Tracer) -> Any:
@@ -150,7 +167,8 @@ class _Plan(NamedTuple):
     """What one code object needs. It knows no values, so it can be kept for as long as the code lives."""
 
     code: types.CodeType
-    names: tuple[str, ...]  # of the globals it may use
+    names: tuple[str, ...]  # of the globals and built-ins it may use
+    sees_itself_only: bool  # no such names, and no constants that are to be seen as something else
     identities: tuple[tuple[str, ...], ...]  # the dotted names right of an `is`
     asks_identity: bool  # by `is`, outside of what is asked of each child
     refusal: str | None
@@ -173,10 +191,11 @@ _SUSPENDS = {"YIELD_VALUE", "GET_AWAITABLE", "SEND"}
 
 @functools.lru_cache(4096)
 def _plan(code: types.CodeType) -> _Plan:
-    constants, names = list(code.co_consts), list(code.co_names)
+    constants = list(code.co_consts)
     identities: list[tuple[str, ...]] = []
     asks_identity, refusal = False, None
     instructions = list(dis.get_instructions(code))
+    names = [each.argval for each in instructions if each.opcode in dis.hasname and each.opname not in _OF_OBJECTS]
     for i, instruction in enumerate(instructions):
         before = instructions[i - 1] if i else instruction
         asks_identity |= instruction.opname == "IS_OP" or instruction.opname.endswith(("IF_NONE", "IF_NOT_NONE"))
@@ -204,9 +223,12 @@ def _plan(code: types.CodeType) -> _Plan:
             names += inner.names
             identities += inner.identities
             asks_identity |= inner.asks_identity and not (_is_body(constant) and _LOOPS.intersection(code.co_names))
-    return _Plan(code.replace(co_consts=tuple(constants)), tuple(names), tuple(identities), asks_identity, refusal)
+    same = all(seen is there for seen, there in zip(constants, code.co_consts, strict=True))
+    made = code if same else code.replace(co_consts=tuple(constants))
+    return _Plan(made, tuple(names), same and not names, tuple(identities), asks_identity, refusal)
 
 
+_OF_OBJECTS = ("LOAD_ATTR", "LOAD_METHOD")  # whose names are attributes
 _LOOPS = frozenset(("any", "all", "sum"))
 
 

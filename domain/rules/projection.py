@@ -117,7 +117,7 @@ def _reader(e: Expr, index: int) -> Build:
 
 
 def _value_object(t: Tracer, value: Thing, expressions: dict[Expr, int]) -> Build:
-    _, cls, _, path, attributes, optional, _ = value.__standin__
+    _, cls, _, path, attributes, optional = value.__standin__
     if not path:
         raise t.refuse(f"returns a whole {cls.__name__}: select its attributes, or find() the objects")
     parts = {name: _builder(t, getattr(value, name), expressions) for name in attributes}

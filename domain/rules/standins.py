@@ -52,6 +52,7 @@ NUMBERS = (int, float, Decimal)
 FRACTIONS = (float, Decimal)
 _LARGEST = 2**63 - 1  # the largest whole number that all databases store
 _EXACT_DIGITS = 15  # of a Decimal, which SQLite keeps as a binary float
+_made = tuple.__new__  # what the constructors of Expr and its like call, where a query makes most of them
 
 
 # --- constants ----------------------------------------------------------------------------------------
@@ -121,7 +122,8 @@ def lift(t: Tracer, value: Any, like: Expr) -> Expr:
     """The other operand of a comparison or of arithmetic with *like*, as an expression."""
     kind = type(value)
     if kind is like.type and (kind is int or (kind is str and value.isascii() and "\0" not in value)):
-        return Expr("const", (value,), kind)  # what follows would find the same, and this is most of what is compared
+        # What follows would find the same, and this is most of what is compared.
+        return _made(Expr, ("const", (value,), kind))
     if kind is Symbol:
         other: Expr = value.__standin__.e
     elif kind not in STANDINS and isinstance(value, SCALARS):
@@ -185,11 +187,12 @@ def _comparison(op: str) -> Callable[[Symbol, Any], Any]:
         if e.op == "uuid_int":
             return _compare_uuids(t, op, e.args[0], other)
         value = lift(t, other, e)
-        if value.op == "const" and not storable(value.args[0]):
-            return _beyond(t, op, e, value.args[0])
-        if value.op != "const" and repr(value) < repr(e):  # one spelling for `a < b` and `b > a`
+        if value.op == "const":
+            if not storable(value.args[0]):
+                return _beyond(t, op, e, value.args[0])
+        elif repr(value) < repr(e):  # one spelling for `a < b` and `b > a`
             return t.decide(Expr(_MIRRORED[op], (value, e), bool))
-        return t.decide(Expr(op, (e, value), bool))
+        return t.decide(_made(Expr, (op, (e, value), bool)))
 
     return compare
 
@@ -265,7 +268,7 @@ class Symbol:
     __standin__: SymbolState
 
     def __init__(self, t: Tracer, e: Expr) -> None:
-        object.__setattr__(self, "__standin__", SymbolState(t, e))
+        object.__setattr__(self, "__standin__", _made(SymbolState, (t, e)))
 
     # So that isinstance(user.name, str) says what it says of the real value.
     __class__ = property(lambda self: self.__standin__.e.type)
@@ -392,7 +395,6 @@ class ThingState(NamedTuple):
     path: tuple[str, ...]
     attributes: Mapping[str, Attribute]
     optional: bool  # inside a value object that may be None: each of its columns may be NULL
-    symbols: dict[str, Symbol]  # of the attributes that were read and are the same on every path
 
 
 def _refusal_of_thing(what: str) -> Callable[..., Any]:
@@ -404,9 +406,12 @@ def _refusal_of_thing(what: str) -> Callable[..., Any]:
 
 
 class Thing:
-    """An object that only the database knows: the aggregate, a value object of it, or one of its children."""
+    """An object that only the database knows: the aggregate, a value object of it, or one of its children.
 
-    __slots__ = ("__standin__",)
+    What is the same on every path, and that is most of what is read, stands beside `__standin__` once it was read,
+    where Python finds it by itself.
+    """
+
     __standin__: ThingState
 
     def __init__(
@@ -419,7 +424,7 @@ class Thing:
         optional: bool = False,
     ) -> None:
         known = t.facts(cls) if attributes is None else attributes
-        object.__setattr__(self, "__standin__", ThingState(t, cls, scope, path, known, optional, {}))
+        object.__setattr__(self, "__standin__", ThingState(t, cls, scope, path, known, optional))
 
     @property  # type: ignore[misc]  # read-only, as nothing here can be assigned
     def __class__(self) -> type:
@@ -430,14 +435,12 @@ class Thing:
         return cls
 
     def __getattr__(self, name: str) -> Any:
-        t, _, scope, path, attributes, optional, symbols = self.__standin__
-        if (symbol := symbols.get(name)) is not None:
-            return symbol
+        t, _, scope, path, attributes, optional = self.__standin__
         fact = attributes.get(name)
         if type(fact) is Scalar:
             value = t.read(fact, attr(scope, (*path, name), fact.type, fact.nullable or optional))
             if type(value) is Symbol and not fact.nullable and fact.type in _MANY_VALUED:
-                symbols[name] = value
+                object.__setattr__(self, name, value)
             return value
         if type(fact) is Value:
             return _read_value(t, fact, scope, (*path, name))
@@ -484,6 +487,7 @@ class Thing:
     __repr__ = _refusal_of_thing("repr()")
     __reduce_ex__ = _refusal_of_thing("copy or pickle")
     __dir__ = _refusal_of_thing("dir() or vars()")
+    __dict__ = property(__dir__)
 
 
 _MANY_VALUED = (str, int, float, Decimal, date, datetime, time, timedelta, bytes, UUID)
@@ -494,7 +498,7 @@ _BY_ATTRIBUTE = (
 
 
 def _refuse_missing(thing: Thing) -> None:
-    t, _, _, path, _, optional, _ = thing.__standin__
+    t, _, _, path, _, optional = thing.__standin__
     if optional and t.straight:
         raise t.refuse(
             f"asks whether {'.'.join(path)} is None: it must be made of expressions, without conditions; what is"
@@ -624,7 +628,7 @@ def exists(items: Items, body: Callable[[Thing], Any]) -> Expr:
     t, outer, path, cls = items.__standin__
     inner = t.depth
     element = Thing(t, cls, inner)
-    where = t.condition(lambda: t.truth(body(element), strictly=False))
+    where = t.condition(lambda: TRUE if body(element) else FALSE)
     return FALSE if where is FALSE else Expr("exists", (outer, path, inner, cls, where), bool)
 
 

@@ -46,12 +46,12 @@ from __future__ import annotations
 import functools
 import sys
 import types
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable
 from enum import Enum, Flag
 from typing import Any, TypeVar
 
 from ..errors import RuleRefused
-from .facts import Attribute, Facts, Scalar, annotated
+from .facts import Facts, Scalar, annotated
 from .formula import FALSE, TRUE, Expr, branch, const, isnull, not_, polarity, reduce, to_formula
 from .instrument import instrument, refuse_identity, seen
 from .standins import Items, Symbol, Thing, shown
@@ -77,13 +77,14 @@ def trace(predicate: Callable[[A], bool], cls: type[A], *, facts: Facts = annota
     """
     t = Tracer("rule", predicate, facts)
     require_function(t, predicate, "user.age >= 18")
-    run, candidate = t.instrument(predicate), Thing(t, cls, 0)
-    return t.condition(lambda: t.truth(run(candidate)))
+    run, candidate = instrument(predicate, t), Thing(t, cls, 0)
+    return t.condition(functools.partial(t.answer, run, candidate))
 
 
 MORE = object()
 """There is another path: what `Scope.next_path` says instead of giving the tree."""
 _NOWHERE = (sys.maxsize, True)
+_NOTHING_GIVEN: dict[Hashable, bool] = {}
 
 
 class Scope:
@@ -92,25 +93,23 @@ class Scope:
     def __init__(self, outer: Scope | None) -> None:
         self.outer = outer
         # Not what follows from what was answered, only that itself: the SQL is to read as the rule does.
-        self._given: dict[Hashable, bool] = {} if outer is None else outer.answered()
+        self._given = _NOTHING_GIVEN if outer is None else outer.answered()
         self.asked: list[Expr] = []  # the questions of the path that is being run
         self.script: list[bool] = []  # and the answers to them
         self.position = 0  # how many of them this run has come to
         self._places: dict[Hashable, tuple[int, bool]] = {}  # where in `asked` a matter is, and for which answer
         self._thens: list[Any] = []  # for each answer that is False: the tree of when it was True
 
-    def known(self, question: Expr) -> bool | None:
-        """What follows from the answers so far, if anything does."""
-        matter, yes = polarity(question)
+    def known(self, matter: Hashable, yes: bool) -> bool | None:
+        """What follows from the answers so far, if anything does, for a question of this polarity."""
         place, said = self._places.get(matter, _NOWHERE)
         if place < self.position:
             return self.script[place] is (said is yes)
         given = self._given.get(matter)
         return None if given is None else given is yes
 
-    def ask(self, question: Expr) -> bool:
-        """A new question. The first answer to it is True."""
-        matter, yes = polarity(question)
+    def ask(self, question: Expr, matter: Hashable, yes: bool) -> bool:
+        """A new question, of this polarity. The first answer to it is True."""
         self._places[matter] = self.position, yes
         self.asked.append(question)
         self.script.append(True)
@@ -132,9 +131,8 @@ class Scope:
         """
         while self.script and not self.script[-1]:
             self.script.pop()
-            question = self.asked.pop()
-            del self._places[polarity(question)[0]]
-            end = branch(question, self._thens.pop(), end)
+            self._places.popitem()  # they are in the order of the questions
+            end = branch(self.asked.pop(), self._thens.pop(), end)
         if not self.script:
             return end
         self.script[-1] = False
@@ -146,17 +144,17 @@ class Scope:
 class Tracer:
     """One trace: what the stand-ins ask, the paths explored, and the refusal if there was one."""
 
+    construct: Callable[[type], Any] | None = None  # see projection
+    refusal: RuleRefused | None = None
+    _paths = _calculations = 0
+
     def __init__(self, kind: str, function: object, facts: Facts, *, straight: bool = False) -> None:
-        self.kind, self.function, self._facts = kind, function, facts
+        self.kind, self.function, self.facts = kind, function, facts
         # Is it an order key or a column that is being run: one expression, no branches, None allowed? The body of a
         # sum() in it is not.
         self.straight = straight
-        self.construct: Callable[[type], Any] | None = None  # see projection
-        self.refusal: RuleRefused | None = None
         self.aware: dict[Expr, bool] = {}  # of the datetimes that were read: have they a time zone?
-        self._paths = self._calculations = 0
         self._scopes: list[Scope] = []
-        self._attributes: dict[type, Mapping[str, Attribute]] = {}
         self._instrumented: dict[object, Any] = {}
         self.memberships: dict[tuple[int, Expr], tuple[object, Expr]] = {}  # see instrument.Membership
         self._used: dict[int, object] = {}  # generators, which are kept, or the id of one could be another's
@@ -165,11 +163,6 @@ class Tracer:
     def depth(self) -> int:
         """How many scopes are open. The same on every replay, so it can number them."""
         return len(self._scopes)
-
-    def facts(self, cls: type) -> Mapping[str, Attribute]:
-        if (known := self._attributes.get(cls)) is None:
-            known = self._attributes[cls] = self._facts(cls)
-        return known
 
     def refuse(self, why: str) -> RuleRefused:
         """The error to raise. It is remembered: an `except Exception` in the rule cannot swallow it."""
@@ -181,16 +174,17 @@ class Tracer:
 
     def decide(self, question: Expr) -> bool:
         """The answer to a question, on the path that is being run."""
-        if question.op == "const":
-            return bool(question.args[0])
-        if self.straight:
-            raise self.refuse(f"branches on `{question}`: it must be made of expressions, without conditions")
         scope = self._scopes[-1]
         place = scope.position
         if place < len(scope.asked) and scope.asked[place] == question:  # as on the run before
             scope.position += 1
             return scope.script[place]
-        if (known := scope.known(question)) is not None:
+        if question.op == "const":
+            return bool(question.args[0])
+        if self.straight:
+            raise self.refuse(f"branches on `{question}`: it must be made of expressions, without conditions")
+        matter, yes = polarity(question)
+        if (known := scope.known(matter, yes)) is not None:
             return known
         if place < len(scope.asked):
             raise self.refuse(
@@ -202,7 +196,7 @@ class Tracer:
                 f"asks more than {MAX_QUESTIONS} questions on one path, as a loop over a stored value does;"
                 " compare the value with a constant, or with `in` a collection of them"
             )
-        return scope.ask(question)
+        return scope.ask(question, matter, yes)
 
     def explore(self, body: Callable[[], Any]) -> Any:
         """Run *body* once for each path through it: the tree of its questions, with what it returned as leaves."""
@@ -245,11 +239,14 @@ class Tracer:
         """The formula of a *body* that returns TRUE or FALSE at the end of each path."""
         return to_formula(reduce(self.explore(body)))
 
-    def truth(self, value: Any, *, strictly: bool = True) -> Expr:
-        """TRUE or FALSE for what a predicate has returned; *strictly*, only what has the sense of a bool."""
-        if value is True or value is False:
-            return TRUE if value else FALSE
-        if type(value) in (Symbol, Items) or not strictly:
+    def answer(self, predicate: Callable[[Thing], Any], candidate: Thing) -> Expr:
+        """TRUE or FALSE for what a predicate returns, which has to have the sense of a bool."""
+        value = predicate(candidate)
+        if value is True:
+            return TRUE
+        if value is False:
+            return FALSE
+        if type(value) in (Symbol, Items):
             return TRUE if value else FALSE
         raise self.refuse(f"returns {shown(value)} and not a bool; is a `return` missing, or `not` meant by `~`?")
 
