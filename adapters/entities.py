@@ -198,6 +198,24 @@ class EntityPlan:
         ]  # fmt: skip
 
     @cached_property
+    def indexed(self) -> list[tuple[tuple[str], int | None]]:
+        """The attributes whose value names rows of its table, the best first, each with the number of its index.
+
+        The indexes are numbered as a table in memory has them: unique constraints, then references. None is the key.
+        """
+        table = self.table
+        # A subclass may have a column of the same name in a table of its own.
+        paths = {
+            each.column.name: (each.attribute,)
+            for each in self.fields[: len(table.columns)]
+            if each.attribute is not None
+        }
+        columns: list[tuple[tuple[str, ...], int | None]] = [(table.key_columns, None)]
+        columns += [(each.columns, number) for number, each in enumerate(table.uniques)]
+        columns += [(each.columns, len(table.uniques) + each.number) for each in table.references]
+        return [(paths[names[0]], number) for names, number in columns if len(names) == 1 and names[0] in paths]
+
+    @cached_property
     def written_tables(self) -> list[TablePlan]:
         """The tables that a change of an object of this class may write to."""
         return list(dict.fromkeys([*(part.table for part in self.parts), *(links.table for links in self.links)]))

@@ -31,16 +31,14 @@ class StoredRepository(Repository[A, K]):
     """Aggregates that a store keeps as rows. Made by the store; lives as long as its unit of work."""
 
     _session: _Session
+    _schema: Schema
+    _entity: EntityPlan
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         store = next(base for base in cls.__mro__ if StoredRepository in base.__bases__)
         if cls is not store and cls.__module__ != repository_class.__module__:  # written by a user
             register(store, cls)
-
-    def __init__(self, schema: Schema, entity: EntityPlan) -> None:
-        self._schema = schema
-        self._entity = entity
 
     @property
     def aggregate_name(self) -> str:
@@ -55,7 +53,8 @@ class StoredRepository(Repository[A, K]):
     def find(
         self, rule: Rule[A], *, order_by: OrderBy[A] | None = None, limit: int | None = None, offset: int = 0
     ) -> list[A]:
-        return self._load(self._query(rule, order_by=order_by, limit=limit, offset=offset))
+        asked = query(self._schema, self._entity, rule, order_by=order_by, limit=limit, offset=offset)
+        return self._load(asked)
 
     def find_by(self, **equal: object) -> list[A]:
         return self._load(self._query(None, equal))

@@ -59,12 +59,8 @@ class UnitOfWork(ABC):
     _depth = 0
 
     def __init__(self, store: Store, **repositories: Repository[Any, Any]) -> None:
-        served = _served_by(type(self))
-        if repositories and (unknown := repositories.keys() - served):
-            raise TypeError(
-                f"{type(self).__name__} has no repository named {', '.join(sorted(unknown))}:"
-                f" it names {', '.join(served) or 'none'}, by annotations in its class body"
-            )
+        if repositories or "_repositories" not in type(self).__dict__:
+            _require_served(type(self), repositories)
         self._store = store
         self._replaced = repositories
         self._made: list[str] = []  # the names of the repositories that are in use
@@ -145,9 +141,10 @@ class UnitOfWork(ABC):
 
     def _end(self) -> None:
         session, self._session = self._session, None
-        for name in self._made:
-            delattr(self, name)
-        self._made.clear()
+        if self._made:
+            for name in self._made:
+                delattr(self, name)
+            self._made.clear()
         self._depth = 0
         try:
             if session is not None:
@@ -206,6 +203,16 @@ class _Served:
         setattr(unit, self.name, repository)  # found before this descriptor, until the unit ends
         unit._made.append(self.name)
         return repository
+
+
+def _require_served(unit: type[UnitOfWork], repositories: dict[str, Repository[Any, Any]]) -> None:
+    """Raises TypeError if one of these has a name that the class does not give to a repository."""
+    served = _served_by(unit)
+    if unknown := repositories.keys() - served:
+        raise TypeError(
+            f"{unit.__name__} has no repository named {', '.join(sorted(unknown))}:"
+            f" it names {', '.join(served) or 'none'}, by annotations in its class body"
+        )
 
 
 def _served_by(unit: type[UnitOfWork]) -> dict[str, _Served]:

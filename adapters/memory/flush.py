@@ -279,19 +279,19 @@ class Flush:
         session = self.session
         for known in (*self.removed.values(), *self.replaced.values()):
             if known.state.modified:
-                session.flushed.append(known)  # should the removal be undone, the change is too
+                session.written.append(("changed", known))  # should the removal be undone, the change is too
             mark_deleted(known.state, True)
             session.forget(known)
-            session.deleted.append(known)
+            session.written.append(("deleted", known))
         for ident, (entity, instance) in self.new.items():
             row = self.written[ident]
             if entity.relations:
                 complete_members(entity, instance)
             known = session.register(entity, entity.table.key(row), row, instance)
-            session.inserted.append(known)
+            session.written.append(("inserted", known))
             commit_state(known.state)
         for known in self.changed.values():
-            session.flushed.append(known)
+            session.written.append(("changed", known))
             commit_state(known.state)
         session.pending.clear()
         session.changes.modified.clear()

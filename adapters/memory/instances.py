@@ -8,7 +8,7 @@ what has changed and not to what was loaded.
 from __future__ import annotations
 
 import weakref
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy.orm.attributes import flag_modified
 from sqlalchemy.orm.state import InstanceState
@@ -20,6 +20,7 @@ from ..tables import Key, Row
 __all__ = [
     "Changes",
     "Known",
+    "Written",
     "commit_state",
     "make_transient",
     "mark_changed_documents",
@@ -40,6 +41,10 @@ class Changes:
     def _fast_discard(self, state: InstanceState[Any]) -> None:
         """Called when an object is garbage."""
         self.modified.discard(state)
+
+
+Written = Literal["inserted", "changed", "deleted"]
+"""What a flush has done to the row of an object: a rollback does the opposite to the object."""
 
 
 class Known:

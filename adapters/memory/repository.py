@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy.orm.attributes import instance_state
@@ -13,7 +12,6 @@ from ..ownership import owner_of, require_own
 from ..queries import Query
 from ..refusals import already_removed, foreign, not_in_unit
 from ..repository import StoredRepository
-from ..tables import Key, Row
 from .searching import Search
 
 if TYPE_CHECKING:
@@ -30,10 +28,12 @@ class MemoryRepository(StoredRepository[A, K]):
     """Aggregates as rows in memory. Made by the store; lives as long as its unit of work."""
 
     _session: MemorySession
+    _made_search: Search | None = None
 
     def __init__(self, session: MemorySession, entity: EntityPlan) -> None:
-        super().__init__(session.store.schema, entity)
         self._session = session
+        self._schema = session.store.schema
+        self._entity = entity
         self._table = session.store.table(entity.table.name)
 
     def add(self, aggregate: A) -> None:
@@ -79,7 +79,8 @@ class MemoryRepository(StoredRepository[A, K]):
 
     def _load(self, asked: Query, *, apart: bool = False) -> list[A]:
         load = self._session.loading_apart() if apart else self._session.load
-        return [load(*self._named(row)) for row in self._search.rows(asked)]
+        class_of, key_of = self._entity.of_row, self._entity.table.key
+        return [load(class_of(row), key_of(row), row) for row in self._search.rows(asked)]
 
     def _count(self, asked: Query) -> int:
         return len(self._search.matching(asked))
@@ -90,9 +91,8 @@ class MemoryRepository(StoredRepository[A, K]):
     def _values(self, asked: Query, wanted: Projection[R]) -> list[R]:
         return self._search.values(asked, wanted)
 
-    @cached_property
+    @property
     def _search(self) -> Search:
-        return Search(self._session, self._entity)
-
-    def _named(self, row: Row) -> tuple[EntityPlan, Key, Row]:
-        return self._entity.of_row(row), self._table.plan.key(row), row
+        if (search := self._made_search) is None:  # most units ask for nothing but keys
+            search = self._made_search = Search(self._session, self._entity, self._table)
+        return search

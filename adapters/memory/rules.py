@@ -115,9 +115,11 @@ def lookups(formula: Expr) -> dict[Path, tuple[Any, ...]]:
     found: dict[Path, tuple[Any, ...]] = {}
     for part in formula.args if formula.op == "and" else (formula,):
         if part.op in ("eq", "in") and part.args[0].op == "attr":
-            values = part.args[1] if part.op == "in" else (part.args[1],)
-            if all(each.op == "const" for each in values):
-                found[part.args[0].args[1]] = tuple(each.args[0] for each in values)
+            attribute, compared = part.args
+            if part.op == "in":
+                found[attribute.args[1]] = tuple([each.args[0] for each in compared])
+            elif compared.op == "const":
+                found[attribute.args[1]] = compared.args
     return found
 
 

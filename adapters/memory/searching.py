@@ -18,6 +18,7 @@ from .rules import Path, Rows, compile_scan, compile_sort, compile_values, looku
 
 if TYPE_CHECKING:
     from .session import MemorySession
+    from .tables import MemoryTable
 
 __all__ = ["Search"]
 
@@ -25,10 +26,10 @@ __all__ = ["Search"]
 class Search:
     """Finds the rows of one class for one session. Lives as long as its repository."""
 
-    def __init__(self, session: MemorySession, entity: EntityPlan) -> None:
+    def __init__(self, session: MemorySession, entity: EntityPlan, table: MemoryTable) -> None:
         self.session = session
         self.entity = entity
-        self.table = session.store.table(entity.table.name)
+        self.table = table
 
     @cached_property
     def layout(self) -> Rows:
@@ -72,21 +73,16 @@ class Search:
         """The rows that an index gives for the values that a formula names; None if there is no such index."""
         if not named:
             return None
-        transaction, plan = self.session.transaction, self.table.plan
-        places = {self.entity.by_name[path[0]]: values for path, values in named.items() if len(path) == 1}
-        # A subclass may have a column of the same name in a table of its own.
-        by_column = {each.column.name: values for each, values in places.items() if each.position < len(plan.columns)}
-        if plan.key_columns[0] in by_column and len(plan.key_columns) == 1:
-            seen = [(key, transaction.view(self.table, key)) for key in dict.fromkeys(by_column[plan.key_columns[0]])]
-            return [(key, row) for key, row in seen if row is not None]
-        for number, unique in enumerate(plan.uniques):
-            if len(unique.columns) == 1 and unique.columns[0] in by_column:
-                values = dict.fromkeys(by_column[unique.columns[0]])
-                return [pair for value in values for pair in transaction.find_unique(self.table, number, value)]
-        for reference in plan.references:
-            if len(reference.columns) == 1 and reference.columns[0] in by_column:
-                values = dict.fromkeys(by_column[reference.columns[0]])
-                return [pair for value in values for pair in transaction.referring(reference, value)]
+        transaction, table = self.session.transaction, self.table
+        for path, number in self.entity.indexed:
+            if path in named:
+                values = named[path]
+                if number is None:
+                    seen = [(key, transaction.view(table, key)) for key in dict.fromkeys(values)]
+                    return [(key, row) for key, row in seen if row is not None]
+                if len(values) == 1:
+                    return transaction.find(table, number, values[0])
+                return [pair for value in dict.fromkeys(values) for pair in transaction.find(table, number, value)]
         return None
 
 

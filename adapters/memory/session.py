@@ -24,6 +24,7 @@ from .flush import Flush
 from .instances import (
     Changes,
     Known,
+    Written,
     commit_state,
     make_transient,
     mark_changed_documents,
@@ -54,14 +55,11 @@ class MemorySession(Streaming, Usable, Session):
         super().__init__()
         self.store = store
         self.reading = reading
-        self.transaction = Transaction(store, reading=reading)
-        self.transaction.lost = self.fail
+        self.transaction = Transaction(store, self.fail, reading=reading)
         self.changes = Changes()
         self.pending: dict[int, tuple[EntityPlan, Any]] = {}  # new and not flushed, by id, in the order of arrival
         self.removed: dict[int, Known] = {}  # by id of the object
-        self.inserted: list[Known] = []  # since the last commit
-        self.deleted: list[Known] = []  # since the last commit
-        self.flushed: list[Known] = []  # stored anew since the last commit
+        self.written: list[tuple[Written, Known]] = []  # since the last commit
         self.documents: list[Known] = []  # those that have JSON values
         self.renewed = False  # a transaction has ended: what was loaded in it may have changed since
         self._known: dict[type[Any], dict[Key, Known]] = defaultdict(dict)
@@ -102,9 +100,7 @@ class MemorySession(Streaming, Usable, Session):
         except BaseException:
             self.fail()
             raise
-        self.inserted.clear()
-        self.deleted.clear()
-        self.flushed.clear()
+        self.written.clear()
         self.renewed = True
         self.end_streams()
 
@@ -118,13 +114,13 @@ class MemorySession(Streaming, Usable, Session):
     def nested(self) -> Iterator[None]:
         self.flush()
         savepoint = self.transaction.savepoint()
-        inserted, deleted, flushed = len(self.inserted), len(self.deleted), len(self.flushed)
+        written = len(self.written)
         try:
             yield
             self.flush()
         except BaseException:
             savepoint.rollback()
-            self._return_to(inserted, deleted, flushed)
+            self._return_to(written)
             self.recover()
             raise
         savepoint.release()
@@ -132,8 +128,8 @@ class MemorySession(Streaming, Usable, Session):
     def close(self) -> None:
         if not self.closed:
             self.close_for_good()
-            self._forget_everything()
             del self.changes, self.transaction.lost  # nobody reports to this unit any more
+            self._forget_everything()
 
     # Objects
 
@@ -280,21 +276,21 @@ class MemorySession(Streaming, Usable, Session):
                 loaded.append(load(found[0], key, found[1]))
         return loaded
 
-    def _return_to(self, inserted: int, deleted: int, flushed: int) -> None:
+    def _return_to(self, written: int) -> None:
         """Bring the objects back to what the rows are again, after a rollback to a savepoint."""
         self._release_pending()
         self.removed.clear()
-        for known in self.inserted[inserted:]:
+        undone = self.written[written:]
+        for known in _those("inserted", undone):
             if self.known(known.instance) is known:
                 self.forget(known)
             make_transient(known)
-        del self.inserted[inserted:]
-        for known in self.deleted[deleted:]:  # after those that may have taken over their keys
+        for known in _those("deleted", undone):  # after those that may have taken over their keys
             mark_deleted(known.state, False)
             self._known[known.entity.identity_class][known.key] = known
             self._by_id[id(known.instance)] = known
-        del self.deleted[deleted:]
-        self._load_again({id(known.instance) for known in self.flushed[flushed:]})
+        self.written[written:] = [each for each in undone if each[0] == "changed"]
+        self._load_again({id(known.instance) for known in _those("changed", undone)})
 
     def _load_again(self, flushed: set[int]) -> None:
         """Bring objects back to what their rows are again: whole aggregates, of which anything has been changed."""
@@ -319,17 +315,21 @@ class MemorySession(Streaming, Usable, Session):
         self.changes.modified.clear()
 
     def _forget_everything(self) -> None:
-        if self.pending or self.removed or self.inserted or self.deleted or self.flushed:
+        if self.pending or self.removed or self.written:
             self._release_pending()
-            for known in self.inserted:
+            for known in _those("inserted", self.written):
                 make_transient(known)
-            for known in self.deleted:
+            for known in _those("deleted", self.written):
                 mark_deleted(known.state, False)
-            for collection in (self.removed, self.inserted, self.deleted, self.flushed):
-                collection.clear()
+            self.removed.clear()
+            self.written.clear()
         self._known.clear()
         self._by_id.clear()
         self.documents.clear()
         self.transaction.end()
         self.renewed = True
         self.end_streams()
+
+
+def _those(how: Written, written: list[tuple[Written, Known]]) -> list[Known]:
+    return [known for each, known in written if each == how]

@@ -27,7 +27,7 @@ from ...domain.errors import (
 )
 from ..tables import Key, Reference, Row, TablePlan, Unique
 from ..violations import conflict, read_only, violation
-from .tables import Index, MemoryTable, Overlay
+from .tables import MemoryTable, Overlay
 
 if TYPE_CHECKING:
     from .store import MemoryStore
@@ -41,22 +41,24 @@ class Transaction:
     """The rows that one unit of work sees and writes. Writing needs the store's lock."""
 
     lost: Callable[[], None] = staticmethod(lambda: None)  # called when somebody notices the crash
+    snapshot: int | None = None
+    crashed = False
+    _journal: list[tuple[Overlay, Key, Any]] | None = None  # (overlay, key, what was there before)
 
-    def __init__(self, store: MemoryStore, *, reading: bool) -> None:
+    def __init__(self, store: MemoryStore, lost: Callable[[], None], *, reading: bool) -> None:
         self.store = store
         self.reading = reading
-        self.snapshot: int | None = None
-        self.crashed = False
+        self.lost = lost
         self._overlays: dict[MemoryTable, Overlay] = {}
         self._held: list[tuple[dict[Any, Any], Any]] = []  # (where, which) of each lock
-        self._journal: list[tuple[Overlay, Key, Any]] | None = None  # (overlay, key, what was there before)
 
     # Reading
 
     def begin(self) -> int:
         """The snapshot; taken now, if it was not yet."""
         if self.snapshot is None:
-            self.require_alive()
+            if self.crashed:
+                self.require_alive()
             self.snapshot = self.store.begin(self)
         return self.snapshot
 
@@ -87,24 +89,22 @@ class Transaction:
         with self.store.lock:
             return list(table.rows.values()) if table.changed <= self.begin() else [row for _, row in self.scan(table)]
 
-    def find_unique(self, table: MemoryTable, number: int, value: Any) -> list[tuple[Key, Row]]:
-        """The row, if any, that has this value of a unique constraint."""
-        return self._find(table, table.uniques[number], number, value)
-
     def referring(self, reference: Reference, target: Key) -> list[tuple[Key, Row]]:
         """The rows whose reference points to this key, in no order."""
         table = self.store.tables[reference.table]
-        return self._find(table, table.references[reference.number], len(table.uniques) + reference.number, target)
+        return self.find(table, len(table.uniques) + reference.number, target)
 
-    def _find(self, table: MemoryTable, index: Index, number: int, value: Any) -> list[tuple[Key, Row]]:
+    def find(self, table: MemoryTable, number: int, value: Any) -> list[tuple[Key, Row]]:
+        """The rows that have this value in an index, in no order."""
         snapshot = self.begin()
         overlay = self._overlays.get(table)
         with self.store.lock:
-            keys = table.find(index, value, snapshot)
+            keys = table.find(table.indexes[number], value, snapshot)
         if overlay is not None:
             own = overlay.indexes[number].find(value)
             keys = [*(key for key in keys if key not in overlay.rows), *own]
-        return [(key, row) for key in keys if (row := self.view(table, key)) is not None]
+            return [(key, row) for key in keys if (row := self.view(table, key)) is not None]
+        return [(key, row) for key in keys if (row := table.at(key, snapshot)) is not None]
 
     # Writing
 
@@ -281,11 +281,14 @@ class Transaction:
 
     def commit(self) -> None:
         """Make all writes visible to the snapshots taken from now on. Raises Unavailable after a crash."""
-        self.require_alive()
+        if self.crashed:
+            self.require_alive()
+        if self.snapshot is None and not self._held:
+            return
         with self.store.lock:
             if self._overlays:
                 self.store.publish(self, self._overlays)
-            self.end()
+            self._end()
 
     def end(self) -> None:
         """Forget all writes and let go of everything. The next read begins a new transaction."""
@@ -293,9 +296,14 @@ class Transaction:
         if self.snapshot is None and not self._held:
             return
         with self.store.lock:
+            self._end()
+
+    def _end(self) -> None:
+        if self._held:
             self._release()
-            self.store.end(self)
-        self._overlays = {}
+        self.store.end(self)
+        if self._overlays:
+            self._overlays = {}
         self._journal = None
         self.snapshot = None
 

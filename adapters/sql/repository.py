@@ -36,8 +36,9 @@ class SqlRepository(StoredRepository[A, K]):
     _session: SqlSession
 
     def __init__(self, session: SqlSession, entity: EntityPlan) -> None:
-        super().__init__(session.store.schema, entity)
         self._session = session
+        self._schema = session.store.schema
+        self._entity = entity
         self._loader = session.store.loader(entity)
 
     @property

@@ -424,7 +424,7 @@ class Thing:
         optional: bool = False,
     ) -> None:
         known = t.facts(cls) if attributes is None else attributes
-        object.__setattr__(self, "__standin__", ThingState(t, cls, scope, path, known, optional))
+        object.__setattr__(self, "__standin__", _made(ThingState, (t, cls, scope, path, known, optional)))
 
     @property  # type: ignore[misc]  # read-only, as nothing here can be assigned
     def __class__(self) -> type:
@@ -490,7 +490,7 @@ class Thing:
     __dict__ = property(__dir__)
 
 
-_MANY_VALUED = (str, int, float, Decimal, date, datetime, time, timedelta, bytes, UUID)
+_MANY_VALUED = frozenset((str, int, float, Decimal, date, datetime, time, timedelta, bytes, UUID))
 
 _BY_ATTRIBUTE = (
     "a query tells subclasses apart by an attribute only: give the class one, such as `kind`, and compare it"

@@ -213,7 +213,14 @@ class Tracer:
                     )
                 if scope.outer is None:
                     self._calculations = 0
-                end = self._run(body, scope)
+                try:
+                    end = body()
+                except RuleRefused:
+                    raise
+                except Exception as error:
+                    raise self.refusal or self.refuse(_raised(error, scope.answers())) from error
+                if self.refusal is not None:  # swallowed by the rule
+                    raise self.refusal
                 if scope.position < len(scope.asked):
                     raise self.refuse("is not deterministic: it asked less than on the run before")
                 if (tree := scope.next_path(end)) is not MORE:
@@ -221,19 +228,6 @@ class Tracer:
         finally:
             self._scopes.pop()
             self.straight = straight
-
-    def _run(self, body: Callable[[], Any], scope: Scope) -> Any:
-        try:
-            leaf = body()
-        except RuleRefused:
-            raise
-        except Exception as error:
-            if self.refusal is not None:
-                raise self.refusal from error
-            raise self.refuse(_raised(error, scope.answers())) from error
-        if self.refusal is not None:  # swallowed by the rule
-            raise self.refusal
-        return leaf
 
     def condition(self, body: Callable[[], Expr]) -> Expr:
         """The formula of a *body* that returns TRUE or FALSE at the end of each path."""
