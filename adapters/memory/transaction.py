@@ -172,6 +172,8 @@ class Transaction:
         return table.rows.get(key)
 
     def _claim_row(self, table: MemoryTable, key: Key) -> None:
+        if table.locks.get(key) is self:
+            return  # what others have done to the row they did before; it may be a new one of this unit
         snapshot = self.begin()
         self._lock(table.locks, key)
         if table.stamps.get(key, 0) > snapshot:
