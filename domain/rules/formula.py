@@ -274,8 +274,10 @@ def reduce(tree: Tree) -> Tree:
     That order gives back the `and` and `or` as they were written: `(a or b) and (c or d)` stays a
     conjunction, where the innermost first would make a disjunction of three of it.
     """
+    if isinstance(tree, Node) and type(tree.then) is Expr and type(tree.other) is Expr:
+        return tree  # one question, with two answers: there is nothing to merge
     tree = _merge_exits(tree)
-    if not isinstance(tree, Node) or (type(tree.then) is Expr and type(tree.other) is Expr):
+    if not isinstance(tree, Node) or not (isinstance(tree.then, Node) or isinstance(tree.other, Node)):
         return tree
     return _merge_exits(Node(tree.cond, reduce(tree.then), reduce(tree.other)))
 
@@ -287,8 +289,6 @@ def _merge_exits(tree: Tree) -> Tree:
             tree = then
         elif cond is FALSE:
             tree = other
-        elif type(then) is Expr and type(other) is Expr:
-            return tree
         elif isinstance(other, Node) and other.then == then:
             tree = Node(or_(cond, other.cond), then, other.other)
         elif isinstance(other, Node) and other.other == then:

@@ -188,8 +188,9 @@ def _comparison(op: str) -> Callable[[Symbol, Any], Any]:
             return _compare_uuids(t, op, e.args[0], other)
         value = lift(t, other, e)
         if value.op == "const":
-            if not storable(value.args[0]):
-                return _beyond(t, op, e, value.args[0])
+            constant = value.args[0]
+            if type(constant) is int and not storable(constant):
+                return _beyond(t, op, e, constant)
         elif repr(value) < repr(e):  # one spelling for `a < b` and `b > a`
             return t.decide(Expr(_MIRRORED[op], (value, e), bool))
         return t.decide(_made(Expr, (op, (e, value), bool)))
@@ -438,10 +439,14 @@ class Thing:
         t, _, scope, path, attributes, optional = self.__standin__
         fact = attributes.get(name)
         if type(fact) is Scalar:
-            value = t.read(fact, attr(scope, (*path, name), fact.type, fact.nullable or optional))
-            if type(value) is Symbol and not fact.nullable and fact.type in _MANY_VALUED:
-                object.__setattr__(self, name, value)
-            return value
+            e = attr(scope, (*path, name), fact.type, fact.nullable or optional)
+            if fact.aware is not None:
+                t.aware[e] = fact.aware
+            if fact.nullable or fact.type not in _MANY_VALUED:
+                return t.read(fact, e)
+            symbol = Symbol(t, e)
+            object.__setattr__(self, name, symbol)
+            return symbol
         if type(fact) is Value:
             return _read_value(t, fact, scope, (*path, name))
         if type(fact) is Many:

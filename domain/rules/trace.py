@@ -97,20 +97,23 @@ class Scope:
         self.asked: list[Expr] = []  # the questions of the path that is being run
         self.script: list[bool] = []  # and the answers to them
         self.position = 0  # how many of them this run has come to
-        self._places: dict[Hashable, tuple[int, bool]] = {}  # where in `asked` a matter is, and for which answer
+        # Where in `asked` a matter is, and for which answer; found out when a further question wants to know.
+        self._places: dict[Hashable, tuple[int, bool]] = {}
         self._thens: list[Any] = []  # for each answer that is False: the tree of when it was True
 
-    def known(self, matter: Hashable, yes: bool) -> bool | None:
-        """What follows from the answers so far, if anything does, for a question of this polarity."""
-        place, said = self._places.get(matter, _NOWHERE)
+    def known(self, question: Expr) -> bool | None:
+        """What follows from the answers so far, if anything does."""
+        if not (self.position or self._given):
+            return None
+        matter, yes = polarity(question)
+        place, said = self._placed().get(matter, _NOWHERE)
         if place < self.position:
             return self.script[place] is (said is yes)
         given = self._given.get(matter)
         return None if given is None else given is yes
 
-    def ask(self, question: Expr, matter: Hashable, yes: bool) -> bool:
-        """A new question, of this polarity. The first answer to it is True."""
-        self._places[matter] = self.position, yes
+    def ask(self, question: Expr) -> bool:
+        """A new question. The first answer to it is True."""
         self.asked.append(question)
         self.script.append(True)
         self.position += 1
@@ -118,8 +121,14 @@ class Scope:
 
     def answered(self) -> dict[Hashable, bool]:
         """What has been answered, here and further out."""
-        places = self._places.items()
+        places = self._placed().items()
         return self._given | {matter: self.script[at] is yes for matter, (at, yes) in places if at < self.position}
+
+    def _placed(self) -> dict[Hashable, tuple[int, bool]]:
+        for place in range(len(self._places), len(self.asked)):
+            matter, yes = polarity(self.asked[place])
+            self._places[matter] = place, yes
+        return self._places
 
     def answers(self) -> list[tuple[Expr, bool]]:
         return list(zip(self.asked[: self.position], self.script, strict=False))
@@ -131,8 +140,9 @@ class Scope:
         """
         while self.script and not self.script[-1]:
             self.script.pop()
-            self._places.popitem()  # they are in the order of the questions
             end = branch(self.asked.pop(), self._thens.pop(), end)
+            if len(self._places) > len(self.asked):
+                self._places.popitem()  # they are in the order of the questions
         if not self.script:
             return end
         self.script[-1] = False
@@ -183,8 +193,7 @@ class Tracer:
             return bool(question.args[0])
         if self.straight:
             raise self.refuse(f"branches on `{question}`: it must be made of expressions, without conditions")
-        matter, yes = polarity(question)
-        if (known := scope.known(matter, yes)) is not None:
+        if (known := scope.known(question)) is not None:
             return known
         if place < len(scope.asked):
             raise self.refuse(
@@ -196,7 +205,7 @@ class Tracer:
                 f"asks more than {MAX_QUESTIONS} questions on one path, as a loop over a stored value does;"
                 " compare the value with a constant, or with `in` a collection of them"
             )
-        return scope.ask(question, matter, yes)
+        return scope.ask(question)
 
     def explore(self, body: Callable[[], Any]) -> Any:
         """Run *body* once for each path through it: the tree of its questions, with what it returned as leaves."""
@@ -248,8 +257,6 @@ class Tracer:
 
     def read(self, fact: Scalar, e: Expr) -> Any:
         """The value of an attribute: the real one where there are few, else a stand-in."""
-        if fact.aware is not None:
-            self.aware[e] = fact.aware
         if self.straight:
             return Symbol(self, e)
         if fact.nullable and self.decide(isnull(e)):
