@@ -127,8 +127,10 @@ class StoredRepository(Repository[A, K]):
     def _require_ours(self, aggregate: A) -> None:
         """Raises UnitClosed, WrongThread, UnitFailed, BadValue, ForeignObject."""
         self._session.require_usable()
-        not_an_aggregate(self._entity, aggregate)
-        if owner_of(aggregate) not in (None, self._session):
+        if type(aggregate) is not self._entity.cls:
+            not_an_aggregate(self._entity, aggregate)
+        owner = owner_of(aggregate)
+        if owner is not None and owner is not self._session:
             foreign(self._entity, aggregate)
 
 

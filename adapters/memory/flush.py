@@ -65,7 +65,8 @@ class Flush:
                 self._update(table)
             if self.new:
                 self._insert(table)
-            self._join(table)
+            if self.schema.joining:
+                self._join(table)
         if self.removed:
             for table in reversed(tables):
                 self._delete(table)
@@ -81,7 +82,8 @@ class Flush:
             known = session.known(state.obj())
             if known is not None and id(known.instance) not in self.removed:
                 self.changed[id(known.instance)] = known
-        self.assigned = list(self.changed.values())
+        if self.changed:
+            self.assigned = list(self.changed.values())
         self._note_classes()
         for entity in self.entities:
             if not entity.stands_alone:
@@ -91,9 +93,8 @@ class Flush:
 
     def _note_classes(self) -> None:
         self.entities = {entity for entity, _ in self.new.values()}
-        for those in (self.changed, self.removed):
-            for known in those.values():
-                self.entities.add(known.entity)
+        if self.changed or self.removed:
+            self.entities.update([known.entity for known in (*self.changed.values(), *self.removed.values())])
 
     def _collect_members(self) -> None:
         session = self.session
@@ -136,8 +137,10 @@ class Flush:
                     self._collect_removed(lost)
 
     def _look_over(self) -> None:
-        look_over_new(self.new.values())
-        look_over_changed([(known.entity, known.instance) for known in self.assigned])
+        if self.new:
+            look_over_new(self.new.values())
+        if self.assigned:
+            look_over_changed([(known.entity, known.instance) for known in self.assigned])
         if self.removed:
             look_over_removed((known.entity, known.instance) for known in self.removed.values())
         for entity, instance in self.new.values():
@@ -197,16 +200,16 @@ class Flush:
             if wanted != known.row or id(known.instance) in self.raised:
                 _update_part(self.session, known, part, wanted)
 
-    def _insert(self, table: TablePlan) -> None:
+    def _insert(self, plan: TablePlan) -> None:
+        table = self.tables[plan.name]
         for ident, (entity, instance) in self.new.items():
             for part in entity.parts:
-                if part.table is table:
+                if part.table is plan:
                     if self.adopted:
                         self._adopt(instance)
-                    self.written[ident] += self._insert_part(entity, instance, part)
+                    self.written[ident] += self._insert_part(entity, instance, part, table)
 
-    def _insert_part(self, entity: EntityPlan, instance: Any, part: Part) -> Row:
-        table = self.tables[part.table.name]
+    def _insert_part(self, entity: EntityPlan, instance: Any, part: Part, table: MemoryTable) -> Row:
         values = instance_dict(instance)
         row = part.new_row(values, table.next_key)
         key = part.table.key(row)

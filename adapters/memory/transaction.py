@@ -114,13 +114,9 @@ class Transaction:
             self.begin()
         if None in row or table.checks:
             self._check_row(table, row)
-        # The lock first: a database waits for whoever has it before it judges.
-        self._require_unlocked(table.locks, key)
         overlay = self._overlays.get(table) or self._overlay(table)
-        if key in overlay.rows or key in table.rows or key in table.history:
-            self._require_gone(table, key)
-        table.locks[key] = self
-        self._held.append((table.locks, key))
+        if table.plan.generated is None:  # otherwise the table has just made the key, and nobody else knows of it
+            self._claim_key(table, overlay, key)
         if table.uniques:
             self._check_uniques(table, key, row, None)
         if table.references:
@@ -178,6 +174,14 @@ class Transaction:
         self._lock(table.locks, key)
         if table.stamps.get(key, 0) > snapshot:
             raise conflict()
+
+    def _claim_key(self, table: MemoryTable, overlay: Overlay, key: Key) -> None:
+        # The lock first: a database waits for whoever has it before it judges.
+        self._require_unlocked(table.locks, key)
+        if key in overlay.rows or key in table.rows or key in table.history:
+            self._require_gone(table, key)
+        table.locks[key] = self
+        self._held.append((table.locks, key))
 
     def _require_gone(self, table: MemoryTable, key: Key) -> None:
         """There is a row with this key, or was one. Raises Duplicate, Conflict."""
