@@ -14,8 +14,9 @@ NOBODY = 0  # no thread has this number
 class Usable:
     """A session is open in one thread, may fail, recovers by a rollback, and is closed once."""
 
+    closed = False
+
     def __init__(self) -> None:
-        self.closed = False
         # Asked before everything that a session does, so all three answers are in one number.
         self._usable_by = self._thread = get_ident()
 

@@ -12,6 +12,7 @@ nothing else, the walks over members are left out; all the rest is the same for 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm.attributes import get_history, instance_dict, instance_state
@@ -37,6 +38,9 @@ __all__ = ["Flush"]
 class Flush:
     """One flush of one session. Runs once, under the lock of the store."""
 
+    assigned: Sequence[Known] = ()  # what is changed, and members that have been changed and then taken out
+    raised: Collection[int] = ()  # ids of the roots that get a new version because a member has changed
+
     def __init__(self, session: MemorySession) -> None:
         self.session = session
         self.schema = session.store.schema
@@ -44,11 +48,8 @@ class Flush:
         self.transaction = session.transaction
         self.new = session.pending  # by id, in the order of arrival
         self.changed: dict[int, Known] = {}
-        self.assigned: list[Known] = []  # those, and members that have been changed and then taken out
         self.removed: dict[int, Known] = {}
-        self.entities: set[EntityPlan] = set()  # the classes of all these
         self.replaced: dict[int, Known] = {}  # removed rows that a new object takes over, by the new one's id
-        self.raised: set[int] = set()  # ids of the roots that get a new version because a member has changed
         self.adopted: dict[int, tuple[ChildrenPlan, Any]] = {}  # (relation, owner) of members that came to an owner
         self.written: dict[int, Row] = defaultdict(tuple)  # what stands in the tables for a new object, so far
 
@@ -84,17 +85,19 @@ class Flush:
                 self.changed[id(known.instance)] = known
         if self.changed:
             self.assigned = list(self.changed.values())
-        self._note_classes()
+        self.entities = self._classes()
         for entity in self.entities:
             if not entity.stands_alone:
                 self._collect_members()
-                self._note_classes()
+                self.entities = self._classes()
                 break
 
-    def _note_classes(self) -> None:
-        self.entities = {entity for entity, _ in self.new.values()}
+    def _classes(self) -> set[EntityPlan]:
+        """The classes of all that is flushed."""
+        classes = {entity for entity, _ in self.new.values()} if self.new else set()
         if self.changed or self.removed:
-            self.entities.update([known.entity for known in (*self.changed.values(), *self.removed.values())])
+            classes.update([known.entity for known in (*self.changed.values(), *self.removed.values())])
+        return classes
 
     def _collect_members(self) -> None:
         session = self.session
@@ -167,13 +170,14 @@ class Flush:
             *self.new,
             *(ident for ident, known in self.changed.items() if known.entity.row_of(known.instance) != known.row),
         }
+        self.raised = raised = set()
         for known in self.session.all_known():
             if (
                 known.entity.version is not None
                 and id(known.instance) not in self.removed
                 and members_touched(known.entity, known.instance, touched)
             ):
-                self.raised.add(id(known.instance))
+                raised.add(id(known.instance))
                 self.changed[id(known.instance)] = known
                 self.entities.add(known.entity)
 

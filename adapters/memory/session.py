@@ -179,12 +179,13 @@ class MemorySession(Streaming, Usable, Session):
 
     def attach(self, entity: EntityPlan, member: Any) -> None:
         """A new object belongs to this unit from now on, with its members, and is stored by the next flush."""
-        if self.closed or id(member) in self.pending:
+        ident = id(member)
+        if self.closed or ident in self.pending:
             return
         if entity.cls is not type(member):
             entity = self.store.schema.entities[type(member)]
         instance_state(member).honestwork_owner = self  # type: ignore[attr-defined]
-        self.pending[id(member)] = (entity, member)
+        self.pending[ident] = (entity, member)
         for relation in entity.relations:
             for each in relation.members(member):
                 if owner_of(each) is None:
@@ -325,7 +326,8 @@ class MemorySession(Streaming, Usable, Session):
             self.written.clear()
         self._known.clear()
         self._by_id.clear()
-        self.documents.clear()
+        if self.documents:
+            self.documents.clear()
         self.transaction.end()
         self.renewed = True
         self.end_streams()

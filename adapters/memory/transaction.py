@@ -170,7 +170,7 @@ class Transaction:
     def _claim_row(self, table: MemoryTable, key: Key) -> None:
         if table.locks.get(key) is self:
             return  # what others have done to the row they did before; it may be a new one of this unit
-        snapshot = self.begin()
+        snapshot = self.begin() if self.snapshot is None else self.snapshot
         self._lock(table.locks, key)
         if table.stamps.get(key, 0) > snapshot:
             raise conflict()
@@ -272,10 +272,11 @@ class Transaction:
         self._held.append((table.sharers, key))
 
     def _release(self, since: int = 0) -> None:
-        kept = {(id(where), which) for where, which in self._held[:since]} if since else ()
-        for where, which in self._held[since:]:
-            if kept and (id(where), which) in kept:
-                continue
+        released = self._held[since:]
+        if since:
+            kept = {(id(where), which) for where, which in self._held[:since]}
+            released = [(where, which) for where, which in released if (id(where), which) not in kept]
+        for where, which in released:
             owner = where.pop(which, self)
             if owner is not self:  # others share it
                 owner.discard(self)
