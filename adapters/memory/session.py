@@ -13,7 +13,7 @@ from sqlalchemy.orm.attributes import instance_state
 from ...domain.repository import Repository
 from ...service_layer.store import Session
 from ..entities import EntityPlan, MembersPlan
-from ..instances import Given, fill, identity, set_members
+from ..instances import Given, as_stored, fill, give_back, identity, set_members
 from ..ownership import NOBODY, owner_of, set_owner
 from ..ports import entity_of, repository_class
 from ..streams import Streaming
@@ -42,6 +42,7 @@ __all__ = ["MemorySession"]
 Load = Callable[[EntityPlan, Key, Row], Any]
 
 NOTHING = Given(())
+NO_ROW: Row = (object(),)  # no row is like this
 
 
 class MemorySession(Streaming, Usable, Session):
@@ -301,18 +302,22 @@ class MemorySession(Streaming, Usable, Session):
             for known in self._by_id.values()
             if known.entity.is_root and any(id(each) in changed for each in known.entity.tree(known.instance))
         ]
-        for known in self._by_id.values():
-            if id(known.instance) in changed:
-                known.row = ()  # no row is like this: it will be filled
+        stale = [known for known in self._by_id.values() if id(known.instance) in changed]
         for root in roots:
-            for instance in root.entity.tree(root.instance):
-                if (known_here := self.known(instance)) is not None:
-                    known_here.row = ()
+            stale += [known for each in root.entity.tree(root.instance) if (known := self.known(each)) is not None]
+        rows = {id(known.instance): known.row for known in reversed(stale)}
+        for known in stale:
+            known.row = NO_ROW
         for root in roots:
             base_row = self.transaction.view(self.store.tables[root.entity.table.name], root.key)
             found = None if base_row is None else self.find(root.entity, root.key, base_row)
             if found is not None:
                 self.load(found[0], root.key, found[1])
+        for known in stale:
+            if known.row is NO_ROW:  # another unit has removed it
+                known.row = rows[id(known.instance)]
+                documents = {attribute: known.row[each.position] for attribute, each in known.entity.documents}
+                give_back(known.entity, known.instance, as_stored(known.entity, known.instance, documents))
         self.changes.modified.clear()
 
     def _forget_everything(self) -> None:

@@ -136,10 +136,16 @@ def remember_documents(entity: EntityPlan, instance: object) -> None:
     instance_state(instance).info[DOCUMENTS] = _encoded(entity, instance)
 
 
+def remembered_documents(instance: object) -> dict[str, Any]:
+    """The JSON values of an object as its row holds them."""
+    found: dict[str, Any] = instance_state(instance).info.get(DOCUMENTS, {})
+    return found
+
+
 def mark_changed_documents(entity: EntityPlan, instance: object) -> None:
     """Tell the ORM of JSON values that were changed in place."""
-    stored = instance_state(instance).info.get(DOCUMENTS)
-    if stored is None:
+    stored = remembered_documents(instance)
+    if not stored:
         return
     values = instance_dict(instance)
     for attribute, each in entity.documents:

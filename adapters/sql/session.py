@@ -26,13 +26,13 @@ from ...domain.repository import Repository
 from ...service_layer.store import Session
 from ..aggregates import anything_expired
 from ..entities import EntityPlan
-from ..instances import Given, complete_members, stored_key
+from ..instances import Given, as_stored, complete_members, give_back, stored_key
 from ..ownership import set_owner
 from ..ports import entity_of, repository_class
 from ..streams import Streaming
 from ..tables import Key, Row
 from ..usable import Usable
-from .changes import look_over, mark_changed_documents, remember_documents
+from .changes import look_over, mark_changed_documents, remember_documents, remembered_documents
 from .engines import WriteLock
 from .errors import DRIVER_ERRORS, has_no_savepoint, is_lost, raised
 from .flush import flushed_plainly
@@ -90,6 +90,7 @@ def _deleted(orm: _Orm, instance: object) -> None:
 def _before_flush(orm: _Orm, context: Any, instances: Any) -> None:
     orm.unit.given = Given(orm.new)
     look_over(orm, orm.unit.store.schema, orm.unit, context)
+    orm.unit.keep_stored()
 
 
 @event.listens_for(_Orm, "after_flush")
@@ -118,6 +119,7 @@ class SqlSession(Streaming, Usable, Session):
         self.inserted: list[object] = []  # since the last commit
         self.deleted: list[object] = []  # since the last commit
         self.given = Given(())
+        self._stored: list[tuple[EntityPlan, object, dict[str, Any]]] = []  # what objects had before a block
         self.renewed = False  # a transaction has ended: what was loaded in it may have changed since
         self._lock = lock
         self._locked = False
@@ -178,6 +180,7 @@ class SqlSession(Streaming, Usable, Session):
             self.documents.clear()
             self.recover()
             self._lost = self._undone = False
+            self._stored.clear()
             self._end_transaction()
 
     @contextmanager
@@ -190,6 +193,7 @@ class SqlSession(Streaming, Usable, Session):
             yield
             self.flush()
             self._release(savepoint)
+            self._stored.clear()
         except BaseException:
             self._undo(savepoint)
             self._forget_since(before)
@@ -323,6 +327,7 @@ class SqlSession(Streaming, Usable, Session):
     def _undo(self, savepoint: Any) -> None:
         for entity, instance in self.documents:
             mark_changed_documents(entity, instance)  # so that the rollback expires them
+        self.keep_stored()
         try:
             savepoint.rollback()
             if self._lost:
@@ -331,6 +336,7 @@ class SqlSession(Streaming, Usable, Session):
                 return  # what was raised in the block says why, and only a rollback of the unit can follow
             self.recover()
             self._load_again()
+            self._give_back()
         except DRIVER_ERRORS as error:
             self._fail_by(error)
             if not self._undone:
@@ -345,6 +351,22 @@ class SqlSession(Streaming, Usable, Session):
                 loader = self.store.loader(entity)
                 loader.load(self, self.rows(loader.by_key, loader.key_parameters(stored_key(instance))))
         self.renewed = renewed
+
+    def keep_stored(self) -> None:
+        """Inside of a block, keep what changed objects had before: the ORM forgets it where a flush fails."""
+        if not self.orm.in_nested_transaction():
+            return
+        for state in self.orm.identity_map._modified:
+            if (instance := state.obj()) is not None:
+                entity = self.store.schema.entities[type(instance)]
+                self._stored.append((entity, instance, as_stored(entity, instance, remembered_documents(instance))))
+
+    def _give_back(self) -> None:
+        """What could not be loaded again has lost its row to another unit: it has what it had before the block."""
+        for entity, instance, stored in self._stored:
+            if instance_state(instance).expired_attributes and instance in self.orm:
+                give_back(entity, instance, stored)
+        self._stored.clear()
 
     def _forget_since(self, count: int) -> None:
         """Make new objects of those that the database does not have any more."""

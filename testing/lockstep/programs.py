@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from .asking import AddMany, Ask, Drain, RemoveWhere, Turn
+from .canned import EarlyNest, Spoil, Succeed
 from .cast import Cast, Role, Values, named
 from .questions import orders, projections, rules
 from .steps import (
@@ -87,6 +88,7 @@ def _steps(cast: Cast, unit: SearchStrategy[int], units: int) -> SearchStrategy[
         choices.append(
             st.builds(Misuse, unit, st.just(role), PICKS, st.sampled_from(MISUSES), st.sampled_from([0, 77, "c"]))
         )
+        choices += _canned(role, unit)
     mutations = {role.name: _mutations(role, unit) for role in cast.roots}
     for member in cast.roles.values():
         choices += _changes(member, unit)
@@ -107,7 +109,31 @@ def _steps(cast: Cast, unit: SearchStrategy[int], units: int) -> SearchStrategy[
     ]
     if units > 1:
         choices += [_races(cast, role, units) for role in cast.roots] * 4
+        choices += [_early_nest(role, units) for role in cast.roots]
     return st.one_of(choices)
+
+
+def _canned(role: Role, unit: SearchStrategy[int]) -> list[SearchStrategy[Any]]:
+    this = st.just(role)
+    found: list[SearchStrategy[Any]] = [
+        st.builds(Succeed, unit, this, PICKS, st.just(each.name), each.usual, role.new) for each in role.changeable
+    ]
+    if role.documents:
+        found.append(unit.flatmap(lambda one: st.builds(Spoil, st.just(one), this, _poke(role, st.just(one)))))
+    return found
+
+
+def _early_nest(role: Role, units: int) -> SearchStrategy[Step]:
+    def pair(one: int) -> SearchStrategy[Step]:
+        change = st.one_of(_mutations(role, st.just((one + 1) % units), flush=False))
+        return st.builds(EarlyNest, st.just(one), st.just(role), change)
+
+    return st.integers(0, units - 1).flatmap(pair)
+
+
+def _poke(role: Role, unit: SearchStrategy[int]) -> SearchStrategy[Poke]:
+    values = st.sampled_from([1, None, [2], {"n": "v"}, (3,)])
+    return st.builds(Poke, unit, st.just(role), PICKS, st.sampled_from(role.documents), st.integers(0, 2), values)
 
 
 def _asking(role: Role, unit: SearchStrategy[int]) -> list[SearchStrategy[Any]]:
@@ -167,15 +193,7 @@ def _changes(role: Role, unit: SearchStrategy[int]) -> list[SearchStrategy[Any]]
     if role.repository is None:
         found += _collecting(role, unit)
     if role.documents:
-        poke = st.builds(
-            Poke,
-            unit,
-            st.just(role),
-            PICKS,
-            st.sampled_from(role.documents),
-            st.integers(0, 2),
-            st.sampled_from([1, None, [2], {"n": "v"}, (3,)]),
-        )
+        poke = _poke(role, unit)
         found += [poke, poke]
     names = [each.name for each in role.changeable]
     if names and role.repository:

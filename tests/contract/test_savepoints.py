@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from decimal import Decimal
 
 import pytest
 
-from honestwork.domain import Duplicate, UnitFailed, UnitNested
+from honestwork.domain import Conflict, Duplicate, UnitFailed, UnitNested
 from honestwork.service_layer import Store
-from tests.contract.shop import Customer, Line, Order, Product, Shop, lines, products, rows, stored
+from tests.contract.shop import (
+    Customer,
+    Discount,
+    Line,
+    Money,
+    Order,
+    Parcel,
+    Product,
+    Shop,
+    lines,
+    products,
+    rows,
+    stored,
+    two_units,
+)
 
 
 class Stop(Exception):
@@ -295,3 +310,50 @@ def test_an_error_before_a_block_keeps_it_from_opening(store: Store, uow: Shop) 
         uow.commit()
 
     assert codes(store) == ["DESK", "LAMP"]
+
+
+def test_an_undone_block_gives_an_object_whose_row_is_gone_what_it_had(store: Store) -> None:
+    stored(store, Product("A1", sku="s", quantity=3, details={"n": [1]}))
+    with two_units(store) as (uow, other):
+        product = uow.products["A1"]
+        uow.commit()
+        other.products.remove(other.products["A1"])
+        other.commit()
+
+        with pytest.raises(Conflict), uow.nested():
+            product.sku = "t"
+            product.details["n"].append(2)
+
+        assert (product.sku, product.quantity, product.details) == ("s", 3, {"n": [1]})
+        assert "A1" not in uow.products
+        uow.products.add(Product("A2"))
+        uow.commit()
+
+    with Shop(store) as fresh:
+        assert [product.code for product in fresh.products.all()] == ["A2"]
+
+
+def test_an_undone_block_gives_an_aggregate_whose_rows_are_gone_the_members_it_had(store: Store) -> None:
+    order = Order([Line("a", 1, [Discount(5)]), Line("b", 2)], price=Money(Decimal("1.50"), "EUR"))
+    stored(store, order)
+    with two_units(store) as (uow, other):
+        mine = uow.orders[order.id]
+        uow.commit()
+        other.orders.remove(other.orders[order.id])
+        other.commit()
+        gone, kept = mine.lines
+
+        with pytest.raises(Conflict), uow.nested():
+            gone.discounts[0].percent = 6
+            mine.lines.remove(gone)
+            mine.lines.append(Line("c"))
+            kept.product = "d"
+            mine.price = None
+            mine.parcel = Parcel(1)
+
+        assert mine.lines == [gone, kept]
+        assert [(line.product, [each.percent for each in line.discounts]) for line in mine.lines] == [
+            ("a", [5]),
+            ("b", []),
+        ]
+        assert (mine.price, mine.parcel) == (Money(Decimal("1.50"), "EUR"), None)
