@@ -159,9 +159,17 @@ class Flush:
             return
         table = self.tables[entity.table.name]
         if self.session.renewed and self.transaction.view(table, known.key) is None:
-            return  # another unit has removed it since this one has committed
+            self._part_with(known)  # another unit has removed it since this one has committed
+            return
         self.transaction.require_writing()
         raise violation(Duplicate, table.plan.name, table.plan.key_columns, table.plan.key_name)
+
+    def _part_with(self, known: Known) -> None:
+        """This object, whose row is gone, belongs to the unit no more, nor do its members: another has its key."""
+        for each in known.entity.tree(known.instance):
+            if (lost := self.session.known(each)) is not None:
+                self.session.forget(lost)
+                self.changed.pop(id(each), None)
 
     def _find_raised(self) -> None:
         if not self.schema.has_versioned_members:

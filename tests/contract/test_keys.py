@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from honestwork.domain import BadValue, KeyChanged, MissingValue, NotFound
+from honestwork.domain import BadValue, ForeignObject, KeyChanged, MissingValue, NotFound
 from honestwork.service_layer import Store
 from tests.contract.shop import (
     Customer,
@@ -26,6 +26,7 @@ from tests.contract.shop import (
     samples,
     seats,
     stored,
+    two_units,
 )
 
 
@@ -340,3 +341,20 @@ def test_a_key_may_be_set_before_the_first_flush(store: Store, uow: Shop) -> Non
         uow.commit()
 
     assert [row["id"] for row in rows(store, orders)] == [UUID(int=7)]
+
+
+def test_an_object_whose_key_another_one_has_taken_belongs_to_the_unit_no_more(store: Store) -> None:
+    stored(store, Product("A1", sku="old"))
+    with two_units(store) as (uow, other):
+        gone = uow.products["A1"]
+        uow.commit()
+        other.products.remove(other.products["A1"])
+        other.commit()
+        uow.products.add(Product("A1", sku="new"))
+        uow.flush()
+
+        with pytest.raises(ForeignObject):
+            uow.products.remove(gone)
+        uow.commit()
+
+    assert [row["sku"] for row in rows(store, products)] == ["new"]
