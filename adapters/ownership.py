@@ -15,7 +15,7 @@ from sqlalchemy.orm.attributes import instance_state
 from .entities import EntityPlan, MembersPlan
 from .refusals import already_removed, foreign
 
-__all__ = ["NOBODY", "Unit", "owner_of", "require_own", "set_owner", "watch_arrivals"]
+__all__ = ["NOBODY", "Unit", "owner_of", "require_own", "set_owner", "watch_members"]
 
 
 class Unit(Protocol):
@@ -24,12 +24,18 @@ class Unit(Protocol):
     def attach(self, entity: EntityPlan, member: Any) -> None:
         """A new object has come to an aggregate of this unit."""
 
+    def part(self, entity: EntityPlan, member: Any) -> None:
+        """An object, or the None that stood for it, has gone from an aggregate of this unit."""
+
 
 class _Nobody:
     """The owner of what was read from a stream: no unit stores it."""
 
     def attach(self, entity: EntityPlan, member: Any) -> None:
         """What comes to such an object is not stored either."""
+
+    def part(self, entity: EntityPlan, member: Any) -> None:
+        """Nor was what goes from it."""
 
 
 NOBODY = _Nobody()
@@ -57,8 +63,8 @@ def require_own(entity: EntityPlan, aggregate: object, unit: Unit) -> None:
             require_own(children.entity, member, unit)
 
 
-def watch_arrivals(owning: EntityPlan, members: MembersPlan) -> None:
-    """From now on tell the owner's unit of each object that comes to this attribute."""
+def watch_members(owning: EntityPlan, members: MembersPlan) -> None:
+    """From now on tell the owner's unit of each object that comes to this attribute, or goes from it."""
 
     def arrived(owner: object, member: Any, *_: Any) -> None:
         unit = owner_of(owner)
@@ -71,8 +77,18 @@ def watch_arrivals(owning: EntityPlan, members: MembersPlan) -> None:
         elif instance_state(member).was_deleted:
             already_removed(members.entity, member)
 
+    def parted(owner: object, member: Any, *_: Any) -> None:
+        if (unit := owner_of(owner)) is not None:
+            unit.part(members.entity, member)
+
+    def replaced(owner: object, member: Any, before: Any, *_: Any) -> None:
+        arrived(owner, member)
+        if before is not member:
+            parted(owner, before)
+
     attribute = getattr(owning.cls, members.attribute)
     heard = "append" if members.is_collection else "set"
-    event.listen(attribute, heard, arrived)
+    event.listen(attribute, heard, arrived if members.is_collection else replaced)
+    event.listen(attribute, "remove", parted)
     # The ORM's own listener puts the object into its session. A stranger has to be refused before that.
     getattr(attribute.impl.dispatch, heard).listeners.rotate(1)

@@ -13,7 +13,7 @@ from sqlalchemy.orm.interfaces import MANYTOMANY, ONETOMANY
 
 from .entities import ChildrenPlan, EntityPlan, children_plan, entity_plan, links_plan
 from .facts import facts_of
-from .ownership import watch_arrivals
+from .ownership import watch_members
 from .tables import table_plan
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Schema:
             elif relation.direction is MANYTOMANY:
                 entity.links.append(links_plan(relation, self.entities, self.tables))
         for members in entity.relations:
-            watch_arrivals(entity, members)
+            watch_members(entity, members)
         for identity, mapper in entity.mapper.polymorphic_map.items():
             entity.subclasses[identity] = self.entities[mapper.class_]
 

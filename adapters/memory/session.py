@@ -192,6 +192,11 @@ class MemorySession(Streaming, Usable, Session):
                 if owner_of(each) is None:
                     self.attach(relation.entity, each)
 
+    def part(self, entity: EntityPlan, member: Any) -> None:
+        """A new object that has lost its owner belongs to nobody again."""
+        if id(member) in self.pending and entity.mapper._is_orphan(instance_state(member)):
+            self.detach(entity, member)
+
     def detach(self, entity: EntityPlan, member: Any) -> None:
         """Take back an object that was attached and not flushed, with its members."""
         if self.pending.pop(id(member), None) is not None:

@@ -282,6 +282,9 @@ class SqlSession(Streaming, Usable, Session):
         if not self.closed and instance_state(member).key is None and member not in self.orm:
             self.orm.add(member)
 
+    def part(self, entity: EntityPlan, member: Any) -> None:
+        """The ORM lets go by itself of a new object that has lost its owner."""
+
     def is_forgetting(self, entity: EntityPlan, aggregate: object) -> bool:
         """Is an aggregate with the same key removed, and not yet flushed?"""
         if not self.orm._deleted:

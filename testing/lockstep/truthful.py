@@ -83,15 +83,17 @@ def replay(unit: type[UnitOfWork], mapping: Mapping, database: str, program: str
 def staged(unit: type[UnitOfWork], mapping: Mapping, database: str) -> Iterator[Stage]:
     """A stage on a database, with its tables made before and dropped after."""
     store = SqlStore(database, mapping, begin="deferred", lock_timeout=0.03)
-    store.create_tables()
+    patient = SqlStore(database, mapping)  # MariaDB may be purging yet what the last program has left
+    patient.create_tables()
     try:
         with warnings.catch_warnings():
             # The ORM warns of what programs do wrong on purpose; what counts is the error that follows.
             warnings.simplefilter("ignore", SAWarning)
             yield Stage(unit, store, mapping)
     finally:
-        store.drop_tables()
         store.dispose()
+        patient.drop_tables()
+        patient.dispose()
 
 
 def play(stage: Stage, cast: Cast, steps: list[Step], units: int) -> list[str]:

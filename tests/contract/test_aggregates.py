@@ -296,6 +296,25 @@ def test_a_member_of_another_units_aggregate_cannot_be_put_in(store: Store) -> N
             theirs.flush()
 
 
+def test_a_new_member_that_was_taken_out_again_can_be_put_into_another_units_aggregate(store: Store) -> None:
+    line, parcel = Line("LAMP"), Parcel(2)
+    with two_units(store) as (uow, other):
+        order, theirs = Order([line], parcel=parcel), Order()
+        uow.orders.add(order)
+        other.orders.add(theirs)
+        order.lines.remove(line)
+        order.parcel = None
+
+        theirs.lines.append(line)
+        theirs.parcel = parcel
+        other.commit()
+
+    with Shop(store) as fresh:
+        found = fresh.orders[theirs.id]
+        assert [each.product for each in found.lines] == ["LAMP"]
+        assert found.parcel is not None
+
+
 def test_a_list_with_positions_keeps_its_order(store: Store, uow: Shop) -> None:
     order = Order(stops=[Stop("Rome"), Stop("Oslo"), Stop("Bonn")])
     stored(store, order)
