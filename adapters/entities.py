@@ -221,6 +221,16 @@ class EntityPlan:
         return list(dict.fromkeys([*(part.table for part in self.parts), *(links.table for links in self.links)]))
 
     @cached_property
+    def flushed_with(self) -> set[Mapper[Any]]:
+        """The base classes of which a flush may write objects for one of this class."""
+        reached, found = [self], {self}
+        for entity in reached:
+            new = [members.entity for members in entity.relations if members.entity not in found]
+            found.update(new)
+            reached.extend(new)
+        return {entity.mapper.base_mapper for entity in found}
+
+    @cached_property
     def stands_alone(self) -> bool:
         """Has it no members, and is it the member of nothing?"""
         return self.is_root and not self.relations

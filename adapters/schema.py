@@ -14,7 +14,7 @@ from sqlalchemy.orm.interfaces import MANYTOMANY, ONETOMANY
 from .entities import ChildrenPlan, EntityPlan, children_plan, entity_plan, links_plan
 from .facts import facts_of
 from .ownership import watch_members
-from .tables import table_plan
+from .tables import TablePlan, table_plan
 
 if TYPE_CHECKING:
     from .mapping import Mapping
@@ -29,7 +29,6 @@ class Schema:
         self.violations = mapping.violations
         self.twins = mapping.twins
         self.tables = {table.name: table_plan(table) for table in mapping.metadata.sorted_tables}
-        self.order = {name: number for number, name in enumerate(self.tables)}
         for table in self.tables.values():
             for reference in table.references:
                 self.tables[reference.target].referrers.append(reference)
@@ -42,7 +41,8 @@ class Schema:
         self.facts = {entity.cls: facts_of(entity) for entity in self.entities.values()}
         self.has_versioned_members = any(entity.version and entity.children for entity in self.entities.values())
         self.joining = {links.table for entity in self.entities.values() for links in entity.links}
-        self.references_between = self._references_between()
+        self.classes_in_order = self._classes_in_order()
+        self.order = {table.name: place for place, table in enumerate(self._tables_in_order())}
         self.giving_keys = {entity.cls: given for entity in self.entities.values() if (given := _giving_keys(entity))}
 
     def _relate(self, entity: EntityPlan) -> None:
@@ -58,23 +58,47 @@ class Schema:
         for identity, mapper in entity.mapper.polymorphic_map.items():
             entity.subclasses[identity] = self.entities[mapper.class_]
 
-    def _references_between(self) -> list[tuple[Mapper[Any], Mapper[Any]]]:
-        """(referring, target) of classes that a foreign key joins and no relationship does."""
-        mappers = {
+    def _classes_in_order(self) -> list[Mapper[Any]]:
+        """The base classes, those that are referred to first; where they refer to one another, in no special order."""
+        bases = {
             part.table.name: entity.mapper.base_mapper for entity in self.entities.values() for part in entity.parts
         }
-        related = {
-            frozenset((relation.parent.base_mapper, relation.mapper.base_mapper))
+        ordered: list[Mapper[Any]] = []
+        seen = set()
+
+        def put(base: Mapper[Any]) -> None:
+            if base in seen:
+                return
+            seen.add(base)
+            for name, own in bases.items():
+                for reference in self.tables[name].references if own is base else ():
+                    if reference.target in bases:
+                        put(bases[reference.target])
+            ordered.append(base)
+
+        for name in self.tables:
+            if name in bases:
+                put(bases[name])
+        return ordered
+
+    def _tables_in_order(self) -> list[TablePlan]:
+        """The order in which a flush writes: the tables of a class are together, what joins two follows the second."""
+        found: dict[TablePlan, None] = {}
+        done: set[str] = set()
+        joining = {
+            f"{entity.mapper._sort_key}_{links.attribute}": links
             for entity in self.entities.values()
-            for relation in entity.mapper.relationships
+            for links in entity.links
         }
-        pairs = [
-            (mappers[reference.table], mappers[reference.target])
-            for table in self.tables.values()
-            for reference in table.references
-            if reference.table in mappers and reference.target in mappers
-        ]
-        return [pair for pair in dict.fromkeys(pairs) if pair[0] is not pair[1] and frozenset(pair) not in related]
+        for base in self.classes_in_order:
+            kin = [entity for entity in self.entities.values() if entity.mapper.base_mapper is base]
+            here = {part.table for entity in kin for part in entity.parts}
+            found.update(dict.fromkeys(table for table in self.tables.values() if table in here))
+            done.update(table.name for table in here)
+            for _, links in sorted(joining.items()):
+                if links.to_owner.target in done and links.to_member.target in done:
+                    found.setdefault(links.table)
+        return list(dict.fromkeys((*found, *self.tables.values())))
 
 
 def _giving_keys(entity: EntityPlan) -> list[ChildrenPlan]:

@@ -2,12 +2,13 @@
 
 The ORM notices assignments and changes of collections. What it does not notice or does not care about
 is added here: values that would not come back, keys that were assigned, JSON values that were changed in
-place, roots whose members have changed, and tables that refer to one another without a relationship.
+place, roots whose members have changed, and the order of classes that no relationship joins.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import event
@@ -41,8 +42,7 @@ def look_over(orm: Session, schema: Schema, unit: SqlSession, context: Any) -> N
     touched = {id(each) for each in (*new, *dirty)}
     if touched and schema.has_versioned_members:
         _raise_versions(orm, schema, unit.held, touched)
-    if schema.references_between:
-        _order_tables(schema, context, {type(each) for each in (*new, *dirty, *orm.deleted)})
+    _order_classes(schema, context, {type(each) for each in (*new, *dirty, *orm.deleted)})
 
 
 def look_over_values(unit: SqlSession, new: list[object], assigned: list[object]) -> None:
@@ -115,14 +115,21 @@ def _raise_versions(orm: Session, schema: Schema, held: Iterable[object], touche
             setattr(root, version, getattr(root, version) + 1)
 
 
-def _order_tables(schema: Schema, context: Any, flushed: set[type[Any]]) -> None:
-    """Tell the ORM which rows go first where a foreign key joins classes that no relationship joins."""
-    mappers = {schema.entities[cls].mapper.base_mapper for cls in flushed}
-    for referring, target in schema.references_between:
-        if referring in mappers and target in mappers:
-            save, delete = cast("Any", _SaveUpdateAll), cast("Any", _DeleteAll)
-            context.dependencies.add((save(context, target), save(context, referring)))
-            context.dependencies.add((delete(context, referring), delete(context, target)))
+def _order_classes(schema: Schema, context: Any, flushed: set[type[Any]]) -> None:
+    """Tell the ORM which rows go first, which can be seen through constraints.
+
+    By itself it knows of foreign keys only where there is a relationship, and puts the rest in the order of names, as
+    far as relationships allow.
+    """
+    mappers = {mapper for cls in flushed for mapper in schema.entities[cls].flushed_with}
+    in_order = [mapper for mapper in schema.classes_in_order if mapper in mappers]
+    if len(in_order) < 2:
+        return
+    save, delete = cast("Any", _SaveUpdateAll), cast("Any", _DeleteAll)
+    for first, second in pairwise(in_order):
+        context.dependencies.add((save(context, first), save(context, second)))
+        context.dependencies.add((delete(context, second), delete(context, first)))
+    context.dependencies.add((save(context, in_order[-1]), delete(context, in_order[-1])))
 
 
 def watch_documents(entity: EntityPlan) -> None:

@@ -62,6 +62,7 @@ def flushed_plainly(session: SqlSession) -> bool:
     orm = session.orm
     session.given = Given(new for new in orm._new.values() if plan[type(new)].writer.entity.defaulted)
     look_over_values(session, list(orm._new.values()), [state.obj() for state in orm.identity_map._modified])
+    session.keep_stored()
     try:
         for work in plan.values():
             work.write(orm)
