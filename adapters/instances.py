@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy.orm.attributes import NO_VALUE, instance_dict, instance_state, set_committed_value
+from sqlalchemy.orm import LoaderCallableStatus
+from sqlalchemy.orm.attributes import instance_dict, instance_state, set_committed_value
 from sqlalchemy.orm.collections import collection_adapter
 
 from .entities import EntityPlan
@@ -82,7 +83,7 @@ def as_stored(entity: EntityPlan, instance: object, documents: Mapping[str, Any]
     state = instance_state(instance)
     assigned: dict[str, Any] = state.committed_state  # what was assigned since, with what it had before
     values = {name: value for name, value in instance_dict(instance).items() if name in state.manager}
-    values.update((name, value) for name, value in assigned.items() if value is not NO_VALUE)
+    values.update((name, value) for name, value in assigned.items() if value is not LoaderCallableStatus.NO_VALUE)
     for attribute, each in entity.documents:
         if attribute in documents:
             values[attribute] = each.column.decoded(documents[attribute])

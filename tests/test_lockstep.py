@@ -381,23 +381,6 @@ WORLDLY = {
         u0.flush()
         """,
     ),
-    "classes are written in one order, whatever relationships they have": (
-        292,
-        """
-        enter(u0)
-        o1 = new(Beta, id=UUID(int=1))
-        u0.betas.add(o1)
-        u0.commit()
-        leave(u0)
-        enter(u0)
-        o2 = new(Beta, id=UUID(int=1))
-        u0.betas.add(o2)
-        o3 = new(Alpha, id='a', b=b'', pair=None, tags=[
-            new(AlphaTag, line=1, a=datetime.datetime(2024, 2, 29, tzinfo=datetime.timezone.utc))])
-        u0.alphas.add(o3)
-        u0.flush()
-        """.replace("[\n            ", "["),
-    ),
     "members of a row that is taken over are parted": (
         1,
         """

@@ -349,12 +349,13 @@ def _update_part(session: MemorySession, known: Known, part: Part, wanted: Row) 
     if version is not None:
         row = (*row[: version.position], row[version.position] + 1, *row[version.position + 1 :])
     transaction.update(table, known.key, stored, row)
-    if row is not piece:
-        part.tell(instance_dict(known.instance), row)
+    seen = row if stored is before else _seen(part, row, piece, before)
+    if seen is not piece:
+        part.tell(instance_dict(known.instance), seen)
     if len(entity.parts) == 1:
-        known.row = row
+        known.row = seen
     else:
-        known.row = (*known.row[: part.piece.start], *row, *known.row[part.piece.stop :])
+        known.row = (*known.row[: part.piece.start], *seen, *known.row[part.piece.stop :])
 
 
 def _still_there(transaction: Transaction, table: MemoryTable, known: Known, part: Part) -> Row | None:
@@ -379,6 +380,16 @@ def _merged(part: Part, stored: Row, wanted: Row, before: Row) -> Row:
         [
             now if now != old else column.renewed() if column.onupdate is not None else there
             for column, there, now, old in zip(part.table.columns, stored, wanted, before, strict=True)
+        ]
+    )
+
+
+def _seen(part: Part, row: Row, wanted: Row, before: Row) -> Row:
+    """What the object has of a row that others have changed too: what was written, and else what it had."""
+    return tuple(
+        [
+            written if now != old or column.onupdate is not None else now
+            for column, written, now, old in zip(part.table.columns, row, wanted, before, strict=True)
         ]
     )
 

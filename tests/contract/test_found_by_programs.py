@@ -20,7 +20,7 @@ from honestwork.domain import (
 )
 from honestwork.service_layer import Store, UnitOfWork
 from tests.contract.conftest import STORES
-from tests.contract.shop import Customer, Discount, Line, Order, Product, Shop, stored, two_units
+from tests.contract.shop import Customer, Discount, Line, Order, Product, Seat, Shop, stored, two_units
 
 
 def test_an_aggregate_that_takes_over_a_key_keeps_nothing_of_the_old_one(store: Store, uow: Shop) -> None:
@@ -392,3 +392,34 @@ def test_a_check_of_a_length_counts_characters(box: Gadgets) -> None:
 
         with pytest.raises(CheckFailed):
             box.flush()
+
+
+def test_classes_are_written_in_one_order_whatever_joins_their_members(box: Gadgets) -> None:
+    with box:
+        box.albums.add(Album("Hejira", []))
+        box.commit()
+
+    with box:
+        box.gadgets.add(Gadget("too long"))
+        box.albums.add(Album("Hejira", [Track("Coyote")]))
+
+        with pytest.raises(Duplicate):
+            box.flush()
+
+
+def test_an_object_does_not_hear_of_what_others_have_changed_beside_it(store: Store) -> None:
+    stored(store, Seat("A", 1, guest="John"))
+    with two_units(store) as (uow, other):
+        seat = uow.seats["A", 1]
+        uow.commit()
+        other.seats["A", 1].meal = "soup"
+        other.commit()
+        seat.guest = "Jane"
+        uow.flush()
+
+        assert (seat.guest, seat.meal) == ("Jane", None)
+        seat.guest = "Jim"
+        uow.commit()
+
+    with Shop(store) as fresh:
+        assert (fresh.seats["A", 1].guest, fresh.seats["A", 1].meal) == ("Jim", "soup")
