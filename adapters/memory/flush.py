@@ -19,7 +19,7 @@ from sqlalchemy.orm.attributes import get_history, instance_dict, instance_state
 
 from ...domain.errors import Duplicate
 from ..aggregates import members_touched
-from ..entities import ChildrenPlan, EntityPlan, LinksPlan, Part
+from ..entities import ChildrenPlan, EntityPlan, FieldPlan, LinksPlan, Part
 from ..instances import complete_members
 from ..lookover import look_over_changed, look_over_new, look_over_removed
 from ..refusals import foreign
@@ -349,7 +349,7 @@ def _update_part(session: MemorySession, known: Known, part: Part, wanted: Row) 
     if version is not None:
         row = (*row[: version.position], row[version.position] + 1, *row[version.position + 1 :])
     transaction.update(table, known.key, stored, row)
-    seen = row if stored is before else _seen(part, row, piece, before)
+    seen = row if stored is before else _seen(part, row, piece, before, version)
     if seen is not piece:
         part.tell(instance_dict(known.instance), seen)
     if len(entity.parts) == 1:
@@ -384,11 +384,12 @@ def _merged(part: Part, stored: Row, wanted: Row, before: Row) -> Row:
     )
 
 
-def _seen(part: Part, row: Row, wanted: Row, before: Row) -> Row:
-    """What the object has of a row that others have changed too: what was written, and else what it had."""
+def _seen(part: Part, row: Row, wanted: Row, before: Row, version: FieldPlan | None) -> Row:
+    """What the object has of a row that others may have changed too: what was written, and else what it had."""
+    counted = None if version is None else version.column
     return tuple(
         [
-            written if now != old or column.onupdate is not None else now
+            written if now != old or column.onupdate is not None or column is counted else now
             for column, written, now, old in zip(part.table.columns, row, wanted, before, strict=True)
         ]
     )
