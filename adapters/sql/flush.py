@@ -61,7 +61,12 @@ def flushed_plainly(session: SqlSession) -> bool:
         return False
     orm = session.orm
     session.given = Given(new for new in orm._new.values() if plan[type(new)].writer.entity.defaulted)
-    look_over_values(session, list(orm._new.values()), [state.obj() for state in orm.identity_map._modified])
+    modified = orm.identity_map._modified
+    count = len(modified)
+    look_over_values(session, list(orm._new.values()), [state.obj() for state in modified])
+    if len(modified) < count:  # a new object has taken the key of one whose row is gone
+        for work in plan.values():
+            work.changed = [noted for noted in work.changed if noted[0] in modified]
     session.keep_stored()
     try:
         for work in plan.values():

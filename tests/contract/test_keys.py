@@ -358,3 +358,18 @@ def test_an_object_whose_key_another_one_has_taken_belongs_to_the_unit_no_more(s
         uow.commit()
 
     assert [row["sku"] for row in rows(store, products)] == ["new"]
+
+
+def test_a_change_of_an_object_whose_key_another_one_has_taken_is_not_stored(store: Store) -> None:
+    stored(store, Seat("A", 1, guest="John"))
+    with two_units(store) as (uow, other):
+        gone = uow.seats["A", 1]
+        uow.commit()
+        other.seats.remove(other.seats["A", 1])
+        other.commit()
+        gone.guest = "Jane"
+        uow.seats.add(Seat("A", 1, guest="Jim"))
+        uow.commit()
+
+    with Shop(store) as fresh:
+        assert [seat.guest for seat in fresh.seats] == ["Jim"]
