@@ -221,6 +221,15 @@ class EntityPlan:
         return list(dict.fromkeys([*(part.table for part in self.parts), *(links.table for links in self.links)]))
 
     @cached_property
+    def key_giving(self) -> list[ChildrenPlan]:
+        """Those of its children whose key has this one's in it."""
+        return [
+            children
+            for children in self.children
+            if any(attribute in children.entity.key_attributes for attribute, _ in children.adopted)
+        ]
+
+    @cached_property
     def flushed_with(self) -> set[Mapper[Any]]:
         """The base classes of which a flush may write objects for one of this class."""
         reached, found = [self], {self}

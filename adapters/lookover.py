@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
-from sqlalchemy.orm.attributes import instance_dict, instance_state
+from sqlalchemy.orm.attributes import get_history, instance_dict, instance_state
 
 from ..domain.errors import BadValue, Duplicate, KeyChanged, MissingValue
 from .entities import EntityPlan
@@ -49,6 +49,8 @@ def _look_over_one(entity: EntityPlan, instance: object) -> None:
     if entity.discriminator is not None:
         _require_own_kind(entity, values)
     entity.guard_new(values)
+    if entity.key_giving:
+        _refuse_moves(entity, instance)
     if entity.links:
         link_once(entity, instance)
 
@@ -94,6 +96,26 @@ def _refuse_assignments(entity: EntityPlan, instance: object) -> None:
         )
     if entity.discriminator is not None:
         _require_own_kind(entity, values)
+    if entity.key_giving:
+        _refuse_moves(entity, instance)
+
+
+def _refuse_moves(entity: EntityPlan, owner: object) -> None:
+    """A member that has its owner's key in its own stays with its owner."""
+    values = instance_dict(owner)
+    for children in entity.key_giving:
+        names = children.entity.key_attributes
+        for member in get_history(owner, children.attribute).added or ():
+            stored: Any = None if member is None else instance_state(member).key
+            if stored is not None and any(
+                stored[1][names.index(attribute)] != values.get(source)
+                for attribute, source in children.adopted
+                if attribute in names
+            ):
+                raise KeyChanged(
+                    f"{children.entity.name} has the key of its owner in its own, and was moved to another"
+                    f" {entity.name}: the key of what is stored never changes; remove it and add a new one"
+                )
 
 
 def _require_own_kind(entity: EntityPlan, values: dict[str, Any]) -> None:

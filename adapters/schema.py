@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.orm import Mapper
 from sqlalchemy.orm.interfaces import MANYTOMANY, ONETOMANY
 
-from .entities import ChildrenPlan, EntityPlan, children_plan, entity_plan, links_plan
+from .entities import EntityPlan, children_plan, entity_plan, links_plan
 from .facts import facts_of
 from .ownership import watch_members
 from .tables import TablePlan, table_plan
@@ -43,7 +43,7 @@ class Schema:
         self.joining = {links.table for entity in self.entities.values() for links in entity.links}
         self.classes_in_order = self._classes_in_order()
         self.order = {table.name: place for place, table in enumerate(self._tables_in_order())}
-        self.giving_keys = {entity.cls: given for entity in self.entities.values() if (given := _giving_keys(entity))}
+        self.giving_keys = {entity.cls: entity.key_giving for entity in self.entities.values() if entity.key_giving}
 
     def _relate(self, entity: EntityPlan) -> None:
         for relation in entity.mapper.relationships:
@@ -99,12 +99,3 @@ class Schema:
                 if links.to_owner.target in done and links.to_member.target in done:
                     found.setdefault(links.table)
         return list(dict.fromkeys((*found, *self.tables.values())))
-
-
-def _giving_keys(entity: EntityPlan) -> list[ChildrenPlan]:
-    """Those of its children whose key has the owner's in it."""
-    return [
-        children
-        for children in entity.children
-        if any(attribute in children.entity.key_attributes for attribute, _ in children.adopted)
-    ]

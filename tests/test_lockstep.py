@@ -78,6 +78,7 @@ def test_random_programs_of_two_units_agree_on_mariadb(mariadb_url: str) -> None
 
 def test_a_users_own_mapping_is_proven_with_one_call(sqlite_url: str) -> None:
     assert_truthful(Shop, shop(), sqlite_url, examples=10, units=1)
+    assert_truthful(Shop, shop(), "sqlite://", examples=2, units=1)
 
 
 def test_three_units_are_played_too(sqlite_url: str) -> None:

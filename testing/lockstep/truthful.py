@@ -14,6 +14,7 @@ from hypothesis.strategies import SearchStrategy
 from sqlalchemy.exc import SAWarning
 
 from ...adapters.mapping import Mapping
+from ...adapters.sql.engines import in_memory
 from ...adapters.sql.store import SqlStore
 from ...service_layer.unit_of_work import UnitOfWork
 from .cast import Cast, Values
@@ -83,7 +84,8 @@ def replay(unit: type[UnitOfWork], mapping: Mapping, database: str, program: str
 def staged(unit: type[UnitOfWork], mapping: Mapping, database: str) -> Iterator[Stage]:
     """A stage on a database, with its tables made before and dropped after."""
     store = SqlStore(database, mapping, begin="deferred", lock_timeout=0.03)
-    patient = SqlStore(database, mapping)  # MariaDB may be purging yet what the last program has left
+    # MariaDB may still be purging what the last program has left. A database in memory is the store's alone.
+    patient = store if in_memory(store.engine.url) else SqlStore(database, mapping)
     patient.create_tables()
     try:
         with warnings.catch_warnings():
@@ -91,7 +93,8 @@ def staged(unit: type[UnitOfWork], mapping: Mapping, database: str) -> Iterator[
             warnings.simplefilter("ignore", SAWarning)
             yield Stage(unit, store, mapping)
     finally:
-        store.dispose()
+        if patient is not store:
+            store.dispose()
         patient.drop_tables()
         patient.dispose()
 

@@ -45,6 +45,7 @@ from honestwork.domain import (
     CheckFailed,
     ConstraintViolated,
     Duplicate,
+    KeyChanged,
     MissingValue,
     ReferenceViolated,
     Repository,
@@ -764,6 +765,29 @@ def test_a_member_whose_key_has_the_owners_in_it_is_there_once(books: Any) -> No
 
     assert facts(again) == (Duplicate, "chapters", ("book", "number"), "pk_chapters")
     assert facts(twice) == (Duplicate, "chapters", ("book", "number"), "pk_chapters")
+
+
+def test_a_member_whose_key_has_the_owners_in_it_stays_with_its_owner(books: Any) -> None:
+    def moved_to_another() -> None:
+        with books:
+            books.books["2"].chapters.append(books.books["1"].chapters.pop(0))
+            books.commit()
+
+    def moved_to_a_new_one() -> None:
+        with books:
+            kind = type(books.books["1"])
+            books.books.add(kind(id="3", chapters=[books.books["1"].chapters.pop(0)]))
+            books.commit()
+
+    for move in (moved_to_another, moved_to_a_new_one):
+        with pytest.raises(KeyChanged, match="remove it and add a new one"):
+            move()
+
+    with books:
+        chapters = books.books["1"].chapters
+        chapters.append(chapters.pop(0))
+        books.commit()
+        assert [each.number for each in chapters] == [2, 1]
 
 
 @pytest.mark.parametrize("by_hand", [False, True])
