@@ -223,8 +223,8 @@ class SqlSession(Streaming, Usable, Session):
             raised(error, self.store.schema)
 
     def has_row(self, entity: EntityPlan, key: Key) -> bool:
-        """Is there a row with this key, as this unit's transaction sees it?"""
-        loader = self.store.loader(entity)
+        """Is there a row with this key, as this unit's transaction sees it? It may be that of another subclass."""
+        loader = self.store.loader(self.store.schema.entities[entity.identity_class])
         return bool(self.rows(loader.by_key, loader.key_parameters(key)))
 
     def hold(self, entity: EntityPlan, instances: Sequence[object]) -> None:

@@ -717,6 +717,28 @@ def test_a_member_that_is_given_its_owner_is_stored(make_store: MakeStore) -> No
         assert [len(thing.members) for thing in uow.things] == [0, 1]
 
 
+def test_a_key_that_an_object_of_another_subclass_has_is_taken(make_store: MakeStore) -> None:
+    mapping = Mapping()
+    thing = fresh()
+    tool = fresh(thing)
+    kind, name = Column("kind", String(9), nullable=False), Column("name", String(9))
+    things(mapping, kind, name, cls=thing, polymorphic_on=kind, polymorphic_identity="thing")
+    mapping.aggregate(tool, inherits=thing, polymorphic_identity="tool")
+    uow = units(things=thing, tools=tool)(make_store(mapping))
+    add(uow, "things", thing(id="1", name="old"))
+
+    with uow:
+        old = uow.things["1"]
+        uow.commit()
+        with pytest.raises(Duplicate), uow.nested():
+            uow.tools.add(tool(id="1", name="new"))
+        old.name = "changed"
+        uow.commit()
+
+    with uow:
+        assert [each.name for each in uow.things] == ["changed"]
+
+
 @pytest.fixture
 def books(make_store: MakeStore) -> Any:
     """Books with chapters, whose key is that of the book and a number."""
