@@ -133,7 +133,8 @@ class Transaction:
         if table.uniques:
             self._check_uniques(table, key, row, old)
         if table.references:
-            self._check_references(table, row, old)
+            known = None if self._has_written(table, key) else old
+            self._check_references(table, row, known)
         self._put(self._overlays.get(table) or self._overlay(table), key, row)
 
     def delete(self, table: MemoryTable, key: Key) -> None:
@@ -231,6 +232,10 @@ class Transaction:
             if _is_known_otherwise(targets.plan, seen, self._newest(targets, target)):
                 raise conflict("the row that is referred to has been removed, or is known by another value")
             self._share(targets, target)
+
+    def _has_written(self, table: MemoryTable, key: Key) -> bool:
+        """Is the row as it stands this transaction's? Then PostgreSQL checks its references again, changed or not."""
+        return (overlay := self._overlays.get(table)) is not None and key in overlay.rows
 
     def _check_unreferred(self, reference: Reference, key: Key) -> None:
         table = self.store.tables[reference.table]

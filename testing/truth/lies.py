@@ -162,7 +162,7 @@ LIES = [
     Lie("new rows may refer to nothing", "alone", TRANSACTION,
         "            self._check_references(table, row, None)\n", "            pass\n"),
     Lie("changed rows may refer to nothing", "alone", TRANSACTION,
-        "            self._check_references(table, row, old)\n", "            pass\n"),
+        "            self._check_references(table, row, known)\n", "            pass\n"),
     Lie("a row that others refer to can be deleted", "alone", TRANSACTION,
         "            self._check_unreferred(reference, key)\n", "            pass\n"),
     # What is asked in Python

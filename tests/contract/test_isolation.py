@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tests.contract.shop import (
     Customer,
     Discount,
     Line,
+    Money,
     Order,
     Product,
     customers,
@@ -466,6 +468,24 @@ def test_what_a_new_row_refers_to_cannot_be_removed_meanwhile(store: Store) -> N
 
         assert outcome(two.commit) in (ReferenceViolated, Conflict)
     assert len(rows(store, customers)) == 1
+
+
+def test_a_row_that_is_written_twice_keeps_what_it_refers_to(store: Store) -> None:
+    """PostgreSQL checks the references of a row again that the same transaction has written, and locks their targets."""
+    customer = Customer("john@example.org")
+    stored(store, customer)
+    order = Order(customer_id=customer.id)
+    stored(store, order)
+    with two_units(store) as (one, two):
+        mine = one.orders[order.id]
+        mine.price = Money(Decimal(1), "EUR")
+        one.flush()
+        mine.price = None
+        one.flush()
+        two.customers.remove(two.customers[customer.id])
+
+        on_mariadb = isinstance(store, SqlStore) and store.engine.dialect.name == "mariadb"
+        assert outcome(two.flush) is (ReferenceViolated if on_mariadb else Conflict)
 
 
 def test_what_is_referred_to_by_what_another_unit_is_removing_cannot_be_removed_yet(store: Store) -> None:
