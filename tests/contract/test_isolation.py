@@ -471,7 +471,7 @@ def test_what_a_new_row_refers_to_cannot_be_removed_meanwhile(store: Store) -> N
 
 
 def test_a_row_that_is_written_twice_keeps_what_it_refers_to(store: Store) -> None:
-    """PostgreSQL checks the references of a row again that the same transaction has written, and locks their targets."""
+    """PostgreSQL checks again what a row refers to that the transaction has written before, and locks it."""
     customer = Customer("john@example.org")
     stored(store, customer)
     order = Order(customer_id=customer.id)
