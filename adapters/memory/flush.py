@@ -286,9 +286,11 @@ class Flush:
                         self._unlink(links, known.instance, member)
 
     def _unlink(self, links: LinksPlan, holder: Any, member: Any) -> None:
-        key = links.table.key(links.row(self._key(holder), self._key(member)))
-        if self.transaction.view(self.tables[links.table.name], key) is not None:
-            self.transaction.delete(self.tables[links.table.name], key)
+        key, table = links.table.key(links.row(self._key(holder), self._key(member))), self.tables[links.table.name]
+        self.transaction.require_writing()
+        if self.transaction.view(table, key) is None:
+            raise conflict("the two are joined no more")
+        self.transaction.delete(table, key)
 
     def _settle(self) -> None:
         session = self.session

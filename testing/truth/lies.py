@@ -59,7 +59,7 @@ LIES = [
     Lie("find does not flush", "alone", SEARCHING, "        self.session.flush()\n", ""),
     Lie("each get makes an object of its own", "alone", SESSION,
         "known = self._known[entity.identity_class].get(key)\n", "known = None\n"),
-    Lie("two units share their objects", "alone", SESSION,
+    Lie("two units share their objects", "together", SESSION,
         "self._known: dict[type[Any], dict[Key, Known]] = defaultdict(dict)\n",
         "self._known: dict[type[Any], dict[Key, Known]] = store.__dict__.setdefault('shared', defaultdict(dict))\n"),
     Lie("two units share JSON values", "alone", SESSION,

@@ -13,6 +13,7 @@ from honestwork.domain import (
     AlreadyRemoved,
     BadValue,
     CheckFailed,
+    Conflict,
     Duplicate,
     KeyChanged,
     Repository,
@@ -301,6 +302,12 @@ def box(request: pytest.FixtureRequest) -> Iterator[Gadgets]:
     store.dispose()
 
 
+@pytest.fixture
+def two_boxes(box: Gadgets) -> tuple[Gadgets, Gadgets]:
+    """Two units of work on one such store."""
+    return box, Gadgets(box._store)
+
+
 def test_what_onupdate_gives_is_guarded(box: Gadgets) -> None:
     with box:
         box.gadgets.add(Gadget("a"))
@@ -423,3 +430,20 @@ def test_an_object_does_not_hear_of_what_others_have_changed_beside_it(store: St
 
     with Shop(store) as fresh:
         assert (fresh.seats["A", 1].guest, fresh.seats["A", 1].meal) == ("Jim", "soup")
+
+
+def test_what_another_unit_has_parted_cannot_be_parted_again(two_boxes: tuple[Gadgets, Gadgets]) -> None:
+    one, two = two_boxes
+    with one:
+        one.albums.add(Album("Hejira", [Track("Amelia"), Track("Coyote")]))
+        one.commit()
+
+    with one, two:
+        album = one.albums["Hejira"]
+        one.commit()
+        two.albums["Hejira"].singles.clear()
+        two.commit()
+        album.singles.clear()
+
+        with pytest.raises(Conflict):
+            one.commit()
