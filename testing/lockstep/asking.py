@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .cast import Role, Values
 from .source import Expression, call
-from .steps import Step
+from .steps import Collect, Link, Step
 
 if TYPE_CHECKING:
     from .player import Player
@@ -77,13 +77,14 @@ class Turn(Step):
 
 @dataclass(frozen=True)
 class Drain(Step):
-    """Read a stream, or a part of it; what it gives belongs to nobody. A transaction may end in between."""
+    """Read a stream, or a part of it. A transaction may end in between; what is read may change, which nobody stores."""
 
     unit: int
     role: Role
     rule: str
     order: str | None
     ending: str | None
+    change: Collect | Link | None = None
 
     def play(self, player: Player) -> None:
         repository = f"{player.entered(self.unit)}.{self.role.repository}"
@@ -92,10 +93,14 @@ class Drain(Step):
             f"{stream} = {call(f'{repository}.stream', Expression(self.rule), **_given(order_by=self.order))}"
         ):
             return
-        player.play(f"{player.fresh_list()} = take({stream}, 1)")
+        name = player.fresh()
+        found = player.play(f"{player.fresh_list()} = take({stream}, 1)") and player.is_known(name)
         if self.ending is not None:
             player.settle(self.unit, self.ending)
         player.play(f"{player.fresh_list()} = take({stream}, 9)")
+        if found and self.change is not None and player.is_known(name) and player.is_open(self.unit):
+            self.change.on(player, name)
+            player.settle(self.unit, "flush")
 
 
 @dataclass(frozen=True)

@@ -194,6 +194,10 @@ class Player:
         parts = [f"{name}.{each}" for each in self.role_of(name).entity.key_attributes]
         return parts[0] if len(parts) == 1 else f"({', '.join(parts)})"
 
+    def is_known(self, name: str) -> bool:
+        """Is there an object of this name?"""
+        return name in self.referee.memory.namespace
+
     def is_deleted(self, name: str) -> bool:
         """Has its row been deleted, or has it been removed before it had one?"""
         instance = self.referee.memory.namespace[name]

@@ -143,10 +143,11 @@ def _asking(role: Role, unit: SearchStrategy[int]) -> list[SearchStrategy[Any]]:
         Ask, unit, this, st.sampled_from(ASKS), rule, order, projections(role), limit, st.sampled_from([0, 0, 1])
     )
     between = st.one_of(st.none(), st.one_of(_mutations(role, unit)))
+    change = st.one_of(st.none(), *_collecting(role, unit))
     return [
         *[ask] * 4,
         st.builds(Turn, unit, this, rule, order, st.integers(1, 2), between),
-        st.builds(Drain, unit, this, rule, order, st.sampled_from([None, None, "flush", "commit", "rollback"])),
+        st.builds(Drain, unit, this, rule, order, st.sampled_from([None, None, "flush", "commit", "rollback"]), change),
         st.builds(RemoveWhere, unit, this, rule, st.booleans()),
         st.builds(
             AddMany, unit, this, st.lists(role.new, max_size=3).map(tuple), st.one_of(st.none(), st.none(), PICKS)
