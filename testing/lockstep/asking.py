@@ -77,7 +77,7 @@ class Turn(Step):
 
 @dataclass(frozen=True)
 class Drain(Step):
-    """Read a stream, or a part of it. A transaction may end in between; what is read may change, which nobody stores."""
+    """Read a stream, or a part of it. A transaction may end in between; what was read may change, for nobody."""
 
     unit: int
     role: Role
@@ -99,7 +99,11 @@ class Drain(Step):
             player.settle(self.unit, self.ending)
         player.play(f"{player.fresh_list()} = take({stream}, 9)")
         if found and self.change is not None and player.is_known(name) and player.is_open(self.unit):
-            self.change.on(player, name)
+            self._change(player, self.change, name)
+
+    def _change(self, player: Player, change: Collect | Link, name: str) -> None:
+        if change.role.entity.covers(player.role_of(name).entity):
+            change.on(player, name)
             player.settle(self.unit, "flush")
 
 
