@@ -146,7 +146,7 @@ class Flush:
             look_over_changed([(known.entity, known.instance) for known in self.assigned])
         if self.removed:
             look_over_removed((known.entity, known.instance) for known in self.removed.values())
-        for entity, instance in self.new.values():
+        for entity, instance in [*self.new.values()]:
             if entity.table.generated is None:
                 self._look_over_key(entity, instance)
 
@@ -170,6 +170,8 @@ class Flush:
             if (lost := self.session.known(each)) is not None:
                 self.session.forget(lost)
                 self.changed.pop(id(each), None)
+            else:
+                self.session.detach(self.schema.entities[type(each)], each)
 
     def _find_raised(self) -> None:
         if not self.schema.has_versioned_members:

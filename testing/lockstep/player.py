@@ -196,7 +196,7 @@ class Player:
 
     def is_known(self, name: str) -> bool:
         """Is there an object of this name?"""
-        return name in self.referee.memory.namespace
+        return self.referee.memory.namespace.get(name) is not None
 
     def is_deleted(self, name: str) -> bool:
         """Has its row been deleted, or has it been removed before it had one?"""

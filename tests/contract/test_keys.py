@@ -373,3 +373,22 @@ def test_a_change_of_an_object_whose_key_another_one_has_taken_is_not_stored(sto
 
     with Shop(store) as fresh:
         assert [seat.guest for seat in fresh.seats] == ["Jim"]
+
+
+def test_a_new_member_of_an_aggregate_whose_key_another_one_has_taken_is_not_stored(store: Store) -> None:
+    old = Order([Line("LAMP")])
+    stored(store, old)
+    with two_units(store) as (uow, other):
+        gone = uow.orders[old.id]
+        uow.commit()
+        other.orders.remove(other.orders[old.id])
+        other.commit()
+        new = Order([Line("DESK")])
+        new.id = old.id
+        uow.orders.add(new)
+        sofa = Line("SOFA")
+        gone.lines.append(sofa)
+        uow.commit()
+
+        assert not hasattr(sofa, "id") or sofa.id is None
+    assert [row["product"] for row in rows(store, lines)] == ["DESK"]
