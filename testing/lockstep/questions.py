@@ -27,7 +27,8 @@ def rules(role: Role) -> Sources:
 def _rules(role: Role) -> Sources:
     members = list(_of_members(role))
     own = _conditions(role, "each").map(str)  # in one piece, or each of its many kinds would count as one choice here
-    leaves = st.one_of([own, own, st.just("True"), *([st.one_of(members).map(str)] if members else [])])
+    of_members = [st.one_of(members).map(str)] if members else []
+    leaves = st.one_of([own, own, st.just("True"), *of_members, *of_members, *of_members])
     formulas = st.recursive(
         leaves,
         lambda part: st.one_of(

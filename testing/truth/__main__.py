@@ -30,7 +30,7 @@ from .lies import LIES
 __all__ = ["main"]
 
 CHUNK = 125
-BUDGET = 2000  # programs for a lie to show in: most show in fifty, and one that shows ends its hunt
+BUDGET = 5000  # programs for a lie to show in: most show in fifty, the shyest in a thousand, and that ends its hunt
 
 Home = dict[str, str]  # the URLs of one worker's databases, by their names
 Work = Callable[[Home], None]
