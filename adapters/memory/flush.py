@@ -141,6 +141,7 @@ class Flush:
 
     def _look_over(self) -> None:
         if self.new:
+            self._give_keys_of_owners()
             look_over_new(self.new.values())
         if self.assigned:
             look_over_changed([(known.entity, known.instance) for known in self.assigned])
@@ -149,6 +150,14 @@ class Flush:
         for entity, instance in [*self.new.values()]:
             if entity.table.generated is None:
                 self._look_over_key(entity, instance)
+
+    def _give_keys_of_owners(self) -> None:
+        """Where the owner's key is part of a member's, one that is given twice is found before anything is written."""
+        for _, instance in self.new.values() if self.schema.giving_keys and self.adopted else ():
+            if id(instance) in self.adopted:
+                children, owner = self.adopted[id(instance)]
+                if children in self.schema.giving_keys.get(type(owner), ()):
+                    self._adopt(instance)
 
     def _look_over_key(self, entity: EntityPlan, instance: Any) -> None:
         """A key that this unit has an object for is taken, whatever others have done to its row."""

@@ -789,6 +789,16 @@ def test_a_member_whose_key_has_the_owners_in_it_is_there_once(books: Any) -> No
     assert facts(twice) == (Duplicate, "chapters", ("book", "number"), "pk_chapters")
 
 
+def test_a_key_that_two_new_members_have_is_told_before_a_unit_says_that_it_is_for_reading(books: Any) -> None:
+    def read() -> None:
+        with books.reading():
+            twice = [books.chapter(number=1), books.chapter(number=1)]
+            books.books.add(type(books.books["1"])(id="3", chapters=twice))
+            books.flush()
+
+    assert facts(read) == (Duplicate, "chapters", ("book", "number"), "pk_chapters")
+
+
 def test_a_member_whose_key_has_the_owners_in_it_stays_with_its_owner(books: Any) -> None:
     def moved_to_another() -> None:
         with books:
