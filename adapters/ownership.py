@@ -71,6 +71,7 @@ def watch_members(owning: EntityPlan, members: MembersPlan) -> None:
         if unit is None or member is None:
             return
         if owner_of(member) is None:
+            instance_state(member)._orphaned_outside_of_session = False  # as the ORM does where it has a session
             unit.attach(members.entity, member)
         elif owner_of(member) is not unit:
             foreign(members.entity, member)

@@ -382,6 +382,31 @@ WORLDLY = {
         u0.flush()
         """,
     ),
+    "a new member that was taken out is not linked": (
+        77,
+        """
+        enter(u0)
+        o1 = new(Beta, b=b'', c=datetime.date(2024, 2, 29), alpha_id=None, tags=[new(BetaTag, a=0.0)])
+        o1.marks.append(o1.tags[0])
+        u0.betas.add(o1)
+        o1.tags.pop(0)
+        u0.commit()
+        """,
+    ),
+    "a new member that was taken out and is linked again misses its owner": (
+        111,
+        """
+        enter(u0)
+        o1 = new(Alpha, id='a', a=Decimal('1'), b=Decimal('1'), c=Decimal('1'), tags=[])
+        u0.alphas.add(o1)
+        u0.commit()
+        o2 = new(AlphaTag, code='a', number=1, a=Decimal('1'), b=datetime.date(2024, 2, 29), c={})
+        o1.tags.append(o2)
+        o1.tags.pop(0)
+        o1.marks.append(o2)
+        u0.commit()
+        """,
+    ),
     "members of a row that is taken over are parted": (
         1,
         """

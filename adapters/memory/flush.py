@@ -102,8 +102,9 @@ class Flush:
     def _collect_members(self) -> None:
         session = self.session
         for entity, instance in list(self.new.values()):
-            if not entity.is_root and entity.mapper._is_orphan(instance_state(instance)):
-                session.detach(entity, instance)
+            state = instance_state(instance)
+            if not entity.is_root and state._orphaned_outside_of_session and entity.mapper._is_orphan(state):
+                session.detach(entity, instance)  # as the ORM does; others are written, and miss their owner
         for entity, instance in self.new.values():
             self._collect_adopted(entity, instance)
         for known in list(self.changed.values()):
@@ -282,6 +283,8 @@ class Flush:
                 self._unlink(links, instance, member)
         for links, instance, history in changes:
             for member in history.added or ():
+                if id(member) not in self.new and self.session.known(member) is None:
+                    continue  # nobody stores it
                 row = links.row(self._key(instance), self._key(member))
                 key = links.table.key(row)
                 if self.transaction.view(self.tables[table.name], key) is None:

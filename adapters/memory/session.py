@@ -195,6 +195,7 @@ class MemorySession(Streaming, Usable, Session):
     def part(self, entity: EntityPlan, member: Any) -> None:
         """A new object that has lost its owner belongs to nobody again."""
         if id(member) in self.pending and entity.mapper._is_orphan(instance_state(member)):
+            instance_state(member)._orphaned_outside_of_session = False  # it was this unit's
             self.detach(entity, member)
 
     def detach(self, entity: EntityPlan, member: Any) -> None:
