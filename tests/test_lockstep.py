@@ -407,6 +407,21 @@ WORLDLY = {
         u0.commit()
         """,
     ),
+    "what a stream has given of an undone transaction has a key that another row may get": (
+        176,
+        """
+        enter(u0)
+        o1 = new(Alpha, a=Colour.RED, pair=Pair(number=1, text='a'), parts=[])
+        u0.alphas.add(o1)
+        stream_1 = u0.alphas.stream(lambda each: True)
+        found_2 = take(stream_1, 9)
+        u0.rollback()
+        o3 = new(Alpha, a=Colour.RED, pair=Pair(number=1, text='a'), parts=[])
+        u0.alphas.add(o3)
+        scramble(o2)
+        u0.commit()
+        """,
+    ),
     "members of a row that is taken over are parted": (
         1,
         """

@@ -272,6 +272,9 @@ class Referee:
             if made >= depth:
                 del workspace.objects[name]
                 (self.stale if self._refers_to_undone(name) else self.unowned).add(name)
+        streamed = {name for name in self.finished if self._refers_to_undone(name)}
+        self.finished -= streamed
+        self.stale |= streamed
 
     def _refers_to_undone(self, name: str) -> bool:
         """Has an object kept a generated key that was undone? SQLite may give it again, to another row."""
