@@ -407,6 +407,19 @@ WORLDLY = {
         u0.commit()
         """,
     ),
+    "a new member that was taken out before its unit knew of it misses its owner when it is linked": (
+        111,
+        """
+        enter(u0)
+        o1 = new(Alpha, id='a', a=Decimal('1'), b=Decimal('1'), c=Decimal('1'), tags=[])
+        o2 = new(AlphaTag, code='a', number=1, a=Decimal('1'), b=datetime.date(2024, 2, 29), c={})
+        o1.tags.append(o2)
+        o1.tags.pop(0)
+        u0.alphas.add(o1)
+        o1.marks.append(o2)
+        u0.commit()
+        """,
+    ),
     "what a stream has given of an undone transaction has a key that another row may get": (
         176,
         """

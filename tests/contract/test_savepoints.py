@@ -17,6 +17,7 @@ from tests.contract.shop import (
     Order,
     Parcel,
     Product,
+    Seat,
     Shop,
     lines,
     products,
@@ -331,6 +332,20 @@ def test_an_undone_block_gives_an_object_whose_row_is_gone_what_it_had(store: St
 
     with Shop(store) as fresh:
         assert [product.code for product in fresh.products.all()] == ["A2"]
+
+
+def test_an_undone_block_gives_an_object_of_one_plain_row_what_it_had(store: Store) -> None:
+    stored(store, Seat("A", 1, guest="John"))
+    with two_units(store) as (uow, other):
+        seat = uow.seats["A", 1]
+        uow.commit()
+        other.seats.remove(other.seats["A", 1])
+        other.commit()
+
+        with pytest.raises(Conflict), uow.nested():
+            seat.guest = "Jane"
+
+        assert (seat.guest, seat.meal) == ("John", None)
 
 
 def test_an_undone_block_gives_an_aggregate_whose_rows_are_gone_the_members_it_had(store: Store) -> None:
