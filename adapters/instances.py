@@ -19,7 +19,7 @@ from sqlalchemy.orm import LoaderCallableStatus
 from sqlalchemy.orm.attributes import instance_dict, instance_state, set_committed_value
 from sqlalchemy.orm.collections import collection_adapter
 
-from .entities import EntityPlan
+from .entities import ChildrenPlan, EntityPlan
 from .tables import Key
 
 __all__ = [
@@ -31,8 +31,10 @@ __all__ = [
     "give_back",
     "identity",
     "link_once",
+    "set_children",
     "set_members",
     "stored_key",
+    "stored_order",
 ]
 
 
@@ -52,6 +54,12 @@ def stored_key(instance: object) -> Key:
     return key[1] if len(key[1]) > 1 else key[1][0]
 
 
+def stored_order(instance: object) -> Any:
+    """Sorts objects that stand for rows, in the same order on every store."""
+    key: Any = instance_state(instance).key
+    return key[0].__name__, key[1]
+
+
 def fill(entity: EntityPlan, instance: Any, values: Sequence[Any]) -> None:
     """Give an object its values, as if it had just been loaded.
 
@@ -66,6 +74,15 @@ def fill(entity: EntityPlan, instance: Any, values: Sequence[Any]) -> None:
 def set_members(instance: Any, attribute: str, members: Any) -> None:
     """Give an object its members, or its owner, as if they had just been loaded."""
     set_committed_value(instance, attribute, members)
+
+
+def set_children(owner: Any, children: ChildrenPlan, found: list[Any]) -> None:
+    """Give an owner its children, and them their owner, as if all had just been loaded."""
+    set_members(owner, children.attribute, found if children.is_collection else next(iter(found), None))
+    for child in found:
+        instance_state(child).__dict__.pop("parents", None)  # no orphan, whatever it was before a block was undone
+        if children.owner_attribute is not None:
+            set_members(child, children.owner_attribute, owner)
 
 
 def complete_members(entity: EntityPlan, instance: Any) -> None:
@@ -83,6 +100,9 @@ def as_stored(entity: EntityPlan, instance: object, documents: Mapping[str, Any]
     state = instance_state(instance)
     assigned: dict[str, Any] = state.committed_state  # what was assigned since, with what it had before
     values = {name: value for name, value in instance_dict(instance).items() if name in state.manager}
+    for members in entity.relations:
+        if members.is_collection and members.attribute in values:
+            values[members.attribute] = members.members(instance)  # the collection itself may go on changing
     values.update((name, value) for name, value in assigned.items() if value is not LoaderCallableStatus.NO_VALUE)
     for attribute, each in entity.documents:
         if attribute in documents:
@@ -98,7 +118,7 @@ def give_back(entity: EntityPlan, instance: object, stored: dict[str, Any]) -> N
     own.update((name, value) for name, value in stored.items() if name not in entity.values)
     for members in entity.relations:
         if members.is_collection and members.attribute in stored:
-            set_members(instance, members.attribute, list(own.pop(members.attribute)))
+            set_members(instance, members.attribute, own.pop(members.attribute))
     state.expired_attributes.clear()
     state._commit_all(own)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy.orm.attributes import get_history, instance_dict, instance_state
 
 from ..domain.errors import BadValue, Duplicate, KeyChanged, MissingValue
 from .entities import EntityPlan
-from .instances import link_once
+from .instances import link_once, stored_order
 from .violations import violation
 
 __all__ = ["look_over_changed", "look_over_new", "look_over_removed"]
@@ -57,7 +57,7 @@ def _look_over_one(entity: EntityPlan, instance: object) -> None:
 
 def look_over_changed(found: Sequence[tuple[EntityPlan, object]]) -> None:
     """Raises KeyChanged, or BadValue; the same one on every store where there are several."""
-    in_order = sorted(found, key=_by_stored_key) if len(found) > 1 else found
+    in_order = sorted(found, key=lambda each: stored_order(each[1])) if len(found) > 1 else found
     for entity, instance in in_order:
         _refuse_assignments(entity, instance)
     for entity, instance in in_order:
@@ -71,11 +71,6 @@ def look_over_removed(found: Iterable[tuple[EntityPlan, object]]) -> None:
     for entity, instance in found:
         if entity.links:
             link_once(entity, instance)
-
-
-def _by_stored_key(found: tuple[EntityPlan, object]) -> Any:
-    entity, instance = found
-    return entity.identity_class.__name__, cast("Any", instance_state(instance).key)[1]
 
 
 def _refuse_assignments(entity: EntityPlan, instance: object) -> None:

@@ -20,8 +20,9 @@ from sqlalchemy.orm.attributes import get_history, instance_dict, instance_state
 from ...domain.errors import Duplicate
 from ..aggregates import members_touched
 from ..entities import ChildrenPlan, EntityPlan, FieldPlan, LinksPlan, Part
-from ..instances import complete_members
+from ..instances import Given, complete_members
 from ..lookover import look_over_changed, look_over_new, look_over_removed
+from ..orphans import readmit_members
 from ..refusals import foreign
 from ..tables import Row, TablePlan
 from ..violations import conflict, violation
@@ -40,6 +41,7 @@ class Flush:
 
     assigned: Sequence[Known] = ()  # what is changed, and members that have been changed and then taken out
     raised: Collection[int] = ()  # ids of the roots that get a new version because a member has changed
+    given = Given(())  # what new objects had before
 
     def __init__(self, session: MemorySession) -> None:
         self.session = session
@@ -55,6 +57,8 @@ class Flush:
 
     def run(self) -> None:
         self._collect()
+        if self.new:
+            self.given = Given([instance for _, instance in self.new.values()])
         self._look_over()
         self._find_raised()
         tables = self._tables_to_write()
@@ -101,6 +105,8 @@ class Flush:
 
     def _collect_members(self) -> None:
         session = self.session
+        new, changed = [each for _, each in self.new.values()], [known.instance for known in self.changed.values()]
+        readmit_members(new, changed, self.schema.entities, session)
         for entity, instance in list(self.new.values()):
             state = instance_state(instance)
             if not entity.is_root and state._orphaned_outside_of_session and entity.mapper._is_orphan(state):
@@ -309,8 +315,6 @@ class Flush:
     def _settle(self) -> None:
         session = self.session
         for known in (*self.removed.values(), *self.replaced.values()):
-            if known.state.modified:
-                session.written.append(("changed", known))  # should the removal be undone, the change is too
             mark_deleted(known.state, True)
             session.forget(known)
             session.written.append(("deleted", known))

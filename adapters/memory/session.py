@@ -13,7 +13,7 @@ from sqlalchemy.orm.attributes import instance_state
 from ...domain.repository import Repository
 from ...service_layer.store import Session
 from ..entities import EntityPlan, MembersPlan
-from ..instances import Given, as_stored, fill, give_back, identity, set_members
+from ..instances import as_stored, fill, give_back, identity, set_children, set_members
 from ..ownership import NOBODY, owner_of, set_owner
 from ..ports import entity_of, repository_class
 from ..streams import Streaming
@@ -41,7 +41,6 @@ __all__ = ["MemorySession"]
 
 Load = Callable[[EntityPlan, Key, Row], Any]
 
-NOTHING = Given(())
 NO_ROW: Row = (object(),)  # no row is like this
 
 
@@ -78,20 +77,20 @@ class MemorySession(Streaming, Usable, Session):
             mark_changed_documents(known)
         if not (self.changes.modified or self.pending or self.removed):
             return
-        given = Given([instance for _, instance in self.pending.values()]) if self.pending else NOTHING
+        flush = Flush(self)
         try:
             with self.store.lock:
-                Flush(self).run()
+                flush.run()
         except Exception as error:
             self.fail()
-            given.take_back()
+            flush.given.take_back()
             own = in_words_of_the_domain(error, self.store.schema.violations)
             if own is not error:
                 raise own from error
             raise
         except BaseException:
             self.fail()
-            given.take_back()
+            flush.given.take_back()
             raise
 
     def commit(self) -> None:
@@ -162,14 +161,17 @@ class MemorySession(Streaming, Usable, Session):
         """From now on this object stands for this row."""
         state = instance_state(instance)
         known = Known(entity, key, row, instance, state)
-        self._known[entity.identity_class][key] = known
-        self._by_id[id(instance)] = known
+        self._remember(known)
         state.key = (entity.identity_class, key if key.__class__ is tuple else (key,), None)
         state.honestwork_owner = self  # type: ignore[attr-defined]
         state._instance_dict = self.changes.reference
-        if entity.documents:
-            self.documents.append(known)
         return known
+
+    def _remember(self, known: Known) -> None:
+        self._known[known.entity.identity_class][known.key] = known
+        self._by_id[id(known.instance)] = known
+        if known.entity.documents:
+            self.documents.append(known)
 
     def forget(self, known: Known) -> None:
         """This object stands for no row any more."""
@@ -250,12 +252,7 @@ class MemorySession(Streaming, Usable, Session):
     def _fill_members(self, entity: EntityPlan, key: Key, instance: Any, load: Load) -> None:
         for children in entity.children:
             rows = self.transaction.referring(children.reference, key)
-            members = self._load_all(children, rows, load)
-            if children.owner_attribute is not None:
-                for member in members:
-                    set_members(member, children.owner_attribute, instance)
-            found: Any = members if children.is_collection else next(iter(members), None)
-            set_members(instance, children.attribute, found)
+            set_children(instance, children, self._load_all(children, rows, load))
         for links in entity.links:
             table = self.store.tables[links.entity.table.name]
             keys = [links.to_member.values(row) for _, row in self.transaction.referring(links.to_owner, key)]
@@ -295,8 +292,10 @@ class MemorySession(Streaming, Usable, Session):
             make_transient(known)
         for known in _those("deleted", undone):  # after those that may have taken over their keys
             mark_deleted(known.state, False)
-            self._known[known.entity.identity_class][known.key] = known
-            self._by_id[id(known.instance)] = known
+            self._remember(known)
+            mark_changed_documents(known)
+            if known.state.modified:  # also what was done to it while it was removed is undone
+                self.changes.modified.add(known.state)
         self.written[written:] = [each for each in undone if each[0] == "changed"]
         self._load_again({id(known.instance) for known in _those("changed", undone)})
 

@@ -17,7 +17,7 @@ from sqlalchemy import Column, ColumnElement, FromClause, Select, Table, and_, b
 from sqlalchemy.orm.attributes import instance_dict, instance_state
 
 from ..entities import ChildrenPlan, EntityPlan, LinksPlan, MembersPlan, Part, ordering
-from ..instances import fill, identity, set_members
+from ..instances import fill, identity, set_children, set_members
 from ..ownership import NOBODY, set_owner
 from ..tables import Key, Row
 
@@ -131,7 +131,9 @@ class Loader:
                 new.setdefault(entity, []).append(instance)
             elif session.renewed:
                 fill(entity, instance, row)
-                instance_state(instance)._commit_all(instance_dict(instance), known)
+                state = instance_state(instance)
+                state._commit_all(instance_dict(instance), known)
+                state.expired_attributes.clear()  # its members follow
                 session.remember(entity, instance)
                 again.setdefault(entity, []).append(instance)
             loaded.append(instance)
@@ -245,11 +247,10 @@ class _Members:
         ]
 
     def _give(self, owner: Any, members: list[Any]) -> None:
-        found: Any = members if self.plan.is_collection else next(iter(members), None)
-        set_members(owner, self.plan.attribute, found)
-        if isinstance(self.plan, ChildrenPlan) and self.plan.owner_attribute is not None:
-            for member in members:
-                set_members(member, self.plan.owner_attribute, owner)
+        if isinstance(self.plan, ChildrenPlan):
+            set_children(owner, self.plan, members)
+        else:
+            set_members(owner, self.plan.attribute, members)
 
 
 def _children(store: SqlStore, owner: EntityPlan, plan: ChildrenPlan) -> _Members:

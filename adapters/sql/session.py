@@ -27,6 +27,7 @@ from ...service_layer.store import Session
 from ..aggregates import anything_expired
 from ..entities import EntityPlan
 from ..instances import Given, as_stored, complete_members, give_back, stored_key
+from ..orphans import readmit_members
 from ..ownership import set_owner
 from ..ports import entity_of, repository_class
 from ..streams import Streaming
@@ -88,6 +89,7 @@ def _deleted(orm: _Orm, instance: object) -> None:
 
 @event.listens_for(_Orm, "before_flush")
 def _before_flush(orm: _Orm, context: Any, instances: Any) -> None:
+    readmit_members(orm.new, orm.dirty, orm.unit.store.schema.entities, orm.unit)
     orm.unit.given = Given(orm.new)
     look_over(orm, orm.unit.store.schema, orm.unit, context)
     orm.unit.keep_stored()

@@ -1,4 +1,7 @@
-"""What is rare by chance, and tells much: a value that is spoiled, one that is passed on, a block that begins early."""
+"""What is rare by chance, and tells much.
+
+A value that is spoiled, one that is passed on, a block that begins early, one that is undone before work goes on.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from .steps import Poke, Step
 if TYPE_CHECKING:
     from .player import Player
 
-__all__ = ["EarlyNest", "Spoil", "Succeed"]
+__all__ = ["EarlyNest", "Regret", "Spoil", "Succeed"]
 
 
 @dataclass(frozen=True)
@@ -75,3 +78,25 @@ class EarlyNest(Step):
             self.change.play(player)
             player.settle(self.change.unit, "commit")
             player.play(f"{player.fresh_list()} = {player.entered(self.unit)}.{self.role.repository}.all()")
+
+
+@dataclass(frozen=True)
+class Regret(Step):
+    """A block changes a few things and is undone; then the same unit changes some, and stores them."""
+
+    unit: int
+    inside: tuple[Step, ...]
+    after: tuple[Step, ...]
+
+    def play(self, player: Player) -> None:
+        unit = player.entered(self.unit)
+        if not player.play(f"nest({unit})"):
+            return
+        depth = player.depth(self.unit)
+        for step in self.inside:
+            step.play(player)
+        if player.is_open(self.unit) and player.depth(self.unit) == depth:  # an error has not undone it already
+            player.play(f"unnest({unit}, Undo())")
+        for step in self.after:
+            step.play(player)
+        player.settle(self.unit, "commit")

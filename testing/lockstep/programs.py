@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from .asking import AddMany, Ask, Drain, RemoveWhere, Turn
-from .canned import EarlyNest, Spoil, Succeed
+from .canned import EarlyNest, Regret, Spoil, Succeed
 from .cast import Cast, Role, Values, named
 from .questions import orders, projections, rules
 from .steps import (
@@ -40,10 +40,10 @@ __all__ = ["programs"]
 PICKS = st.integers(0, 7)
 LOOKS = ["get", "get known", "all", "find_by", "first", "item", "contains", "len", "one", "count", "exists"]
 ASKS = ["find", "find", "find", "all", "first", "one", "count", "exists", "select"]
-LINKING = ["append", "append", "append", "pop", "assign", "append again", "reverse", "clear"]
+LINKING = ["append", "append", "append", "pop", "assign", "append again", "exchange", "reverse", "clear"]
 COLLECTING = [
     "append", "append", "change", "change", "pop", "insert", "replace", "move", "reverse", "clear", "append again",
-    "assign", "assign none",
+    "exchange", "assign", "assign none",
 ]  # fmt: skip
 MISUSES = ["use closed", "enter twice", "commit inside", "rollback inside", "key", "version", "wrong class",
     "unknown attribute", "forget"]  # fmt: skip
@@ -92,6 +92,7 @@ def _steps(cast: Cast, unit: SearchStrategy[int], units: int) -> SearchStrategy[
     mutations = {role.name: _mutations(role, unit) for role in cast.roots}
     for member in cast.roles.values():
         choices += _changes(member, unit)
+    choices += [_regret(role, unit) for role in cast.roots]
     choices += [each for found in mutations.values() for each in found]
     settle = st.builds(
         Settle, unit, st.sampled_from(["commit", "flush", "commit", "rollback", "flush", "leave", "leave undone"])
@@ -121,6 +122,20 @@ def _canned(role: Role, unit: SearchStrategy[int]) -> list[SearchStrategy[Any]]:
     if role.documents:
         found.append(unit.flatmap(lambda one: st.builds(Spoil, st.just(one), this, _poke(role, st.just(one)))))
     return found
+
+
+def _regret(role: Role, unit: SearchStrategy[int]) -> SearchStrategy[Step]:
+    def regret(one: int) -> SearchStrategy[Step]:
+        changes = [*_mutations(role, st.just(one)), *_member_changes(role, st.just(one))]
+        few = st.lists(st.one_of(changes), min_size=1, max_size=3).map(tuple)
+        return st.builds(Regret, st.just(one), few, few)
+
+    return unit.flatmap(regret)
+
+
+def _member_changes(role: Role, unit: SearchStrategy[int]) -> list[SearchStrategy[Any]]:
+    members = [role.cast.roles[each.entity.cls.__name__] for each in role.children]
+    return [change for member in members for change in [*_changes(member, unit), *_member_changes(member, unit)]]
 
 
 def _early_nest(role: Role, units: int) -> SearchStrategy[Step]:

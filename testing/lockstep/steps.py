@@ -289,7 +289,7 @@ class Collect(Step):
                         "replace": f"{here} = [{made}, *{here}[1:]]",
                     }
                     player.play(how[self.how])
-            case "pop" | "change" | "append again" | "move" if not count:
+            case "pop" | "change" | "append again" | "move" | "exchange" if not count:
                 return
             case "pop":
                 player.play(f"{here}.pop({where})")
@@ -297,6 +297,8 @@ class Collect(Step):
                 self._change(player, f"{here}[{where}]")
             case "append again":
                 player.play(f"{here}.append({here}[{where}])")
+            case "exchange":
+                player.play(_exchange(here, where, (where + 1) % count))
             case "move":
                 other = player.pick(self.unit, self.role, self.other)
                 if other is not None and not player.is_deleted(other):
@@ -315,6 +317,10 @@ class Collect(Step):
             if attribute in {each.name for each in self.member.changeable}:
                 player.play(f"{path}.{attribute} = {source(value)}")
                 return
+
+
+def _exchange(path: str, one: int, other: int) -> str:
+    return f"{path}[{one}], {path}[{other}] = {path}[{other}], {path}[{one}]"
 
 
 @dataclass(frozen=True)
@@ -349,6 +355,8 @@ class Link(Step):
                 player.play(f"{here}.pop({self.other % count})")
             case "append again" if count:
                 player.play(f"{here}.append({here}[{self.other % count}])")
+            case "exchange" if count:
+                player.play(_exchange(here, self.other % count, (self.other + 1) % count))
             case "reverse" | "clear":
                 player.play(f"{here}.{self.how}()")
         if self.flush:

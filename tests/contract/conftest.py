@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
-from honestwork.adapters import Mapping, MemoryStore, SqlStore
+from honestwork.adapters import MemoryStore, SqlStore
 from honestwork.service_layer import Store
 from tests.contract.shop import Shop, mapping
-
-STORES = ["memory", "sqlite", "postgres", "mariadb"]
+from tests.stores import STORES, MakeStore, stores_of_a_kind
 
 
 @pytest.fixture(params=STORES)
@@ -67,27 +65,7 @@ def served(store: SqlStore) -> Iterator[SqlStore]:
         store.dispose()
 
 
-MakeStore = Callable[[Mapping], Store]
-
-
 @pytest.fixture(params=STORES)
-def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeStore]:
-    """Makes a store of any mapping; its tables are new, and go with the test."""
-    made: list[Store] = []
-
-    def make(of: Mapping) -> Store:
-        store: Store
-        if request.param == "memory":
-            store = MemoryStore(of)
-        else:
-            url: str = request.getfixturevalue(f"{request.param}_url")
-            store = SqlStore(url, of, begin="deferred", lock_timeout=0 if request.param == "mariadb" else 0.05)
-        made.append(store)
-        store.create_tables()
-        return store
-
-    yield make
-
-    for store in made:
-        store.drop_tables()
-        store.dispose()
+def make_store(request: pytest.FixtureRequest) -> Iterator[MakeStore]:
+    with stores_of_a_kind(request, lock_timeout=0 if request.param == "mariadb" else 0.05) as make:
+        yield make

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from honestwork.domain import ForeignObject, Repository
+from honestwork.domain import ForeignObject, MissingValue, Repository
 from honestwork.service_layer import Store, UnitOfWork
 from tests.contract.shop import (
     Address,
@@ -239,6 +239,90 @@ def test_a_member_that_is_put_in_twice_is_stored_once(store: Store, uow: Shop) -
         uow.commit()
 
     assert products_of(store, order) == [("LAMP", 1)]
+
+
+def test_stored_members_can_change_places(store: Store, uow: Shop) -> None:
+    """The ORM alone takes one of them for an orphan, and deletes it."""
+    order = Order(stops=[Stop("Rome"), Stop("Oslo")], lines=[Line("DESK"), Line("LAMP")])
+    stored(store, order)
+    with uow:
+        found = uow.orders[order.id]
+        found.stops[0], found.stops[1] = found.stops[1], found.stops[0]
+        found.lines[0], found.lines[1] = found.lines[1], found.lines[0]
+        found.lines[1].quantity, found.lines[0].quantity = 8, 9
+        uow.commit()
+        found.stops[0].place, found.stops[1].place = "Bern", "Nice"
+        uow.commit()
+
+    assert places_of(store, order) == ["Bern", "Nice"]
+    assert products_of(store, order) == [("DESK", 8), ("LAMP", 9)]
+
+
+@pytest.mark.parametrize("added", ["before", "between", "after"])
+def test_new_members_can_change_places(store: Store, uow: Shop, added: str) -> None:
+    """The ORM alone takes one of them for an orphan, and never writes it; nor what belongs to it."""
+    order = Order()
+    with uow:
+        if added == "before":
+            uow.orders.add(order)
+            uow.flush()
+        order.lines.extend([Line("DESK"), Line("LAMP", discounts=[Discount(5), Discount(10)])])
+        if added == "between":
+            uow.orders.add(order)
+        order.lines[0], order.lines[1] = order.lines[1], order.lines[0]
+        gifts = order.lines[0].discounts
+        gifts[0], gifts[1] = gifts[1], gifts[0]
+        if added == "after":
+            uow.orders.add(order)
+        uow.commit()
+        assert sorted(row["product"] for row in rows(store, lines)) == ["DESK", "LAMP"]
+        order.lines[0].quantity, gifts[0].percent = 7, 20
+        uow.commit()
+
+    assert products_of(store, order) == [("DESK", 1), ("LAMP", 7)]
+    assert sorted(row["percent"] for row in rows(store, discounts)) == [5, 20]
+
+
+def test_a_member_that_was_put_in_twice_and_taken_out_once_stays(store: Store, uow: Shop) -> None:
+    order = Order(lines=[Line("DESK")])
+    stored(store, order)
+    with uow:
+        found = uow.orders[order.id]
+        found.lines.append(found.lines[0])
+        found.lines.pop(0).quantity = 2
+        uow.commit()
+        found.lines.pop()
+        uow.commit()
+
+    assert products_of(store, order) == []
+
+
+def test_a_new_member_that_is_in_two_places_belongs_to_one_unit(store: Store) -> None:
+    one, two = Order(), Order()
+    stored(store, one, two)
+    with two_units(store) as (ours, theirs):
+        mine, other, line = ours.orders[one.id], theirs.orders[two.id], Line("LAMP")
+        mine.lines.extend([line, line])
+        mine.lines.pop()
+        other.lines.append(line)
+
+        with pytest.raises(ForeignObject):
+            ours.commit()
+
+
+def test_what_a_refused_flush_has_given_to_members_that_changed_places_is_taken_back(store: Store, uow: Shop) -> None:
+    order, lamp, desk = Order(), Line("LAMP"), Line("DESK", quantity=None)  # type: ignore[arg-type]
+    stored(store, order)
+    with uow:
+        found = uow.orders[order.id].lines
+        found.extend([lamp, desk])
+        found[0], found[1] = found[1], found[0]
+
+        with pytest.raises(MissingValue):
+            uow.flush()
+
+    assert not hasattr(lamp, "id") or lamp.id is None
+    assert getattr(lamp, "order_id", None) is None
 
 
 def test_a_member_can_move_to_another_aggregate(store: Store, uow: Shop) -> None:

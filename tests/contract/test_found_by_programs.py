@@ -20,8 +20,8 @@ from honestwork.domain import (
     UnitReadOnly,
 )
 from honestwork.service_layer import Store, UnitOfWork
-from tests.contract.conftest import STORES
 from tests.contract.shop import Customer, Discount, Line, Order, Product, Seat, Shop, stored, two_units
+from tests.stores import STORES
 
 
 def test_an_aggregate_that_takes_over_a_key_keeps_nothing_of_the_old_one(store: Store, uow: Shop) -> None:

@@ -717,6 +717,38 @@ def test_a_member_that_is_given_its_owner_is_stored(make_store: MakeStore) -> No
         assert [len(thing.members) for thing in uow.things] == [0, 1]
 
 
+def test_members_that_know_their_owner_can_change_places(make_store: MakeStore) -> None:
+    mapping = Mapping()
+    cls, member = fresh(), fresh()
+    table = Table(
+        "members",
+        mapping.metadata,
+        Column("id", Integer, primary_key=True),
+        Column("thing", ForeignKey("things.id"), nullable=False),
+        Column("rank", Integer, nullable=False),
+    )
+    mapping.member(member, table, properties={"owner": owner(cls, "members")})
+    things(mapping, cls=cls, properties={"members": children(member, back_populates="owner", order_by=table.c.rank)})
+    uow = units(things=cls)(make_store(mapping))
+    add(uow, "things", cls(id="1", members=[member(rank=1), member(rank=2)]))
+
+    with uow:
+        members = uow.things["1"].members
+        members[0], members[1] = members[1], members[0]
+        members.extend([member(rank=3), member(rank=4)])
+        members[2], members[3] = members[3], members[2]
+        assert len(members) == 4
+        for rank, each in enumerate(members, 5):
+            each.rank = rank
+        uow.commit()
+        assert [each.owner is uow.things["1"] for each in members] == [True] * 4
+
+    with uow:
+        thing = uow.things["1"]
+        assert [each.rank for each in thing.members] == [5, 6, 7, 8]
+        assert [each.id for each in thing.members[:2]] == [2, 1]
+
+
 def test_a_key_that_an_object_of_another_subclass_has_is_taken(make_store: MakeStore) -> None:
     mapping = Mapping()
     thing = fresh()

@@ -20,6 +20,7 @@ from tests.contract.shop import (
     Seat,
     Shop,
     lines,
+    parcels,
     products,
     rows,
     stored,
@@ -159,6 +160,85 @@ def test_a_removal_inside_of_an_undone_block_is_taken_back(store: Store, uow: Sh
         uow.commit()
 
     assert [row["quantity"] for row in rows(store, products)] == [2]
+
+
+@pytest.mark.parametrize("flushed", [False, True])
+def test_what_is_done_to_a_removed_object_inside_of_an_undone_block_is_taken_back(
+    store: Store, uow: Shop, flushed: bool
+) -> None:
+    stored(store, Product("LAMP", quantity=1), Product("SOFA", details={"size": 1}))
+    order = Order(lines=[Line("DESK")])
+    stored(store, order)
+    with uow:
+        lamp, sofa, line = uow.products["LAMP"], uow.products["SOFA"], uow.orders[order.id].lines[0]
+        with suppress(Stop), uow.nested():
+            for product in (lamp, sofa):
+                uow.products.remove(product)
+            uow.orders.remove(uow.orders[order.id])
+            uow.flush()
+            lamp.quantity, sofa.details["size"], line.quantity = 9, 9, 9
+            if flushed:
+                uow.flush()
+            raise Stop
+
+        assert (lamp.quantity, sofa.details, line.quantity) == (1, {"size": 1}, 1)
+        uow.commit()
+
+    assert [(row["quantity"], row["details"]) for row in rows(store, products)] == [(1, None), (0, {"size": 1})]
+    assert [row["quantity"] for row in rows(store, lines)] == [1]
+
+
+def test_json_of_an_object_whose_removal_was_undone_can_be_changed_in_place(store: Store, uow: Shop) -> None:
+    stored(store, Product("LAMP", details={"size": 1}))
+    with uow:
+        lamp = uow.products["LAMP"]
+        with suppress(Stop), uow.nested():
+            uow.products.remove(lamp)
+            uow.flush()
+            raise Stop
+        lamp.details["size"] = 2
+        uow.commit()
+
+    assert [row["details"] for row in rows(store, products)] == [{"size": 2}]
+
+
+def test_a_member_that_came_after_a_flush_of_nothing_goes_with_an_undone_block(store: Store, uow: Shop) -> None:
+    order = Order(lines=[Line("DESK")], customer_id=None)
+    stored(store, order)
+    with uow:
+        order = uow.orders[order.id]
+        with suppress(Stop), uow.nested():
+            order.customer_id = None  # as it was
+            uow.flush()
+            order.lines.append(Line("LAMP"))
+            raise Stop
+
+        assert [line.product for line in order.lines] == ["DESK"]
+        uow.commit()
+
+    assert [row["product"] for row in rows(store, lines)] == ["DESK"]
+
+
+@pytest.mark.parametrize("flushed", [False, True])
+def test_a_member_that_an_undone_block_has_taken_out_can_be_changed(store: Store, uow: Shop, flushed: bool) -> None:
+    """The ORM alone goes on taking it for an orphan, and deletes it."""
+    order = Order(lines=[Line("DESK"), Line("LAMP")], parcel=Parcel(1))
+    stored(store, order)
+    with uow:
+        order = uow.orders[order.id]
+        with suppress(Stop), uow.nested():
+            order.lines.pop(0)
+            order.parcel = None
+            if flushed:
+                uow.flush()
+            raise Stop
+        order.lines[0].quantity = 2
+        assert order.parcel is not None
+        order.parcel.weight = 3
+        uow.commit()
+
+    assert [(row["product"], row["quantity"]) for row in rows(store, lines)] == [("DESK", 2), ("LAMP", 1)]
+    assert [row["weight"] for row in rows(store, parcels)] == [3]
 
 
 def test_members_inside_of_an_undone_block_are_taken_back(store: Store, uow: Shop) -> None:
