@@ -42,8 +42,8 @@ LOOKS = ["get", "get known", "all", "find_by", "first", "item", "contains", "len
 ASKS = ["find", "find", "find", "all", "first", "one", "count", "exists", "select"]
 LINKING = ["append", "append", "append", "pop", "assign", "append again", "exchange", "reverse", "clear"]
 COLLECTING = [
-    "append", "append", "change", "change", "pop", "insert", "replace", "move", "reverse", "clear", "append again",
-    "exchange", "assign", "assign none",
+    "append", "append", "change", "change", "pop", "remove", "insert", "replace", "move", "reverse", "clear",
+    "append again", "exchange", "assign", "assign a slice", "assign none",
 ]  # fmt: skip
 MISUSES = ["use closed", "enter twice", "commit inside", "rollback inside", "key", "version", "wrong class",
     "unknown attribute", "forget"]  # fmt: skip

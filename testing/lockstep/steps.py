@@ -289,10 +289,12 @@ class Collect(Step):
                         "replace": f"{here} = [{made}, *{here}[1:]]",
                     }
                     player.play(how[self.how])
-            case "pop" | "change" | "append again" | "move" | "exchange" if not count:
+            case "pop" | "remove" | "change" | "append again" | "move" | "exchange" if not count:
                 return
             case "pop":
                 player.play(f"{here}.pop({where})")
+            case "remove":
+                player.play(f"{here}.remove({here}[{where}])")
             case "change":
                 self._change(player, f"{here}[{where}]")
             case "append again":
@@ -309,6 +311,8 @@ class Collect(Step):
                 player.play(f"{here} = None")
             case "assign":
                 player.play(f"{here} = list({here})[::-1]")
+            case "assign a slice":
+                player.play(f"{here}[{where}:] = {here}[::-1]")
         if self.flush:
             player.settle(self.unit, "flush")
 
