@@ -19,7 +19,7 @@ from sqlalchemy.orm import LoaderCallableStatus
 from sqlalchemy.orm.attributes import instance_dict, instance_state, set_committed_value
 from sqlalchemy.orm.collections import collection_adapter
 
-from .entities import ChildrenPlan, EntityPlan
+from .entities import ChildrenPlan, EntityPlan, MembersPlan
 from .tables import Key
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "give_back",
     "identity",
     "link_once",
+    "put_members",
     "set_children",
     "set_members",
     "stored_key",
@@ -128,10 +129,19 @@ def link_once(entity: EntityPlan, instance: Any) -> None:
     for links in entity.links:
         members = links.members(instance)
         if len(members) > 1 and len(once := {id(each): each for each in members}) < len(members):
-            collection = collection_adapter(instance_dict(instance)[links.attribute])
-            collection.clear_without_event()
-            for member in once.values():
-                collection.append_without_event(member)
+            put_members(instance, links, once.values())
+
+
+def put_members(owner: Any, plan: MembersPlan, found: Iterable[Any]) -> None:
+    """Let an owner have these members, which differ from those that it has had, and tell nobody."""
+    values = instance_dict(owner)
+    if not plan.is_collection:
+        values[plan.attribute] = next(iter(found), None)
+        return
+    collection = collection_adapter(values[plan.attribute])
+    collection.clear_without_event()
+    for member in found:
+        collection.append_without_event(member)
 
 
 class Given:

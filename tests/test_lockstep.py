@@ -172,7 +172,7 @@ REGRESSIONS = {
         u0.orders.add(o1)
         u0.flush()
     """,
-    "a child that comes to a removed owner has none": """
+    "a child that comes to a removed owner goes with it": """
         enter(u0)
         o1 = new(Order, number='a', lines=[])
         u0.orders.add(o1)

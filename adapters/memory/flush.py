@@ -12,7 +12,7 @@ nothing else, the walks over members are left out; all the rest is the same for 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm.attributes import get_history, instance_dict, instance_state
@@ -22,7 +22,7 @@ from ..aggregates import members_touched
 from ..entities import ChildrenPlan, EntityPlan, FieldPlan, LinksPlan, Part
 from ..instances import Given, complete_members
 from ..lookover import look_over_changed, look_over_new, look_over_removed
-from ..orphans import readmit_members
+from ..membership import settle_members
 from ..refusals import foreign
 from ..tables import Row, TablePlan
 from ..violations import conflict, violation
@@ -39,7 +39,6 @@ __all__ = ["Flush"]
 class Flush:
     """One flush of one session. Runs once, under the lock of the store."""
 
-    assigned: Sequence[Known] = ()  # what is changed, and members that have been changed and then taken out
     raised: Collection[int] = ()  # ids of the roots that get a new version because a member has changed
     given = Given(())  # what new objects had before
 
@@ -81,14 +80,12 @@ class Flush:
 
     def _collect(self) -> None:
         session = self.session
-        for gone in session.removed.values():
-            self._collect_removed(gone)
         for state in session.changes.modified:
             known = session.known(state.obj())
-            if known is not None and id(known.instance) not in self.removed:
+            if known is not None and id(known.instance) not in session.removed:
                 self.changed[id(known.instance)] = known
-        if self.changed:
-            self.assigned = list(self.changed.values())
+        if session.removed:
+            self.removed = dict(session.removed)
         self.entities = self._classes()
         for entity in self.entities:
             if not entity.stands_alone:
@@ -105,8 +102,16 @@ class Flush:
 
     def _collect_members(self) -> None:
         session = self.session
-        new, changed = [each for _, each in self.new.values()], [known.instance for known in self.changed.values()]
-        readmit_members(new, changed, self.schema.entities, session)
+        settle_members(
+            session,
+            self.schema.entities,
+            new=[instance for _, instance in self.new.values()],
+            changed=[known.instance for known in self.changed.values()],
+            removed=[known.instance for known in session.removed.values()],
+        )
+        self.removed = dict(session.removed)
+        for ident in self.removed:
+            self.changed.pop(ident, None)
         for entity, instance in list(self.new.values()):
             state = instance_state(instance)
             if not entity.is_root and state._orphaned_outside_of_session and entity.mapper._is_orphan(state):
@@ -115,7 +120,6 @@ class Flush:
             self._collect_adopted(entity, instance)
         for known in list(self.changed.values()):
             self._collect_adopted(known.entity, known.instance)
-            self._collect_orphans(known)
 
     def _collect_adopted(self, entity: EntityPlan, owner: Any) -> None:
         """Members that came to their owner since it was stored: new ones, and ones that had another owner."""
@@ -129,29 +133,12 @@ class Flush:
                 elif id(member) not in self.new:
                     foreign(children.entity, member)
 
-    def _collect_orphans(self, known: Known) -> None:
-        for children in known.entity.children:
-            for member in get_history(known.instance, children.attribute).deleted or ():
-                lost = self.session.known(member)
-                if lost is not None and lost.entity.mapper._is_orphan(lost.state):
-                    self._collect_removed(lost)
-
-    def _collect_removed(self, known: Known) -> None:
-        self.removed[id(known.instance)] = known
-        self.changed.pop(id(known.instance), None)
-        for children in known.entity.children:
-            history = get_history(known.instance, children.attribute)
-            for member in (*(history.unchanged or ()), *(history.deleted or ())):
-                lost = self.session.known(member)
-                if lost is not None and id(member) not in self.removed:
-                    self._collect_removed(lost)
-
     def _look_over(self) -> None:
         if self.new:
             self._give_keys_of_owners()
             look_over_new(self.new.values())
-        if self.assigned:
-            look_over_changed([(known.entity, known.instance) for known in self.assigned])
+        if self.changed:
+            look_over_changed([(known.entity, known.instance) for known in self.changed.values()])
         if self.removed:
             look_over_removed((known.entity, known.instance) for known in self.removed.values())
         for entity, instance in [*self.new.values()]:

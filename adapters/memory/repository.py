@@ -47,10 +47,10 @@ class MemoryRepository(StoredRepository[A, K]):
             if state.was_deleted:
                 already_removed(entity, aggregate)
             foreign(entity, aggregate)  # also one of this unit, from a transaction that was undone
-        if entity.children:
-            require_own(entity, aggregate, session)
         if session.removed and session.is_forgetting(entity, aggregate):
             session.flush()  # the old row goes first, and the new one is a row of its own
+        if entity.children:
+            require_own(entity, aggregate, session)
         session.attach(entity, aggregate)
 
     def remove(self, aggregate: A) -> None:

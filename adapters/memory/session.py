@@ -208,6 +208,16 @@ class MemorySession(Streaming, Usable, Session):
                 for each in children.members(member):
                     self.detach(children.entity, each)
 
+    def keep(self, entity: EntityPlan, member: Any) -> None:
+        """Members are removed by the flush alone: there is nothing to take back."""
+
+    def let_go(self, entity: EntityPlan, member: Any) -> None:
+        """The member goes, and nobody has it."""
+        if (known := self.known(member)) is not None:
+            self.removed[id(member)] = known
+        elif self.pending.pop(id(member), None) is not None:
+            set_owner(member, None)
+
     def _release_pending(self) -> None:
         """Nothing is pending any more, and belongs to nobody."""
         for _, instance in self.pending.values():
@@ -283,6 +293,8 @@ class MemorySession(Streaming, Usable, Session):
 
     def _return_to(self, written: int) -> None:
         """Bring the objects back to what the rows are again, after a rollback to a savepoint."""
+        for known in self.documents:
+            mark_changed_documents(known)
         self._release_pending()
         self.removed.clear()
         undone = self.written[written:]

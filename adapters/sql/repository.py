@@ -55,16 +55,17 @@ class SqlRepository(StoredRepository[A, K]):
             already_removed(self._entity, aggregate)
         if state.key is not None and aggregate not in session.orm:
             foreign(self._entity, aggregate)  # also one of this unit, from a transaction that was undone
-        require_own(self._entity, aggregate, session)
         if state.key is None and session.is_forgetting(self._entity, aggregate):
             session.flush()  # the old row goes first, and the new one is a row of its own
+        require_own(self._entity, aggregate, session)
         session.add(aggregate)
 
     def remove(self, aggregate: A) -> None:
         self._require_ours(aggregate)
         orm, state = self._session.orm, instance_state(aggregate)
         if aggregate in orm.new:
-            orm.expunge(aggregate)
+            for each in self._entity.tree(aggregate):
+                self._session.let_go_new(each)
         elif aggregate in orm:
             orm.delete(aggregate)
         elif state.was_deleted:

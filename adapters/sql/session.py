@@ -27,7 +27,7 @@ from ...service_layer.store import Session
 from ..aggregates import anything_expired
 from ..entities import EntityPlan
 from ..instances import Given, as_stored, complete_members, give_back, stored_key
-from ..orphans import readmit_members
+from ..membership import settle_members
 from ..ownership import set_owner
 from ..ports import entity_of, repository_class
 from ..streams import Streaming
@@ -89,7 +89,7 @@ def _deleted(orm: _Orm, instance: object) -> None:
 
 @event.listens_for(_Orm, "before_flush")
 def _before_flush(orm: _Orm, context: Any, instances: Any) -> None:
-    readmit_members(orm.new, orm.dirty, orm.unit.store.schema.entities, orm.unit)
+    orm.unit.settle_members()
     orm.unit.given = Given(orm.new)
     look_over(orm, orm.unit.store.schema, orm.unit, context)
     orm.unit.keep_stored()
@@ -197,8 +197,7 @@ class SqlSession(Streaming, Usable, Session):
             self._release(savepoint)
             self._stored.clear()
         except BaseException:
-            self._undo(savepoint)
-            self._forget_since(before)
+            self._undo(savepoint, before)
             raise
 
     def close(self) -> None:
@@ -287,6 +286,31 @@ class SqlSession(Streaming, Usable, Session):
     def part(self, entity: EntityPlan, member: Any) -> None:
         """The ORM lets go by itself of a new object that has lost its owner."""
 
+    def settle_members(self) -> None:
+        """Tell the ORM what the collections hold, before it flushes."""
+        orm, entities = self.orm, self.store.schema.entities
+        removed = [each for each in orm.deleted if entities[type(each)].is_root]
+        settle_members(self, entities, new=orm.new, changed=orm.dirty, removed=removed)
+
+    def keep(self, entity: EntityPlan, member: Any) -> None:
+        """The ORM removes an aggregate with all that it has at once; this member has found another since."""
+        for each in entity.tree(member) if self.orm._deleted else ():
+            if instance_state(each) in self.orm._deleted:
+                self.orm.add(each)
+
+    def let_go(self, entity: EntityPlan, member: Any) -> None:
+        """The member goes, and nobody has it."""
+        if not self.let_go_new(member) and member in self.orm:
+            self.orm.delete(member)
+
+    def let_go_new(self, instance: object) -> bool:
+        """Give True if the object was new, and is not to be stored; what it has is not concerned."""
+        state = instance_state(instance)
+        if state not in self.orm._new:
+            return False
+        self.orm._expunge_states([state])
+        return True
+
     def is_forgetting(self, entity: EntityPlan, aggregate: object) -> bool:
         """Is an aggregate with the same key removed, and not yet flushed?"""
         if not self.orm._deleted:
@@ -329,12 +353,15 @@ class SqlSession(Streaming, Usable, Session):
             self._fail_by(error)
             raised(error, self.store.schema)
 
-    def _undo(self, savepoint: Any) -> None:
+    def _undo(self, savepoint: Any, before: int) -> None:
         for entity, instance in self.documents:
             mark_changed_documents(entity, instance)  # so that the rollback expires them
         self.keep_stored()
         try:
-            savepoint.rollback()
+            try:
+                savepoint.rollback()
+            finally:
+                self._forget_since(before)  # what is loaded again takes its members back from what is new again
             if self._lost:
                 raise Unavailable("the connection was lost, and this unit's transaction with it: run the service again")
             if self._undone:

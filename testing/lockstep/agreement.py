@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 from sqlalchemy.orm.attributes import instance_dict, instance_state
 
 from ...adapters.memory.store import MemoryStore
-from ...adapters.ownership import owner_of
 from ...adapters.tables import Row, TablePlan
 from ...domain.errors import (
     BadValue,
@@ -137,7 +136,6 @@ def _broken(memory: Side, names: Iterable[str]) -> Iterator[Seen]:
                 values.append(None)
                 yield error_seen(error)
         pending += [(part.table, instance, tuple(values[part.piece])) for part in entity.parts]
-    yield from _broken_by_removed_owners(memory, instances)
     for table, instance, row in pending:
         others = [each for other, owner, each in pending if other is table and owner is not instance]
         # A row of this very object may be among the committed ones.
@@ -153,20 +151,6 @@ def _broken(memory: Side, names: Iterable[str]) -> Iterator[Seen]:
         for reference in table.referrers:  # it may be this one that is removed
             if any(reference.values(each) == table.key(row) for each in committed[reference.table]):
                 yield (ReferenceViolated.__name__, reference.table, reference.columns)
-
-
-def _broken_by_removed_owners(memory: Side, instances: list[Any]) -> Iterator[Seen]:
-    """A member that came to an owner that is removed has no owner, or one that will not be there: both are true."""
-    for owner in instances:
-        unit: Any = owner_of(owner)
-        if id(owner) not in getattr(unit, "removed", ()):
-            continue
-        for children in memory.schema.entities[type(owner)].children:
-            for member in children.members(owner):
-                if instance_state(member).key is None:
-                    reference = children.reference
-                    yield (ReferenceViolated.__name__, reference.table, reference.columns)
-                    yield from ((MissingValue.__name__, reference.table, (column,)) for column in reference.columns)
 
 
 def _adopted(memory: Side, instances: list[Any]) -> dict[tuple[int, str | None], Any]:

@@ -341,6 +341,63 @@ def test_a_member_can_move_to_another_aggregate(store: Store, uow: Shop) -> None
     assert len(rows(store, discounts)) == 1
 
 
+@pytest.mark.parametrize("is_new", [False, True])
+def test_a_member_that_has_moved_outlives_its_old_aggregate(store: Store, uow: Shop, is_new: bool) -> None:
+    one, two = Order(lines=[Line("LAMP", discounts=[Discount(5)]), Line("DESK")]), Order()
+    stored(store, one)
+    if not is_new:
+        stored(store, two)
+    with uow:
+        giver, taker = uow.orders[one.id], two if is_new else uow.orders[two.id]
+        if is_new:
+            uow.orders.add(taker)
+        taker.lines.append(giver.lines.pop())
+        uow.orders.remove(giver)
+        uow.commit()
+
+    assert products_of(store, two) == [("LAMP", 1)]
+    assert (len(rows(store, lines)), len(rows(store, discounts))) == (1, 1)
+
+
+def test_a_member_that_comes_to_an_aggregate_that_is_removed_goes_with_it(store: Store, uow: Shop) -> None:
+    one, two = Order(lines=[Line("LAMP", discounts=[Discount(5)])]), Order()
+    stored(store, one, two)
+    with uow:
+        giver, taker = uow.orders[one.id], uow.orders[two.id]
+        uow.orders.remove(taker)
+        taker.lines.append(giver.lines.pop())
+        taker.lines.append(Line("SOFA"))
+        uow.commit()
+
+    assert (rows(store, lines), rows(store, discounts)) == ([], [])
+    assert [row["id"] for row in rows(store, orders)] == [one.id]
+
+
+def test_what_has_gone_from_a_member_is_kept_when_the_member_goes(store: Store, uow: Shop) -> None:
+    order = Order(lines=[Line("DESK"), Line("LAMP", discounts=[Discount(5), Discount(7)])])
+    stored(store, order)
+    with uow:
+        desk, lamp = uow.orders[order.id].lines
+        desk.discounts.append(lamp.discounts.pop())
+        uow.orders[order.id].lines.remove(lamp)
+        uow.commit()
+
+    with uow:
+        assert [[each.percent for each in line.discounts] for line in uow.orders[order.id].lines] == [[7]]
+
+
+def test_a_member_in_two_aggregates_belongs_to_the_one_that_got_it_last(store: Store, uow: Shop) -> None:
+    one, two, line = Order(), Order(), Line("LAMP")
+    with uow:
+        uow.orders.add_many([one, two])
+        two.lines.append(line)
+        one.lines.append(line)
+        uow.commit()
+        assert (len(one.lines), len(two.lines)) == (1, 0)
+
+    assert (products_of(store, one), products_of(store, two)) == ([("LAMP", 1)], [])
+
+
 def test_a_member_can_move_to_a_new_aggregate(store: Store, uow: Shop) -> None:
     one, two = Order(lines=[Line("LAMP")]), Order()
     stored(store, one)

@@ -1,0 +1,146 @@
+"""Who belongs to an aggregate when it is stored, and who goes: the collections have the last word, on every store.
+
+The ORM notes of each member whether it has an owner, when it comes to a collection and when it is taken out. That is
+not always what the collections hold in the end:
+
+- `lines[0], lines[1] = lines[1], lines[0]` puts one of the two where the other is, and only then takes it out of its
+  old place. From then on the ORM deletes its row, or never writes it.
+- Of a line that has moved from one new order to another, the ORM may hear last that it has left the first.
+- Of a line that is in two orders, it asks neither which was the last to get it; that one has it.
+- A line that has moved to an order that stays is kept, though its old order is removed, and with what belongs to it;
+  one that comes to an order that is removed goes with it.
+
+So before each flush it is told what the collections hold.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Protocol
+
+from sqlalchemy.orm.attributes import get_history, instance_dict, instance_state
+
+from .entities import ChildrenPlan, EntityPlan
+from .instances import put_members, stored_order
+from .ownership import Unit, owner_of
+from .refusals import foreign
+
+__all__ = ["Keeper", "settle_members"]
+
+Entities = Mapping[type[Any], EntityPlan]
+UNKNOWN = object()  # the owner of a member that was loaded, and has not moved
+Holders = dict[int, set[int]]  # by the id of a member, the ids of those that have it in a collection that has changed
+
+
+class Keeper(Unit, Protocol):
+    """What a session does with members when they are settled."""
+
+    def keep(self, entity: EntityPlan, member: Any) -> None:
+        """Not to be removed after all."""
+
+    def let_go(self, entity: EntityPlan, member: Any) -> None:
+        """To be removed; or, if it is new, not to be stored."""
+
+
+def settle_members(
+    unit: Keeper, entities: Entities, *, new: Iterable[Any], changed: Iterable[Any], removed: list[Any]
+) -> None:
+    """Before a flush, keep the members of what stays, and let go of those that nobody has.
+
+    *removed* are the aggregates that go. Raises ForeignObject for a member that belongs to another unit by now.
+    """
+    new = list(new)
+    owners = [each for each in new if entities[type(each)].children]
+    owners += sorted([each for each in changed if entities[type(each)].children], key=stored_order)
+    holders = _holders(entities, owners)
+    lost = [each for each in new if not entities[type(each)].is_root and id(each) not in holders]
+    going = _going(entities, owners, holders, [*removed, *lost])
+    for member in going.values():
+        unit.let_go(entities[type(member)], member)
+    for owner in owners:
+        if id(owner) not in going:
+            _keep_members(unit, entities[type(owner)], owner, holders)
+
+
+def _holders(entities: Entities, owners: list[Any]) -> Holders:
+    holders: Holders = defaultdict(set)
+    for owner in owners:
+        for children in _touched(entities[type(owner)], owner):
+            for member in children.members(owner):
+                holders[id(member)].add(id(owner))
+    return holders
+
+
+def _going(entities: Entities, owners: list[Any], holders: Holders, removed: list[Any]) -> dict[int, Any]:
+    """What is removed, by id: with all members that nobody else has."""
+    going = {id(each): each for each in removed}
+    for owner in owners:
+        for children in _touched(entities[type(owner)], owner):
+            for member in _taken_out(children, owner):
+                if id(member) not in holders and _is_nobodys(_last_owner(children, owner, member)):
+                    going[id(member)] = member
+    reached = list(going.values())
+    for owner in reached:
+        for children in entities[type(owner)].children:
+            for member in (*children.members(owner), *_taken_out(children, owner)):
+                if id(member) not in going and holders[id(member)] <= going.keys():
+                    going[id(member)] = member
+                    reached.append(member)
+    return going
+
+
+def _keep_members(unit: Keeper, entity: EntityPlan, owner: Any, holders: Holders) -> None:
+    for children in _touched(entity, owner):
+        members = children.members(owner)
+        staying = [each for each in members if not _has_moved(children, owner, each, holders)]
+        if len(staying) < len(members):
+            put_members(owner, children, staying)
+        for member in staying:
+            if owner_of(member) not in (None, unit):
+                foreign(children.entity, member)  # it went there after it was taken out here
+            last = _last_owner(children, owner, member)
+            if last is not owner and last is not UNKNOWN:
+                _attribute(children, owner).sethasparent(_state(member), _state(owner), True)
+                _state(member)._orphaned_outside_of_session = False
+                if children.owner_attribute is not None:
+                    instance_dict(member)[children.owner_attribute] = owner
+            if owner_of(member) is None:
+                unit.attach(children.entity, member)
+            unit.keep(children.entity, member)
+            _keep_members(unit, children.entity, member, holders)
+
+
+def _has_moved(children: ChildrenPlan, owner: Any, member: Any, holders: Holders) -> bool:
+    """Has the member come to another owner after this one, without being taken out here?"""
+    last = _last_owner(children, owner, member)
+    return last is not owner and id(last) in holders[id(member)]
+
+
+def _is_nobodys(last: Any) -> bool:
+    """Does no aggregate that is yet to be added have a member that is in no collection of this unit?"""
+    return last is None or last is UNKNOWN or owner_of(last) is not None
+
+
+def _last_owner(children: ChildrenPlan, owner: Any, member: Any) -> Any:
+    """Who was the last to get this member, into such a collection; None if it was taken out since."""
+    noted = _state(member).parents.get(id(_attribute(children, owner).parent_token), UNKNOWN)
+    return noted if noted is UNKNOWN else noted.obj() if noted else None
+
+
+def _attribute(children: ChildrenPlan, owner: Any) -> Any:
+    return _state(owner).manager[children.attribute].impl
+
+
+def _touched(entity: EntityPlan, owner: Any) -> Iterator[ChildrenPlan]:
+    """The collections to which something has come, or from which something has gone."""
+    assigned = _state(owner).committed_state
+    return (children for children in entity.children if children.attribute in assigned)
+
+
+def _taken_out(children: ChildrenPlan, owner: Any) -> Iterator[Any]:
+    return (each for each in get_history(owner, children.attribute).deleted or () if each is not None)
+
+
+def _state(instance: Any) -> Any:
+    return instance_state(instance)
