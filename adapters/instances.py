@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.orm import LoaderCallableStatus
-from sqlalchemy.orm.attributes import instance_dict, instance_state, set_committed_value
+from sqlalchemy.orm.attributes import init_collection, instance_dict, instance_state, set_committed_value
 from sqlalchemy.orm.collections import collection_adapter
 
 from .entities import ChildrenPlan, EntityPlan, MembersPlan
@@ -87,13 +87,17 @@ def set_children(owner: Any, children: ChildrenPlan, found: list[Any]) -> None:
 
 
 def complete_members(entity: EntityPlan, instance: Any) -> None:
-    """What has just been stored has no other members than it was given: nothing is left to be loaded later."""
+    """What is stored has no other members than it was given: nothing is left to be loaded later."""
     if not (entity.children or entity.links):
         return
     values = instance_dict(instance)
     for members in entity.relations:
-        if members.attribute not in values:
-            set_members(instance, members.attribute, [] if members.is_collection else None)
+        if members.attribute in values:
+            continue
+        if members.is_collection:
+            init_collection(instance, members.attribute)
+        else:
+            values[members.attribute] = None
 
 
 def as_stored(entity: EntityPlan, instance: object, documents: Mapping[str, Any]) -> dict[str, Any]:

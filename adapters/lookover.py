@@ -76,6 +76,9 @@ def look_over_removed(found: Iterable[tuple[EntityPlan, object]]) -> None:
 def _refuse_assignments(entity: EntityPlan, instance: object) -> None:
     values = instance_dict(instance)
     before: dict[str, Any] = instance_state(instance).committed_state
+    for name in before:
+        if name not in values and name in entity.by_name:
+            values[name] = None  # it was deleted, as in `del user.name`
     for key in entity.key_attributes:
         if key in before and before[key] != values.get(key):
             raise KeyChanged(

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 from sqlalchemy.orm.attributes import get_history, instance_dict, instance_state
 
 from .entities import ChildrenPlan, EntityPlan
-from .instances import put_members, stored_order
+from .instances import complete_members, put_members, stored_order
 from .ownership import Unit, owner_of
 from .refusals import foreign
 
@@ -50,12 +50,15 @@ def settle_members(
 
     *removed* are the aggregates that go. Raises ForeignObject for a member that belongs to another unit by now.
     """
-    new = list(new)
-    owners = [each for each in new if entities[type(each)].children]
-    owners += sorted([each for each in changed if entities[type(each)].children], key=stored_order)
+    new, changed = list(new), sorted(changed, key=stored_order)
+    for owner in changed:
+        complete_members(entities[type(owner)], owner)  # what was deleted, as in `del order.lines`, is empty
+    owners = [each for each in (*new, *changed) if entities[type(each)].children]
     holders = _holders(entities, owners)
     lost = [each for each in new if not entities[type(each)].is_root and id(each) not in holders]
     going = _going(entities, owners, holders, [*removed, *lost])
+    for member in going.values():
+        _keep_only(entities[type(member)], member, going)
     for member in going.values():
         unit.let_go(entities[type(member)], member)
     for owner in owners:
@@ -88,6 +91,14 @@ def _going(entities: Entities, owners: list[Any], holders: Holders, removed: lis
                     going[id(member)] = member
                     reached.append(member)
     return going
+
+
+def _keep_only(entity: EntityPlan, owner: Any, going: dict[int, Any]) -> None:
+    """Let an owner that goes have none of those that stay, for the ORM would remove them with it."""
+    for children in entity.children:
+        members = children.members(owner)
+        if not all(id(each) in going for each in members):
+            put_members(owner, children, [each for each in members if id(each) in going])
 
 
 def _keep_members(unit: Keeper, entity: EntityPlan, owner: Any, holders: Holders) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import event
 from sqlalchemy.orm.attributes import instance_state
 
 from .entities import EntityPlan, MembersPlan
-from .refusals import already_removed, foreign
+from .refusals import already_removed, foreign, not_a_member
 
 __all__ = ["NOBODY", "Unit", "owner_of", "require_own", "set_owner", "watch_members"]
 
@@ -67,8 +67,10 @@ def watch_members(owning: EntityPlan, members: MembersPlan) -> None:
     """From now on tell the owner's unit of each object that comes to this attribute, or goes from it."""
 
     def arrived(owner: object, member: Any, *_: Any) -> None:
+        if not isinstance(member, members.entity.cls):
+            not_a_member(owning, members, member)
         unit = owner_of(owner)
-        if unit is None or member is None:
+        if unit is None:
             return
         if owner_of(member) is None:
             instance_state(member)._orphaned_outside_of_session = False  # as the ORM does where it has a session
@@ -83,7 +85,8 @@ def watch_members(owning: EntityPlan, members: MembersPlan) -> None:
             unit.part(members.entity, member)
 
     def replaced(owner: object, member: Any, before: Any, *_: Any) -> None:
-        arrived(owner, member)
+        if member is not None:
+            arrived(owner, member)
         if before is not member:
             parted(owner, before)
 

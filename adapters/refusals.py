@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from ..domain.errors import AlreadyRemoved, BadValue, ForeignObject, NotInUnit
-from .entities import EntityPlan
+from .entities import EntityPlan, MembersPlan
 
-__all__ = ["already_removed", "foreign", "not_an_aggregate", "not_in_unit"]
+__all__ = ["already_removed", "foreign", "not_a_member", "not_an_aggregate", "not_in_unit"]
 
 
 def not_an_aggregate(entity: EntityPlan, candidate: Any) -> None:
@@ -16,6 +16,14 @@ def not_an_aggregate(entity: EntityPlan, candidate: Any) -> None:
         raise BadValue(
             f"a repository of {entity.name} takes a {entity.name}, not {type(candidate).__name__}", value=candidate
         )
+
+
+def not_a_member(owning: EntityPlan, members: MembersPlan, candidate: Any) -> NoReturn:
+    raise BadValue(
+        f"{owning.name}.{members.attribute} holds {members.entity.name}, and cannot take {type(candidate).__name__}",
+        attribute=f"{owning.table.name}.{members.attribute}",
+        value=candidate,
+    )
 
 
 def foreign(entity: EntityPlan, aggregate: Any) -> NoReturn:

@@ -314,6 +314,8 @@ class Flush:
             commit_state(known.state)
         for known in self.changed.values():
             session.written.append(("changed", known))
+            for name in known.entity.values:
+                known.state.dict.pop(name, None)  # a value object is made again from its columns
             commit_state(known.state)
         session.pending.clear()
         session.changes.modified.clear()

@@ -325,11 +325,13 @@ class MemorySession(Streaming, Usable, Session):
         rows = {id(known.instance): known.row for known in reversed(stale)}
         for known in stale:
             known.row = NO_ROW
+        renewed, self.renewed = self.renewed, True  # so that every collection is filled again
         for root in roots:
             base_row = self.transaction.view(self.store.tables[root.entity.table.name], root.key)
             found = None if base_row is None else self.find(root.entity, root.key, base_row)
             if found is not None:
                 self.load(found[0], root.key, found[1])
+        self.renewed = renewed
         for known in stale:
             if known.row is NO_ROW:  # another unit has removed it
                 known.row = rows[id(known.instance)]

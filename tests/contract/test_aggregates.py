@@ -529,6 +529,17 @@ def test_an_equal_value_object_is_no_change(store: Store, uow: Shop) -> None:
     assert rows(store, orders) == before
 
 
+def test_a_value_object_of_nothing_is_none_from_the_flush_on(store: Store, uow: Shop) -> None:
+    order = Order()
+    stored(store, order)
+    with uow:
+        order = uow.orders[order.id]
+        order.price = Money(None, None)  # type: ignore[arg-type]
+        uow.commit()
+
+        assert order.price is None
+
+
 def test_a_value_object_is_found_by_its_value(store: Store, uow: Shop) -> None:
     one, two = Order(price=Money(Decimal("1.50"), "EUR")), Order()
     stored(store, one, two)
