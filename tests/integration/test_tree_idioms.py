@@ -1,4 +1,4 @@
-"""What programs do to whole trees, members of members, links, value objects, subclasses: memory says what SQLite says."""
+"""What programs do to trees of members, to links, value objects and subclasses: memory says what SQLite says."""
 
 from __future__ import annotations
 
