@@ -28,7 +28,8 @@ def of_relation(relation: RelationshipProperty[Any], mapping: Mapping) -> Iterat
             yield f"{where} refers to {target}, which is another aggregate: keep its key, and fetch it by the key"
         return
     if relation.lazy not in ("selectin", "joined", "immediate", "subquery"):
-        yield f"{where} is loaded lazily, and would not be there after the unit: write children({target})"
+        way_out = f"write children({target})" if relation.secondary is None else 'say lazy="selectin"'
+        yield f"{where} is loaded lazily, and would not be there after the unit: {way_out}"
     if relation.mapper.class_ in mapping.roots:
         yield f"{where} holds {target}, which is an aggregate of its own: map it with mapping.member, or keep its keys"
     if relation.post_update:

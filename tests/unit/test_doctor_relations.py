@@ -30,7 +30,7 @@ def owner() -> Column[Any]:
             "no foreign key",
         ),
         (lambda cls, a, b: children(cls, post_update=True), list, "post_update"),
-        (lambda cls, a, b: children(cls, lazy="dynamic"), list, "loaded lazily"),
+        (lambda cls, a, b: children(cls, lazy="dynamic"), list, "write children("),
         (lambda cls, a, b: children(cls, lazy="write_only"), list, "loaded lazily"),
         (lambda cls, a, b: children(cls, lazy="raise"), list, "loaded lazily"),
         (lambda cls, a, b: children(cls, viewonly=True, cascade=""), list, "viewonly"),
@@ -91,7 +91,7 @@ def test_members_that_a_table_joins_are_accepted() -> None:
         ({"cascade": "all"}, "others may be joined to"),
         ({"foreign_keys": False}, "no foreign keys of joined"),
         ({"own_key": True}, "make the two its primary key"),
-        ({"lazy": "select"}, "loaded lazily"),
+        ({"lazy": "select"}, 'say lazy="selectin"'),
     ],
 )
 def test_members_that_a_table_joins_are_refused(options: dict[str, Any], said: str) -> None:
