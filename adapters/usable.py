@@ -45,6 +45,11 @@ class Usable:
         """Only a rollback can follow."""
         self._usable_by = NOBODY
 
+    @property
+    def has_failed(self) -> bool:
+        """Can only a rollback follow?"""
+        return self._usable_by == NOBODY
+
     def recover(self) -> None:
         """What failed has been undone."""
         self._usable_by = self._thread

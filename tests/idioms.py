@@ -72,11 +72,13 @@ def compare(world: World, idiom: str) -> None:
 @contextmanager
 def _emptied(store: SqlStore) -> Iterator[SqlStore]:
     """A store that counts its keys from one again: making its tables for each moment takes longer than the moment."""
-    yield store
-    with store.engine.begin() as connection:
-        for table in reversed(store.metadata.sorted_tables):
-            connection.execute(table.delete())
-        connection.execute(text("DELETE FROM sqlite_sequence"))
+    try:
+        yield store
+    finally:
+        with store.engine.begin() as connection:
+            for table in reversed(store.metadata.sorted_tables):
+                connection.execute(table.delete())
+            connection.execute(text("DELETE FROM sqlite_sequence"))
 
 
 def _played(world: World, store: Store, act: Act, moment: str) -> tuple[list[Any], str, list[Any]]:

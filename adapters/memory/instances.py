@@ -84,5 +84,6 @@ def mark_deleted(state: InstanceState[Any], deleted: bool) -> None:
 def mark_changed_documents(known: Known) -> None:
     """Notice JSON values that were changed in place."""
     for attribute, each in known.entity.documents:
-        if each.column.differs(known.state.dict.get(attribute), known.row[each.position]):
+        values = known.state.dict  # without the attribute where it was deleted, which was noticed
+        if attribute in values and each.column.differs(values[attribute], known.row[each.position]):
             flag_modified(known.instance, attribute)

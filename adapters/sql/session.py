@@ -87,6 +87,13 @@ def _deleted(orm: _Orm, instance: object) -> None:
     orm.unit.deleted.append(instance)
 
 
+@event.listens_for(_Orm, "after_rollback")
+def _rolled_back(orm: _Orm) -> None:
+    # Whatever the ORM still has when a transaction is undone it forgets, and an error handler could not read it.
+    if not orm.in_nested_transaction():
+        orm.unit.let_go_all()
+
+
 @event.listens_for(_Orm, "before_flush")
 def _before_flush(orm: _Orm, context: Any, instances: Any) -> None:
     orm.unit.settle_members()
@@ -311,6 +318,14 @@ class SqlSession(Streaming, Usable, Session):
         self.orm._expunge_states([state])
         return True
 
+    def let_go_all(self) -> None:
+        """The transaction is undone, and with it what the ORM knows. The objects keep what they have."""
+        orm = self.orm
+        orm._deleted.clear()
+        if orm._transaction is not None:
+            orm._transaction._deleted.clear()
+        orm._expunge_states(list(orm.identity_map.all_states()))
+
     def is_forgetting(self, entity: EntityPlan, aggregate: object) -> bool:
         """Is an aggregate with the same key removed, and not yet flushed?"""
         if not self.orm._deleted:
@@ -357,6 +372,8 @@ class SqlSession(Streaming, Usable, Session):
         for entity, instance in self.documents:
             mark_changed_documents(entity, instance)  # so that the rollback expires them
         self.keep_stored()
+        if self.has_failed:
+            self._drop_changes()
         try:
             try:
                 savepoint.rollback()
@@ -373,6 +390,13 @@ class SqlSession(Streaming, Usable, Session):
             self._fail_by(error)
             if not self._undone:
                 raised(error, self.store.schema)
+
+    def _drop_changes(self) -> None:
+        """An error has undone the block already: what was changed after it goes too, or the ORM would warn of it."""
+        orm = self.orm
+        orm._expunge_states(list(orm._new))
+        for state in list(orm.identity_map._modified):
+            state._expire(state.dict, orm.identity_map._modified)
 
     def _load_again(self) -> None:
         """Bring the objects back to what the rows are again, after a rollback to a savepoint."""

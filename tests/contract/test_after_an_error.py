@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from honestwork.domain import BadValue, Duplicate, HonestworkError, KeyChanged, MissingValue, NotFound, UnitFailed
+from honestwork.domain import (
+    BadValue,
+    Conflict,
+    Duplicate,
+    HonestworkError,
+    KeyChanged,
+    MissingValue,
+    NotFound,
+    UnitFailed,
+)
 from honestwork.service_layer import Store
 from tests.contract.shop import Customer, Line, Order, Product, Shop, customers, products, rows, stored
 
@@ -50,6 +59,44 @@ def test_after_an_error_a_unit_refuses_all(store: Store, uow: Shop, use: Callabl
 
         with pytest.raises(UnitFailed):
             use(uow)
+
+
+def test_after_an_error_objects_can_be_read_as_they_are(store: Store, uow: Shop) -> None:
+    """As a handler does that tells the user; the ORM alone forgets all that it has loaded."""
+    order = Order(lines=[Line("DESK")])
+    stored(store, Product("LAMP", sku="taken", details={"size": 1}), Product("SOFA"), order)
+    found: list[Any] = []
+    with pytest.raises(Duplicate), uow:
+        lamp, sofa, there = uow.products["LAMP"], uow.products["SOFA"], uow.orders[order.id]
+        new = Product("DESK", sku="taken")
+        found += [lamp, sofa, there, new]
+        lamp.quantity = 9
+        there.lines.append(Line("CHAIR"))
+        uow.products.remove(sofa)
+        uow.products.add(new)
+        try:
+            uow.commit()
+        except Duplicate:
+            assert (lamp.quantity, new.sku) == (9, "taken")
+            raise
+
+    lamp, sofa, there, new = found
+    assert (lamp.code, lamp.quantity, lamp.details) == ("LAMP", 9, {"size": 1})
+    assert (sofa.code, new.code, new.sku) == ("SOFA", "DESK", "taken")
+    assert [line.product for line in there.lines] == ["DESK", "CHAIR"]
+
+
+def test_after_a_lost_race_objects_can_be_read_as_they_are(store: Store, uow: Shop) -> None:
+    stored(store, Product("LAMP", quantity=1))
+    with pytest.raises(Conflict), uow:
+        lamp = uow.products["LAMP"]
+        with Shop(store) as other:
+            other.products["LAMP"].quantity = 5
+            other.commit()
+        lamp.quantity = 9
+        uow.commit()
+
+    assert (lamp.code, lamp.quantity) == ("LAMP", 9)
 
 
 def test_after_an_error_nothing_of_the_unit_is_stored(store: Store, uow: Shop) -> None:

@@ -128,6 +128,18 @@ def test_a_version_rises_with_each_unit_that_changes_the_root(store: Store, uow:
         assert rows(store, products)[0]["version"] == lamp.version
 
 
+def test_what_was_deleted_is_null(store: Store, uow: Shop) -> None:
+    stored(store, Product("LAMP", sku="1", details={"size": 1}, rating=3))
+    with uow:
+        lamp = uow.products["LAMP"]
+        del lamp.sku, lamp.details, lamp.rating
+        uow.commit()
+
+        assert (lamp.sku, lamp.details, lamp.rating) == (None, None, None)
+
+    assert [(row["sku"], row["details"], row["rating"]) for row in rows(store, products)] == [(None, None, None)]
+
+
 @pytest.mark.parametrize("attribute", ["quantity", "sku", "rating", "status", "is_sold", "details"])
 def test_assigning_the_same_value_is_no_change(store: Store, uow: Shop, attribute: str) -> None:
     lamp = Product("LAMP", details={"tags": ["new"]})
