@@ -91,8 +91,21 @@ def watch_members(owning: EntityPlan, members: MembersPlan) -> None:
             parted(owner, before)
 
     attribute = getattr(owning.cls, members.attribute)
+    if members.is_collection:
+        _hear_of_unions(type(attribute.impl.collection_factory()))
     heard = "append" if members.is_collection else "set"
     event.listen(attribute, heard, arrived if members.is_collection else replaced)
     event.listen(attribute, "remove", parted)
     # The ORM's own listener puts the object into its session. A stranger has to be refused before that.
     getattr(attribute.impl.dispatch, heard).listeners.rotate(1)
+
+
+def _hear_of_unions(collection: Any) -> None:
+    """Let `lines |= {"lamp": Line("lamp")}` do what update() does: of a dict, the ORM does not hear of it."""
+
+    def union(self: Any, others: Any) -> Any:
+        self.update(others)
+        return self
+
+    if issubclass(collection, dict) and collection.__ior__ is dict.__ior__:
+        collection.__ior__ = union

@@ -717,6 +717,29 @@ def test_a_member_that_is_given_its_owner_is_stored(make_store: MakeStore) -> No
         assert [len(thing.members) for thing in uow.things] == [0, 1]
 
 
+def test_members_that_come_to_a_dict_by_a_union_are_stored(make_store: MakeStore) -> None:
+    mapping = Mapping()
+    cls, member = fresh(), fresh()
+    table = Table(
+        "members",
+        mapping.metadata,
+        Column("id", Integer, primary_key=True),
+        Column("thing", ForeignKey("things.id"), nullable=False),
+        Column("name", String(9), nullable=False),
+    )
+    mapping.member(member, table)
+    things(mapping, cls=cls, properties={"members": children(member, collection=attribute_keyed_dict("name"))})
+    uow = units(things=cls)(make_store(mapping))
+    add(uow, "things", cls(id="1"))
+
+    with uow:
+        uow.things["1"].members |= {"a": member(name="a"), "b": member(name="b")}
+        uow.commit()
+
+    with uow:
+        assert sorted(uow.things["1"].members) == ["a", "b"]
+
+
 def test_members_that_know_their_owner_can_change_places(make_store: MakeStore) -> None:
     mapping = Mapping()
     cls, member = fresh(), fresh()

@@ -123,6 +123,7 @@ one.keyed.clear()
 one.keyed = {}
 one.keyed["a"] = Keyed("a")
 one.keyed.update({"y": Keyed("y")})
+one.keyed |= {"y": Keyed("y")}
 one.keyed.setdefault("k", Keyed("k"))
 x = one.keyed.pop("a"); one.keyed["a"] = x
 x = one.keyed.pop("a"); two.keyed["a"] = x
