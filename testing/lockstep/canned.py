@@ -1,13 +1,15 @@
 """What is rare by chance, and tells much.
 
-A value that is spoiled, one that is passed on, a block that begins early, one that is undone before work goes on.
+A value that is spoiled, one that is passed on; a block that begins early, one that is undone before work goes on; a
+unit that others overtake more than once, and one that refers to what comes and goes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from ...adapters.tables import Reference
 from .cast import Role, Values
 from .source import Expression, source
 from .steps import Poke, Step
@@ -15,7 +17,7 @@ from .steps import Poke, Step
 if TYPE_CHECKING:
     from .player import Player
 
-__all__ = ["EarlyNest", "Regret", "Spoil", "Succeed"]
+__all__ = ["EarlyNest", "Overtaken", "Refer", "Regret", "Spoil", "Succeed"]
 
 
 @dataclass(frozen=True)
@@ -100,3 +102,63 @@ class Regret(Step):
         for step in self.after:
             step.play(player)
         player.settle(self.unit, "commit")
+
+
+@dataclass(frozen=True)
+class Overtaken(Step):
+    """A unit has begun to read; another one commits change after change; the unit reads on, as of its beginning."""
+
+    unit: int
+    role: Role
+    changes: tuple[Step, ...]
+
+    def play(self, player: Player) -> None:
+        _begin(player, self.unit, self.role)
+        for change in self.changes:
+            change.play(player)
+            player.settle(change.unit, "commit")
+        if player.is_open(self.unit):
+            player.play(f"{player.fresh_list()} = u{self.unit}.{self.role.repository}.all()")
+
+
+@dataclass(frozen=True)
+class Refer(Step):
+    """A unit refers to what another one has stored since the unit began, or has removed, or is going to remove."""
+
+    unit: int
+    other: int
+    role: Role
+    values: Values
+    reference: Reference
+    target: Values
+    when: Literal["stored", "removed", "going"]
+
+    def play(self, player: Player) -> None:
+        target, places = self.role.referred(self.reference)
+        if self.when == "stored":
+            _begin(player, self.unit, target)
+        repository = f"{player.entered(self.other)}.{target.repository}"
+        name = player.make(self.other, target, self.target)
+        if name is None or not player.play(f"{repository}.add({name})") or not player.settle(self.other, "commit"):
+            return
+        if self.when != "stored":
+            _begin(player, self.unit, target)
+        if self.when == "removed":
+            player.play(f"{repository}.remove({name})")
+            player.settle(self.other, "commit")
+        key = {attribute: Expression(f"{name}.{target.entity.key_attributes[part]}") for attribute, part in places}
+        referring = player.make(self.unit, self.role, {**self.values, **key})
+        if referring is not None:
+            player.play(f"{player.entered(self.unit)}.{self.role.repository}.add({referring})")
+            player.settle(self.unit, "flush")
+        if self.when == "going" and player.has(self.other, target, name):
+            player.play(f"{repository}.remove({name})")
+            player.settle(self.other, "commit")
+        player.settle(self.unit, "commit")
+
+
+def _begin(player: Player, unit: int, role: Role) -> None:
+    """A transaction of the unit begins, and sees what is there now."""
+    player.entered(unit)
+    player.settle(unit, "commit")
+    player.play(f"len({player.entered(unit)}.{role.repository})")

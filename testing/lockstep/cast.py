@@ -133,18 +133,22 @@ class Role:
         """A reference to an object at hand, mostly; else to what may not be there, or to nothing."""
         return self.once(reference, lambda: self._reference(reference))
 
-    def _reference(self, reference: Reference) -> SearchStrategy[Values]:
+    def referred(self, reference: Reference) -> tuple[Role, list[tuple[str, int]]]:
+        """What a reference points to, and its (attribute, part of the target's key)."""
         target = next(
             role
             for role in self.cast.roles.values()
             if role.entity.table.name == reference.target and role.entity.mapper.inherits is None
         )
+        return target, _reference_order(reference, self, target)
+
+    def _reference(self, reference: Reference) -> SearchStrategy[Values]:
+        target, order = self.referred(reference)
         keys = dict(self.cast.columns_of(target.entity))
         guesses = [
             st.sampled_from(usual(keys[attribute]) if target.entity.table.generated is None else [0])
             for attribute in target.entity.key_attributes
         ]
-        order = _reference_order(reference, self, target)
 
         def referring(pick: int | None, guessed: tuple[Any, ...]) -> Values:
             return {

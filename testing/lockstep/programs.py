@@ -7,8 +7,9 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from ...adapters.tables import Reference
 from .asking import AddMany, Ask, Drain, RemoveWhere, Turn
-from .canned import EarlyNest, Regret, Spoil, Succeed
+from .canned import EarlyNest, Overtaken, Refer, Regret, Spoil, Succeed
 from .cast import Cast, Role, Values, named
 from .questions import orders, projections, rules
 from .steps import (
@@ -109,8 +110,10 @@ def _steps(cast: Cast, unit: SearchStrategy[int], units: int) -> SearchStrategy[
         st.builds(Crash, unit, st.sampled_from(cast.roots)),
     ]
     if units > 1:
-        choices += [_races(cast, role, units) for role in cast.roots] * 4
+        choices += [_races(cast, role, units) for role in cast.roots] * 6
         choices += [_early_nest(role, units) for role in cast.roots]
+        choices += [_overtaken(role, units) for role in cast.roots] * 2
+        choices += [each for role in cast.roots for each in _refer(role, units)] * 2
     return st.one_of(choices)
 
 
@@ -144,6 +147,28 @@ def _early_nest(role: Role, units: int) -> SearchStrategy[Step]:
         return st.builds(EarlyNest, st.just(one), st.just(role), change)
 
     return st.integers(0, units - 1).flatmap(pair)
+
+
+def _overtaken(role: Role, units: int) -> SearchStrategy[Step]:
+    def pair(one: int) -> SearchStrategy[Step]:
+        change = st.one_of(_mutations(role, st.just((one + 1) % units), flush=False))
+        return st.builds(Overtaken, st.just(one), st.just(role), st.lists(change, min_size=2, max_size=3).map(tuple))
+
+    return st.integers(0, units - 1).flatmap(pair)
+
+
+def _refer(role: Role, units: int) -> list[SearchStrategy[Step]]:
+    def pair(one: int, reference: Reference, target: Role) -> SearchStrategy[Step]:
+        when: Any = st.sampled_from(["stored", "removed", "going"])
+        other = st.just((one + 1) % units)
+        return st.builds(Refer, st.just(one), other, st.just(role), role.new, st.just(reference), target.new, when)
+
+    targets = [(reference, role.referred(reference)[0]) for reference in role.references]
+    return [
+        st.one_of([pair(one, reference, target) for one in range(units)])
+        for reference, target in targets
+        if target.repository
+    ]
 
 
 def _poke(role: Role, unit: SearchStrategy[int]) -> SearchStrategy[Poke]:
