@@ -14,7 +14,9 @@ __all__ = ["anything_expired", "members_touched"]
 def anything_expired(entity: EntityPlan, owner: object) -> bool:
     """Has the ORM forgotten any attribute of this object, or of a member of it?"""
     return bool(instance_state(owner).expired_attributes) or any(
-        anything_expired(children.entity, member) for children in entity.children for member in children.members(owner)
+        anything_expired(children.entity.of(member), member)
+        for children in entity.children
+        for member in children.members(owner)
     )
 
 
@@ -26,7 +28,7 @@ def members_touched(entity: EntityPlan, owner: object, touched: Collection[int])
     if any(get_history(owner, members.attribute).has_changes() for members in entity.relations):
         return True
     return any(
-        id(member) in touched or members_touched(children.entity, member, touched)
+        id(member) in touched or members_touched(children.entity.of(member), member, touched)
         for children in entity.children
         for member in children.members(owner)
     )

@@ -234,7 +234,8 @@ class EntityPlan:
         """The base classes of which a flush may write objects for one of this class."""
         reached, found = [self], {self}
         for entity in reached:
-            new = [members.entity for members in entity.relations if members.entity not in found]
+            members = {each.entity for each in entity.relations}
+            new = members.union(*(each.subclasses.values() for each in members)) - found
             found.update(new)
             reached.extend(new)
         return {entity.mapper.base_mapper for entity in found}
@@ -254,7 +255,15 @@ class EntityPlan:
         yield owner
         for children in self.children:
             for member in children.members(owner):
-                yield from children.entity.tree(member)
+                yield from children.entity.of(member).tree(member)
+
+    def of(self, instance: object) -> EntityPlan:
+        """What is known of this very object's class, which may be a subclass."""
+        return self if type(instance) is self.cls else self._by_class[type(instance)]
+
+    @cached_property
+    def _by_class(self) -> dict[type[Any], EntityPlan]:
+        return {each.cls: each for each in self.subclasses.values()}
 
     def covers(self, other: EntityPlan) -> bool:
         """Is the other class this one, or a subclass of it?"""
@@ -300,6 +309,9 @@ class EntityPlan:
             instance_state(instance).committed_state.pop(relation.attribute, None)
             if members is not None:
                 setattr(instance, relation.attribute, members)
+                for member in relation.members(instance):
+                    if instance_state(member).key is not None:  # a stored one has another owner
+                        instance_state(member).__dict__.pop("parents", None)
 
 
 def entity_plan(mapper: Mapper[Any], tables: dict[str, TablePlan], *, is_root: bool) -> EntityPlan:

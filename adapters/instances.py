@@ -137,12 +137,18 @@ def link_once(entity: EntityPlan, instance: Any) -> None:
 
 
 def put_members(owner: Any, plan: MembersPlan, found: Iterable[Any]) -> None:
-    """Let an owner have these members, which differ from those that it has had, and tell nobody."""
+    """Let an owner have no other members than these, of those that it has, and tell nobody."""
     values = instance_dict(owner)
     if not plan.is_collection:
         values[plan.attribute] = next(iter(found), None)
         return
-    collection = collection_adapter(values[plan.attribute])
+    held = values[plan.attribute]
+    if isinstance(held, dict):  # by keys that the members may have changed since
+        staying = {id(each) for each in found}
+        for key in [key for key, each in held.items() if id(each) not in staying]:
+            dict.__delitem__(held, key)
+        return
+    collection = collection_adapter(held)
     collection.clear_without_event()
     for member in found:
         collection.append_without_event(member)

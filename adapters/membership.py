@@ -15,10 +15,10 @@ So before each flush it is told what the collections hold.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
+from sqlalchemy.orm import LoaderCallableStatus
 from sqlalchemy.orm.attributes import get_history, instance_dict, instance_state
 
 from .entities import ChildrenPlan, EntityPlan
@@ -56,41 +56,53 @@ def settle_members(
     owners = [each for each in (*new, *changed) if entities[type(each)].children]
     holders = _holders(entities, owners)
     lost = [each for each in new if not entities[type(each)].is_root and id(each) not in holders]
-    going = _going(entities, owners, holders, [*removed, *lost])
+    going, spared = _going(unit, entities, owners, holders, [*removed, *lost])
     for member in going.values():
         _keep_only(entities[type(member)], member, going)
     for member in going.values():
         unit.let_go(entities[type(member)], member)
+    for member in spared:
+        unit.keep(entities[type(member)], member)
     for owner in owners:
         if id(owner) not in going:
-            _keep_members(unit, entities[type(owner)], owner, holders)
+            _keep_members(unit, entities[type(owner)], owner)
 
 
 def _holders(entities: Entities, owners: list[Any]) -> Holders:
-    holders: Holders = defaultdict(set)
+    holders: Holders = {}
     for owner in owners:
         for children in _touched(entities[type(owner)], owner):
             for member in children.members(owner):
-                holders[id(member)].add(id(owner))
+                holders.setdefault(id(member), set()).add(id(owner))
     return holders
 
 
-def _going(entities: Entities, owners: list[Any], holders: Holders, removed: list[Any]) -> dict[int, Any]:
-    """What is removed, by id: with all members that nobody else has."""
+def _going(
+    unit: Keeper, entities: Entities, owners: list[Any], holders: Holders, removed: list[Any]
+) -> tuple[dict[int, Any], list[Any]]:
+    """What is removed, by id, with all members that nobody else has; and those that somebody else has."""
     going = {id(each): each for each in removed}
+    spared = []
     for owner in owners:
         for children in _touched(entities[type(owner)], owner):
             for member in _taken_out(children, owner):
-                if id(member) not in holders and _is_nobodys(_last_owner(children, owner, member)):
+                home = _home(children, owner, member)
+                if id(member) not in holders and (home is None or id(home) in going):
                     going[id(member)] = member
     reached = list(going.values())
     for owner in reached:
         for children in entities[type(owner)].children:
             for member in (*children.members(owner), *_taken_out(children, owner)):
-                if id(member) not in going and holders[id(member)] <= going.keys():
+                if id(member) in going:
+                    continue
+                home = _home(children, owner, member)
+                has_moved = home is not None and owner_of(home) is unit and id(home) not in going
+                if has_moved or holders.get(id(member), set()) - going.keys():
+                    spared.append(member)
+                else:
                     going[id(member)] = member
                     reached.append(member)
-    return going
+    return going, [each for each in spared if id(each) not in going]
 
 
 def _keep_only(entity: EntityPlan, owner: Any, going: dict[int, Any]) -> None:
@@ -98,18 +110,22 @@ def _keep_only(entity: EntityPlan, owner: Any, going: dict[int, Any]) -> None:
     for children in entity.children:
         members = children.members(owner)
         if not all(id(each) in going for each in members):
+            # Noted as a change: where the removal is undone, it is undone too.
+            noted = _attribute(children, owner), LoaderCallableStatus.NO_VALUE, children.is_collection
+            _state(owner)._modified_event(instance_dict(owner), *noted)
             put_members(owner, children, [each for each in members if id(each) in going])
 
 
-def _keep_members(unit: Keeper, entity: EntityPlan, owner: Any, holders: Holders) -> None:
+def _keep_members(unit: Keeper, entity: EntityPlan, owner: Any) -> None:
     for children in _touched(entity, owner):
         members = children.members(owner)
-        staying = [each for each in members if not _has_moved(children, owner, each, holders)]
+        staying = [each for each in members if not _has_moved(unit, children, owner, each)]
         if len(staying) < len(members):
             put_members(owner, children, staying)
         for member in staying:
+            plan = children.entity.of(member)
             if owner_of(member) not in (None, unit):
-                foreign(children.entity, member)  # it went there after it was taken out here
+                foreign(plan, member)  # it went there after it was taken out here
             last = _last_owner(children, owner, member)
             if last is not owner and last is not UNKNOWN:
                 _attribute(children, owner).sethasparent(_state(member), _state(owner), True)
@@ -117,24 +133,27 @@ def _keep_members(unit: Keeper, entity: EntityPlan, owner: Any, holders: Holders
                 if children.owner_attribute is not None:
                     instance_dict(member)[children.owner_attribute] = owner
             if owner_of(member) is None:
-                unit.attach(children.entity, member)
-            unit.keep(children.entity, member)
-            _keep_members(unit, children.entity, member, holders)
+                unit.attach(plan, member)
+            unit.keep(plan, member)
+            _keep_members(unit, plan, member)
 
 
-def _has_moved(children: ChildrenPlan, owner: Any, member: Any, holders: Holders) -> bool:
-    """Has the member come to another owner after this one, without being taken out here?"""
+def _has_moved(unit: Keeper, children: ChildrenPlan, owner: Any, member: Any) -> bool:
+    """Has another owner of this unit got the member after this one, and has it still?"""
+    home = _home(children, owner, member)
+    return home is not None and home is not owner and owner_of(home) is unit
+
+
+def _home(children: ChildrenPlan, owner: Any, member: Any) -> Any:
+    """Who was the last to get this member into such a collection, if it is in it now; else None."""
     last = _last_owner(children, owner, member)
-    return last is not owner and id(last) in holders[id(member)]
-
-
-def _is_nobodys(last: Any) -> bool:
-    """Does no aggregate that is yet to be added have a member that is in no collection of this unit?"""
-    return last is None or last is UNKNOWN or owner_of(last) is not None
+    if last is None or last is UNKNOWN or not any(each is member for each in children.members(last)):
+        return None
+    return last
 
 
 def _last_owner(children: ChildrenPlan, owner: Any, member: Any) -> Any:
-    """Who was the last to get this member, into such a collection; None if it was taken out since."""
+    """Who was the last to get this member into such a collection; None if it was taken out since."""
     noted = _state(member).parents.get(id(_attribute(children, owner).parent_token), UNKNOWN)
     return noted if noted is UNKNOWN else noted.obj() if noted else None
 

@@ -24,8 +24,12 @@ class Unit(Protocol):
     def attach(self, entity: EntityPlan, member: Any) -> None:
         """A new object has come to an aggregate of this unit."""
 
-    def part(self, entity: EntityPlan, member: Any) -> None:
+    def part(self, member: Any) -> None:
         """An object, or the None that stood for it, has gone from an aggregate of this unit."""
+
+    def has(self, member: Any) -> bool:
+        """Has the unit loaded or stored this object, and not forgotten it since?"""
+        raise NotImplementedError
 
 
 class _Nobody:
@@ -34,8 +38,12 @@ class _Nobody:
     def attach(self, entity: EntityPlan, member: Any) -> None:
         """What comes to such an object is not stored either."""
 
-    def part(self, entity: EntityPlan, member: Any) -> None:
+    def part(self, member: Any) -> None:
         """Nor was what goes from it."""
+
+    def has(self, member: Any) -> bool:
+        """Whatever was read from a stream."""
+        return True
 
 
 NOBODY = _Nobody()
@@ -60,7 +68,7 @@ def require_own(entity: EntityPlan, aggregate: object, unit: Unit) -> None:
         already_removed(entity, aggregate)
     for children in entity.children:
         for member in children.members(aggregate):
-            require_own(children.entity, member, unit)
+            require_own(children.entity.of(member), member, unit)
 
 
 def watch_members(owning: EntityPlan, members: MembersPlan) -> None:
@@ -72,17 +80,17 @@ def watch_members(owning: EntityPlan, members: MembersPlan) -> None:
         unit = owner_of(owner)
         if unit is None:
             return
+        entity, state = members.entity.of(member), instance_state(member)
+        require_own(entity, member, unit)
         if owner_of(member) is None:
-            instance_state(member)._orphaned_outside_of_session = False  # as the ORM does where it has a session
-            unit.attach(members.entity, member)
-        elif owner_of(member) is not unit:
-            foreign(members.entity, member)
-        elif instance_state(member).was_deleted:
-            already_removed(members.entity, member)
+            state._orphaned_outside_of_session = False  # as the ORM does where it has a session
+            unit.attach(entity, member)
+        elif state.key is not None and not unit.has(member):
+            foreign(entity, member)  # it is from a transaction that was undone
 
     def parted(owner: object, member: Any, *_: Any) -> None:
         if (unit := owner_of(owner)) is not None:
-            unit.part(members.entity, member)
+            unit.part(member)
 
     def replaced(owner: object, member: Any, before: Any, *_: Any) -> None:
         if member is not None:

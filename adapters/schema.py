@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.orm import Mapper
+from sqlalchemy.orm import CascadeOptions, Mapper
 from sqlalchemy.orm.interfaces import MANYTOMANY, ONETOMANY
 
 from .entities import EntityPlan, children_plan, entity_plan, links_plan
@@ -48,6 +48,8 @@ class Schema:
     def _relate(self, entity: EntityPlan) -> None:
         for relation in entity.mapper.relationships:
             if relation.direction is ONETOMANY:
+                # The ORM would let go of stored members with a new object that was dropped: others may have them.
+                relation.cascade = CascadeOptions(relation.cascade - {"expunge"})
                 children = children_plan(relation, self.entities)
                 entity.children.append(children)
                 children.entity.adopted.update(attribute for attribute, _ in children.adopted)

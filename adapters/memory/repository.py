@@ -42,6 +42,7 @@ class MemoryRepository(StoredRepository[A, K]):
         state = instance_state(aggregate)
         if state.key is not None or state.was_deleted:
             if session.known(aggregate) is not None:
+                require_own(entity, aggregate, session)
                 session.removed.pop(id(aggregate), None)
                 return
             if state.was_deleted:

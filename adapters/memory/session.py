@@ -194,9 +194,14 @@ class MemorySession(Streaming, Usable, Session):
                 if owner_of(each) is None:
                     self.attach(relation.entity, each)
 
-    def part(self, entity: EntityPlan, member: Any) -> None:
+    def has(self, member: Any) -> bool:
+        """Has the unit loaded or stored this object, and not forgotten it since?"""
+        return id(member) in self._by_id
+
+    def part(self, member: Any) -> None:
         """A new object that has lost its owner belongs to nobody again."""
-        if id(member) in self.pending and entity.mapper._is_orphan(instance_state(member)):
+        entity, _ = self.pending.get(id(member), (None, None))
+        if entity is not None and entity.mapper._is_orphan(instance_state(member)):
             instance_state(member)._orphaned_outside_of_session = False  # it was this unit's
             self.detach(entity, member)
 
@@ -206,7 +211,7 @@ class MemorySession(Streaming, Usable, Session):
             set_owner(member, None)
             for children in entity.children:
                 for each in children.members(member):
-                    self.detach(children.entity, each)
+                    self.detach(children.entity.of(each), each)
 
     def keep(self, entity: EntityPlan, member: Any) -> None:
         """Members are removed by the flush alone: there is nothing to take back."""
@@ -298,12 +303,16 @@ class MemorySession(Streaming, Usable, Session):
         self._release_pending()
         self.removed.clear()
         undone = self.written[written:]
-        for known in _those("inserted", undone):
+        inserted = _those("inserted", undone)
+        ghosts = {id(known.instance) for known in inserted}  # if they were deleted as well
+        for known in inserted:
             if self.known(known.instance) is known:
                 self.forget(known)
             make_transient(known)
         for known in _those("deleted", undone):  # after those that may have taken over their keys
             mark_deleted(known.state, False)
+            if id(known.instance) in ghosts:
+                continue
             self._remember(known)
             mark_changed_documents(known)
             if known.state.modified:  # also what was done to it while it was removed is undone

@@ -80,7 +80,9 @@ def _look_over_key(orm: Session, unit: SqlSession, entity: EntityPlan, instance:
         _complete(entity, instance)
         return
     if unit.renewed and not unit.has_row(entity, key):
-        orm.expunge(loaded)  # another unit has removed it since this one has committed
+        for each in entity.of(loaded).tree(loaded):  # another unit has removed it since this one has committed
+            if each in orm:
+                orm.expunge(each)
         return
     if unit.reading:
         raise read_only()

@@ -28,7 +28,7 @@ from ..aggregates import anything_expired
 from ..entities import EntityPlan
 from ..instances import Given, as_stored, complete_members, give_back, stored_key
 from ..membership import settle_members
-from ..ownership import set_owner
+from ..ownership import owner_of, set_owner
 from ..ports import entity_of, repository_class
 from ..streams import Streaming
 from ..tables import Key, Row
@@ -290,8 +290,15 @@ class SqlSession(Streaming, Usable, Session):
         if not self.closed and instance_state(member).key is None and member not in self.orm:
             self.orm.add(member)
 
-    def part(self, entity: EntityPlan, member: Any) -> None:
-        """The ORM lets go by itself of a new object that has lost its owner."""
+    def has(self, member: Any) -> bool:
+        """Has the unit loaded or stored this object, and not forgotten it since?"""
+        return member in self.orm
+
+    def part(self, member: Any) -> None:
+        """The ORM lets go by itself of a new object that has lost its owner; what it has goes with it, if it is new."""
+        if member is not None and owner_of(member) is None:
+            for each in self.store.schema.entities[type(member)].tree(member):
+                self.let_go_new(each)
 
     def settle_members(self) -> None:
         """Tell the ORM what the collections hold, before it flushes."""
