@@ -47,17 +47,30 @@ class World:
         return store
 
 
-Act = Callable[[UnitOfWork, list[Any]], None]
+# Nobody is told of these, and nothing of them is stored: a list stays as it was left.
+UNHEARD = ("here.reverse()", "here *= 2")
+
+
+@dataclass
+class Act:
+    """A piece of a program, and the world in which it means something."""
+
+    world: World
+    idiom: str
+
+    def __call__(self, uow: UnitOfWork, aggregates: list[Any]) -> None:
+        def add(each: Any) -> None:
+            self.world.repository(uow, each).add(each)
+
+        def remove(each: Any) -> None:
+            self.world.repository(uow, each).remove(each)
+
+        exec(self.idiom, {**self.world.words(aggregates), "uow": uow, "add": add, "remove": remove})
 
 
 def compare(world: World, idiom: str) -> None:
-    """Assert that memory and SQLite say the same, at each moment."""
-
-    def act(uow: UnitOfWork, aggregates: list[Any]) -> None:
-        remove = lambda each: world.repository(uow, each).remove(each)  # noqa: E731
-        add = lambda each: world.repository(uow, each).add(each)  # noqa: E731
-        exec(idiom, {**world.words(aggregates), "uow": uow, "remove": remove, "add": add})
-
+    """Assert that memory and SQLite say the same at each moment, and that nothing is left of what is undone."""
+    act = Act(world, idiom)
     for moment in MOMENTS:
         with warnings.catch_warnings():
             # A hint of the ORM that memory does not give: a member has an owner that is not stored.
@@ -88,7 +101,7 @@ def _played(world: World, store: Store, act: Act, moment: str) -> tuple[list[Any
     uow = world.unit(store)
     try:
         _live(world, uow, act, moment, seen)
-    except (HonestworkError, AttributeError, LookupError, TypeError, ValueError) as raised:
+    except (HonestworkError, AttributeError, LookupError, StopIteration, TypeError, ValueError) as raised:
         error = type(raised).__name__
     with uow:
         repository = world.repository(uow, None)
@@ -114,12 +127,15 @@ def _live(world: World, uow: UnitOfWork, act: Act, moment: str, seen: list[Any])
     with uow:
         there = [world.repository(uow, None)[key] for key in world.keys]
         if "undone" in moment:
+            before = [*map(world.shown, there)]
             with suppress(KeyboardInterrupt), uow.nested():
                 act(uow, there)
                 if moment == "flushed and undone":
                     uow.flush()
                 raise KeyboardInterrupt
-            seen += map(world.shown, there)
+            after = [*map(world.shown, there)]
+            assert after == before or act.idiom in UNHEARD, "the block is undone and has left something"
+            seen += after
         if moment not in ("undone", "flushed and undone"):
             act(uow, there)
         if moment in ("flushed and changed", "twice"):

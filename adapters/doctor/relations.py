@@ -38,9 +38,22 @@ def of_relation(relation: RelationshipProperty[Any], mapping: Mapping) -> Iterat
         yield f"{where} leaves the deletion of its members to the database: leave passive_deletes out"
     if relation.direction is ONETOMANY:
         yield from _children(relation, where, target)
+        yield from _other_owners(relation, mapping, where, target)
     elif relation.direction is MANYTOMANY:
         yield from _links(relation, where, target)
     yield from _ordering(relation, where)
+
+
+def _other_owners(relation: RelationshipProperty[Any], mapping: Mapping, where: str, target: str) -> Iterator[str]:
+    for other in {each for mapper in mapping.mappers for each in mapper.relationships}:
+        there = f"{other.parent.class_.__name__}.{other.key}"
+        if (
+            other.direction is ONETOMANY
+            and other.mapper is relation.mapper
+            and other.local_remote_pairs != relation.local_remote_pairs
+            and there < where  # once for both
+        ):
+            yield f"{where} holds {target}s, which {there} holds too: a member has one owner, so map two classes"
 
 
 def _children(relation: RelationshipProperty[Any], where: str, target: str) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,17 @@ three.parts[0].bits.append(one.parts[0].bits.pop())
 remove(three); one.parts.extend(three.parts)
 del one.parts
 del one.parts[0].bits
+x = one.parts[0]; two.parts.append(x); list(uow.orders); one.parts.remove(x)
+x = one.parts[0]; two.parts.append(x); uow.flush(); one.parts = one.parts[1:]
+two.parts.append(one.parts[0]); uow.commit(); remove(one)
+two.parts.append(one.parts[0]); uow.flush(); one.parts.append(Part("n")); uow.flush(); one.parts[0].text = "x"
+bit = one.parts[0].bits[0]; x = Part("n", [bit]); two.parts.append(x); two.parts.remove(x); bit.text = "kk"
+bits = one.parts[0].bits[:]; one.parts[0].bits.clear(); one.parts[0] = Part("n", bits); one.parts.clear()
+x = one.parts.pop(0); uow.flush(); two.parts.append(Part("n", x.bits))
+x = one.parts[0]; uow.rollback(); uow.orders["2"].parts.append(x)
+x = one.parts[0]; uow.rollback(); uow.orders["1"]; x.text = "stale"; uow.orders["2"].parts.append(x)
+x = next(uow.orders.stream()); one.parts.append(Part("n", [x.parts[0].bits[0]]))
+x = one.parts[0]; two.parts.append(Part("n", [x.bits[0]])); uow.flush(); two.parts.pop(); uow.flush(); add(one)
 """.strip().splitlines()
 
 LINKS = """
@@ -114,6 +126,59 @@ remove(one); x = Order("1", [Part("n", [Bit("m")])], [Tag("u")]); x.marks.append
 del three.own
 """.strip().splitlines()
 
+MEMBERS_OF_SUBCLASSES = """
+three.parts[0].screws.append(Screw("z"))
+three.parts[0].screws[0].text = "x"
+three.parts[0].screws.pop()
+three.parts[0].screws[0], three.parts[0].screws[1] = three.parts[0].screws[1], three.parts[0].screws[0]
+one.parts.append(three.parts.pop(0))
+one.parts.append(three.parts.pop(0)); remove(three)
+one.parts.append(three.parts[0]); remove(three)
+x = three.parts.pop(0); uow.flush(); one.parts.append(x)
+one.parts.append(Kit("n", [Bit("q")], [Screw("r")]))
+x = Kit("n", [Bit("q")], [Screw("r")]); one.parts.append(x); one.parts.remove(x); two.parts.append(x)
+x = Kit("n", three.parts[0].bits, three.parts[0].screws); three.parts[0] = x
+remove(three); add(three)
+remove(three)
+""".strip().splitlines()
+
+BLOCKS = """
+with suppress(LookupError), uow.nested():
+    x = Order("4")
+    add(x)
+    uow.flush()
+    remove(x)
+    uow.flush()
+    raise LookupError
+add(Order("4"))
+
+with suppress(LookupError), uow.nested():
+    x = Part("n", [Bit("q")])
+    one.parts.append(x)
+    uow.flush()
+    one.parts.remove(x)
+    uow.flush()
+    raise LookupError
+one.parts.append(x)
+uow.flush()
+x.text = "r"
+
+with suppress(LookupError), uow.nested():
+    two.parts.append(one.parts[0])
+    remove(one)
+    uow.flush()
+    raise LookupError
+one.parts[0].text = "kk"
+remove(one)
+
+with suppress(LookupError), uow.nested():
+    with uow.nested():
+        one.parts[0].bits.append(one.parts[1].bits.pop())
+    two.parts.append(one.parts.pop(0))
+    raise LookupError
+one.parts[0].bits[0].text = "x"
+""".strip().split("\n\n")
+
 MISTAKES = """
 one.parts.append(None)
 one.parts.append("text")
@@ -144,10 +209,20 @@ class Tag(Text): ...
 class Own(Text): ...
 
 
+class Screw(Text): ...
+
+
 class Part(Text):
     def __init__(self, text: str, bits: list[Bit] | None = None) -> None:
         super().__init__(text)
         self.bits = bits or []
+
+
+class Kit(Part):
+    def __init__(self, text: str, bits: list[Bit] | None = None, screws: list[Screw] | None = None) -> None:
+        super().__init__(text, bits)
+        self.size = 0
+        self.screws = screws or []
 
 
 @dataclass(frozen=True)
@@ -213,7 +288,23 @@ def mapped() -> Mapping:
         Column("tag_id", ForeignKey("tags.id"), primary_key=True),
     )
     mapping.member(Bit, texts("bits", part_id="parts.id"))
-    mapping.member(Part, texts("parts", number="orders.number"), properties={"bits": children(Bit)})
+    parts = texts("parts", number="orders.number")
+    parts.append_column(Column("kind", String(9), nullable=False))
+    kits = Table(
+        "kits",
+        mapping.metadata,
+        Column("id", ForeignKey("parts.id"), primary_key=True),
+        Column("size", Integer, nullable=False),
+    )
+    mapping.member(
+        Part,
+        parts,
+        polymorphic_on=parts.c.kind,
+        polymorphic_identity="part",
+        properties={"bits": children(Bit)},
+    )
+    mapping.member(Screw, texts("screws", kit_id="kits.id"))
+    mapping.member(Kit, kits, inherits=Part, polymorphic_identity="kit", properties={"screws": children(Screw)})
     mapping.member(Tag, tags)
     mapping.member(Own, texts("owns", number="specials.number"))
     mapping.aggregate(
@@ -238,7 +329,7 @@ def mapped() -> Mapping:
 def made() -> list[Order]:
     one = Order("1", [Part("a", [Bit("b"), Bit("c")]), Part("d", [Bit("e")])], [Tag("f"), Tag("g"), Tag("h")])
     two = Order("2", [Part("i", [Bit("j")])], [Tag("k")])
-    three = Special("3", [Part("l", [Bit("m")])], [Tag("n")])
+    three = Special("3", [Kit("l", [Bit("m")], [Screw("q"), Screw("r")])], [Tag("n")])
     one.marks, two.marks, three.marks = [one.tags[0], one.tags[2]], [two.tags[0]], [three.tags[0]]
     one.price = Money(3, "EUR")
     three.own = [Own("o"), Own("p")]
@@ -246,15 +337,15 @@ def made() -> list[Order]:
 
 
 def words(found: list[Order]) -> dict[str, Any]:
-    classes = {cls.__name__: cls for cls in (Bit, Tag, Own, Part, Money, Order, Special)}
-    return {**classes, **dict(zip(("one", "two", "three"), found, strict=True))}
+    classes = {cls.__name__: cls for cls in (Bit, Tag, Own, Screw, Part, Kit, Money, Order, Special)}
+    return {**classes, "suppress": suppress, **dict(zip(("one", "two", "three"), found, strict=True))}
 
 
 def shown(order: Order) -> tuple[Any, ...]:
     return (
         type(order),
         order.number,
-        [(part.text, [bit.text for bit in part.bits]) for part in order.parts],
+        [(part.text, [bit.text for bit in part.bits], screws_of(part)) for part in order.parts],
         [tag.text for tag in order.tags],
         [tag.text for tag in order.marks],
         order.price,
@@ -263,8 +354,15 @@ def shown(order: Order) -> tuple[Any, ...]:
 
 
 def change(order: Order) -> None:
-    for each in (*order.parts, *(bit for part in order.parts for bit in part.bits), *order.tags):
-        each.text += "!"
+    for part in order.parts:
+        for each in (part, *part.bits, *(part.screws if isinstance(part, Kit) else ())):
+            each.text += "!"
+    for tag in order.tags:
+        tag.text += "!"
+
+
+def screws_of(part: Part) -> list[str] | None:
+    return [screw.text for screw in part.screws] if isinstance(part, Kit) else None
 
 
 def repository(uow: Any, order: Order | None) -> Any:
@@ -274,6 +372,9 @@ def repository(uow: Any, order: Order | None) -> Any:
 WORLD = World(mapped(), Shop, ["1", "2", "3"], made, words, shown, change, repository)
 
 
-@pytest.mark.parametrize("idiom", [*MEMBERS_OF_MEMBERS, *LINKS, *VALUES, *SUBCLASSES, *MISTAKES])
+IDIOMS = [*MEMBERS_OF_MEMBERS, *LINKS, *VALUES, *SUBCLASSES, *MEMBERS_OF_SUBCLASSES, *BLOCKS, *MISTAKES]
+
+
+@pytest.mark.parametrize("idiom", IDIOMS)
 def test_memory_says_what_sqlite_says(idiom: str) -> None:
     compare(WORLD, idiom)

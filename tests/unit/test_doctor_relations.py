@@ -54,6 +54,33 @@ def test_a_collection_is_refused(relation: Any, columns: Any, said: str) -> None
     assert said in finding
 
 
+def test_members_of_two_owners_are_refused() -> None:
+    """A row would need both of them, and in memory it has one."""
+    mapping = Mapping()
+    line, pack, order = fresh(), fresh(), fresh()
+    orders = Table("orders", mapping.metadata, Column("id", Integer, primary_key=True))
+    packs = Table(
+        "packs",
+        mapping.metadata,
+        Column("id", Integer, primary_key=True),
+        Column("order_id", ForeignKey("orders.id"), nullable=False),
+    )
+    lines = Table(
+        "lines",
+        mapping.metadata,
+        Column("id", Integer, primary_key=True),
+        Column("order_id", ForeignKey("orders.id"), nullable=False),
+        Column("pack_id", ForeignKey("packs.id"), nullable=False),
+    )
+    mapping.member(line, lines)
+    mapping.member(pack, packs, properties={"lines": children(line)})
+    mapping.aggregate(order, orders, properties={"lines": children(line), "packs": children(pack)})
+
+    (finding,) = said_of(mapping)
+
+    assert "a member has one owner" in finding
+
+
 def linked(
     *more: Column[Any], as_root: bool = False, own_key: bool = False, foreign_keys: bool = True, **options: Any
 ) -> list[str]:
