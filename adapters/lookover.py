@@ -10,9 +10,9 @@ from sqlalchemy.orm.attributes import get_history, instance_dict, instance_state
 from ..domain.errors import BadValue, Duplicate, KeyChanged, MissingValue
 from .entities import EntityPlan
 from .instances import link_once, stored_order
-from .violations import violation
+from .violations import conflict, violation
 
-__all__ = ["look_over_changed", "look_over_new", "look_over_removed"]
+__all__ = ["look_over_changed", "look_over_new", "look_over_removed", "refuse_members_of"]
 
 
 def look_over_new(found: Iterable[tuple[EntityPlan, object]]) -> None:
@@ -71,6 +71,13 @@ def look_over_removed(found: Iterable[tuple[EntityPlan, object]]) -> None:
     for entity, instance in found:
         if entity.links:
             link_once(entity, instance)
+
+
+def refuse_members_of(gone: EntityPlan, former: object, heir: object) -> None:
+    """Raises Conflict if an object that takes the key of one whose row is gone has members of it."""
+    former_ones = {id(each) for each in gone.tree(former)}
+    if any(id(each) in former_ones for each in gone.of(heir).tree(heir)):
+        raise conflict("another unit has removed the aggregate that these members belong to")
 
 
 def _refuse_assignments(entity: EntityPlan, instance: object) -> None:

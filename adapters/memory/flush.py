@@ -21,7 +21,7 @@ from ...domain.errors import Duplicate
 from ..aggregates import members_touched
 from ..entities import ChildrenPlan, EntityPlan, FieldPlan, LinksPlan, Part
 from ..instances import Given, complete_members
-from ..lookover import look_over_changed, look_over_new, look_over_removed
+from ..lookover import look_over_changed, look_over_new, look_over_removed, refuse_members_of
 from ..membership import settle_members
 from ..refusals import foreign
 from ..tables import Row, TablePlan
@@ -162,6 +162,7 @@ class Flush:
             return
         table = self.tables[entity.table.name]
         if self.session.renewed and self.transaction.view(table, known.key) is None:
+            refuse_members_of(known.entity, known.instance, instance)
             self._part_with(known)  # another unit has removed it since this one has committed
             return
         self.transaction.require_writing()

@@ -20,7 +20,7 @@ from ...domain.errors import Duplicate
 from ..aggregates import members_touched
 from ..entities import EntityPlan
 from ..instances import identity
-from ..lookover import look_over_changed, look_over_new, look_over_removed
+from ..lookover import look_over_changed, look_over_new, look_over_removed, refuse_members_of
 from ..schema import Schema
 from ..violations import read_only, violation
 
@@ -80,6 +80,7 @@ def _look_over_key(orm: Session, unit: SqlSession, entity: EntityPlan, instance:
         _complete(entity, instance)
         return
     if unit.renewed and not unit.has_row(entity, key):
+        refuse_members_of(entity.of(loaded), loaded, instance)
         for each in entity.of(loaded).tree(loaded):  # another unit has removed it since this one has committed
             if each in orm:
                 orm.expunge(each)

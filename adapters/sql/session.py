@@ -20,6 +20,7 @@ from sqlalchemy import Engine, Executable, event
 from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import Session as OrmSession, make_transient
 from sqlalchemy.orm.attributes import instance_dict, instance_state
+from sqlalchemy.orm.state import InstanceState
 
 from ...domain.errors import Unavailable
 from ...domain.repository import Repository
@@ -90,7 +91,9 @@ def _deleted(orm: _Orm, instance: object) -> None:
 @event.listens_for(_Orm, "after_rollback")
 def _rolled_back(orm: _Orm) -> None:
     # Whatever the ORM still has when a transaction is undone it forgets, and an error handler could not read it.
-    if not orm.in_nested_transaction():
+    if orm.in_nested_transaction():
+        orm.unit.keep_readable()
+    else:
         orm.unit.let_go_all()
 
 
@@ -129,6 +132,7 @@ class SqlSession(Streaming, Usable, Session):
         self.deleted: list[object] = []  # since the last commit
         self.given = Given(())
         self._stored: list[tuple[EntityPlan, object, dict[str, Any]]] = []  # what objects had before a block
+        self._readable: list[tuple[InstanceState[Any], dict[str, Any]]] = []  # what objects had when a block failed
         self.renewed = False  # a transaction has ended: what was loaded in it may have changed since
         self._lock = lock
         self._locked = False
@@ -325,6 +329,16 @@ class SqlSession(Streaming, Usable, Session):
         self.orm._expunge_states([state])
         return True
 
+    def keep_readable(self) -> None:
+        """A block is being undone, and the ORM is about to forget what was changed in it."""
+        self._readable = [(state, dict(state.dict)) for state in self.orm.identity_map.all_states()]
+
+    def fail(self) -> None:
+        super().fail()
+        for state, values in self._readable:
+            state.dict.update(values)  # until they are loaded again, for they still count as expired
+        self._readable.clear()
+
     def let_go_all(self) -> None:
         """The transaction is undone, and with it what the ORM knows. The objects keep what they have."""
         orm = self.orm
@@ -414,6 +428,7 @@ class SqlSession(Streaming, Usable, Session):
                 loader = self.store.loader(entity)
                 loader.load(self, self.rows(loader.by_key, loader.key_parameters(stored_key(instance))))
         self.renewed = renewed
+        self._readable.clear()
 
     def keep_stored(self) -> None:
         """Inside of a block, keep what changed objects had before: the ORM forgets it where a flush fails."""

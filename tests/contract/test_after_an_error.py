@@ -86,6 +86,28 @@ def test_after_an_error_objects_can_be_read_as_they_are(store: Store, uow: Shop)
     assert [line.product for line in there.lines] == ["DESK", "CHAIR"]
 
 
+def test_an_object_can_be_read_where_an_error_is_handled_inside_of_a_block(store: Store, uow: Shop) -> None:
+    order = Order(lines=[Line("DESK")])
+    stored(store, Product("LAMP", sku="taken"), Product("SOFA", quantity=1), order)
+    with uow:
+        sofa, there = uow.products["SOFA"], uow.orders[order.id]
+        with pytest.raises(Duplicate), uow.nested():
+            sofa.sku, sofa.quantity = "taken", 9
+            there.lines.append(Line("CHAIR"))
+            try:
+                uow.flush()
+            except Duplicate:
+                assert (sofa.code, sofa.sku, sofa.quantity) == ("SOFA", "taken", 9)
+                assert [line.product for line in there.lines] == ["DESK", "CHAIR"]
+                raise
+
+        assert (sofa.sku, sofa.quantity, [line.product for line in there.lines]) == (None, 1, ["DESK"])
+        sofa.quantity = 2
+        uow.commit()
+
+    assert [(row["code"], row["quantity"]) for row in rows(store, products)] == [("LAMP", 0), ("SOFA", 2)]
+
+
 def test_after_a_lost_race_objects_can_be_read_as_they_are(store: Store, uow: Shop) -> None:
     stored(store, Product("LAMP", quantity=1))
     with pytest.raises(Conflict), uow:

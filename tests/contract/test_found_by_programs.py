@@ -238,6 +238,21 @@ def test_nobody_asks_whether_what_a_member_that_is_taken_out_has_can_be_stored(
         assert [line.product for line in uow.orders[order.id].lines] == ["a"]
 
 
+def test_members_of_what_another_unit_has_removed_cannot_go_to_its_heir(store: Store) -> None:
+    order = Order([Line("DESK")])
+    stored(store, order)
+    with Shop(store) as uow:
+        there = uow.orders[order.id]
+        uow.commit()
+        with Shop(store) as other:
+            other.orders.remove(other.orders[order.id])
+            other.commit()
+        uow.orders.add(Order([there.lines[0]], id=order.id))
+
+        with pytest.raises(Conflict):
+            uow.commit()
+
+
 class Gadget:
     def __init__(self, name: str) -> None:
         self.name = name
