@@ -246,6 +246,11 @@ class EntityPlan:
         return self.is_root and not self.relations
 
     @cached_property
+    def needs_owner(self) -> bool:
+        """Is it the child of something, and not stored without it?"""
+        return any(mapper._delete_orphans for mapper in self.mapper.iterate_to_root())
+
+    @cached_property
     def relations(self) -> list[MembersPlan]:
         """All attributes that hold members."""
         return [*self.children, *self.links]

@@ -55,7 +55,7 @@ def settle_members(
         complete_members(entities[type(owner)], owner)  # what was deleted, as in `del order.lines`, is empty
     owners = [each for each in (*new, *changed) if entities[type(each)].children]
     holders = _holders(entities, owners)
-    lost = [each for each in new if not entities[type(each)].is_root and id(each) not in holders]
+    lost = [each for each in new if entities[type(each)].needs_owner and id(each) not in holders]
     going, spared = _going(unit, entities, owners, holders, [*removed, *lost])
     for member in going.values():
         _keep_only(entities[type(member)], member, going)

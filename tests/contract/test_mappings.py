@@ -717,6 +717,30 @@ def test_a_member_that_is_given_its_owner_is_stored(make_store: MakeStore) -> No
         assert [len(thing.members) for thing in uow.things] == [0, 1]
 
 
+def test_members_that_are_linked_and_nobodys_children_are_stored(make_store: MakeStore) -> None:
+    mapping = Mapping()
+    cls, label = fresh(), fresh()
+    labels = Table("labels", mapping.metadata, Column("id", Integer, primary_key=True), Column("name", String(9)))
+    joined = Table(
+        "joined",
+        mapping.metadata,
+        Column("thing", ForeignKey("things.id"), primary_key=True),
+        Column("label", ForeignKey("labels.id"), primary_key=True),
+    )
+    mapping.member(label, labels)
+    linked = relationship(label, secondary=joined, lazy="selectin", order_by=labels.c.id)
+    things(mapping, cls=cls, properties={"labels": linked})
+    uow = units(things=cls)(make_store(mapping))
+    add(uow, "things", cls(id="1", labels=[label(name="a")]))
+
+    with uow:
+        uow.things["1"].labels.append(label(name="b"))
+        uow.commit()
+
+    with uow:
+        assert [each.name for each in uow.things["1"].labels] == ["a", "b"]
+
+
 def test_members_that_come_to_a_dict_by_a_union_are_stored(make_store: MakeStore) -> None:
     mapping = Mapping()
     cls, member = fresh(), fresh()
