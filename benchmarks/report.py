@@ -15,6 +15,7 @@ from benchmarks.bars import Measured, spelled
 __all__ = ["HEADINGS", "cells", "conclusion", "line", "markdown", "svg"]
 
 HEADINGS = ("case", "this project", "peer", "ratio", "bar", "ok", "beside it")
+WHY = "README.md#where-a-bar-falls-short"
 WIDTHS = (60, 15, 42, 8, 9, 5, 0)
 
 
@@ -52,6 +53,7 @@ def markdown(rows: Sequence[Measured]) -> str:
     )
     table = [HEADINGS, ("---",) * len(HEADINGS), *(cells(row) for row in rows)]
     lines = ["| " + " | ".join(text.replace("|", "\\|") for text in texts) + " |" for texts in table]
+    lines = [text.replace("| SHORT |", f"| SHORT, [why]({WHY}) |") for text in lines]
     return "\n".join(["# The table", "", made, "", *lines, "", conclusion(rows)[0], ""])
 
 
