@@ -252,6 +252,11 @@ class MemorySession(Streaming, Usable, Session):
             if entity.relations:
                 self._fill_members(entity, key, known.instance, self.load)
         elif known.row is not row and known.row != row:  # an earlier transaction of this unit has loaded it
+            if known.entity is not entity:  # since then another unit has stored one of another subclass in its place
+                for each in known.entity.tree(known.instance):
+                    if (lost := self.known(each)) is not None:
+                        self.forget(lost)
+                return self.load(entity, key, row)
             known.row = row
             self._fill(known)
         elif self.renewed:

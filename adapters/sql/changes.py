@@ -81,9 +81,7 @@ def _look_over_key(orm: Session, unit: SqlSession, entity: EntityPlan, instance:
         return
     if unit.renewed and not unit.has_row(entity, key):
         refuse_members_of(entity.of(loaded), loaded, instance)
-        for each in entity.of(loaded).tree(loaded):  # another unit has removed it since this one has committed
-            if each in orm:
-                orm.expunge(each)
+        unit.part_with(loaded)  # another unit has removed it since this one has committed
         return
     if unit.reading:
         raise read_only()

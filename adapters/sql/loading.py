@@ -122,6 +122,10 @@ class Loader:
                 entity, row = self._actual(row)
             name = identity(entity, entity.table.key(row))
             instance = known.get(name)
+            if instance is not None and type(instance) is not entity.cls and session.renewed:
+                # Another unit has stored one of another subclass in its place since it was loaded.
+                session.part_with(instance)
+                instance = None
             if instance is None:
                 instance = entity.hydrate(row)
                 state = instance_state(instance)

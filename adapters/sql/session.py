@@ -329,6 +329,12 @@ class SqlSession(Streaming, Usable, Session):
         self.orm._expunge_states([state])
         return True
 
+    def part_with(self, instance: object) -> None:
+        """This object, whose row is gone, belongs to the unit no more, nor do its members."""
+        for each in self.store.schema.entities[type(instance)].tree(instance):
+            if each in self.orm:
+                self.orm.expunge(each)
+
     def keep_readable(self) -> None:
         """A block is being undone, and the ORM is about to forget what was changed in it."""
         self._readable = [(state, dict(state.dict)) for state in self.orm.identity_map.all_states()]
@@ -402,8 +408,9 @@ class SqlSession(Streaming, Usable, Session):
                 self._forget_since(before)  # what is loaded again takes its members back from what is new again
             if self._lost:
                 raise Unavailable("the connection was lost, and this unit's transaction with it: run the service again")
-            if self._undone:
-                return  # what was raised in the block says why, and only a rollback of the unit can follow
+            if self._undone:  # what was raised in the block says why, and only a rollback of the unit can follow
+                self._give_back()
+                return
             self.recover()
             self._load_again()
             self._give_back()
@@ -411,6 +418,7 @@ class SqlSession(Streaming, Usable, Session):
             self._fail_by(error)
             if not self._undone:
                 raised(error, self.store.schema)
+            self._give_back()
 
     def _drop_changes(self) -> None:
         """An error has undone the block already: what was changed after it goes too, or the ORM would warn of it."""

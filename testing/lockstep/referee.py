@@ -183,8 +183,11 @@ class Referee:
         code = _compiled(self.lines[-1])
         for side in self.sides:
             side.run(code, "left")
+        undone = set(self.workspaces[unit].objects)
         self._end(unit, readable=False)
         self.workspaces[unit] = Workspace()
+        self.stale |= undone  # one store has stored what is new, and given it defaults
+        self.unowned -= undone
 
     # Books
 

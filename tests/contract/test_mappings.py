@@ -717,6 +717,37 @@ def test_a_member_that_is_given_its_owner_is_stored(make_store: MakeStore) -> No
         assert [len(thing.members) for thing in uow.things] == [0, 1]
 
 
+def test_an_object_that_another_one_of_its_base_has_replaced_is_another_one(make_store: MakeStore) -> None:
+    mapping = Mapping()
+    thing = fresh()
+    tool = fresh(thing)
+    kind = Column("kind", String(9), nullable=False)
+    things(mapping, kind, cls=thing, polymorphic_on=kind, polymorphic_identity="thing")
+    tools = Table(
+        "tools",
+        mapping.metadata,
+        Column("id", ForeignKey("things.id"), primary_key=True),
+        Column("size", Integer, nullable=False),
+    )
+    mapping.aggregate(tool, tools, inherits=thing, polymorphic_identity="tool")
+    unit = units(things=thing, tools=tool)
+    store = make_store(mapping)
+    uow, other = unit(store), unit(store)
+    add(uow, "tools", tool(id="1", size=1))
+
+    with uow:
+        old = uow.things["1"]
+        uow.commit()
+        with other:
+            other.tools.remove(other.tools["1"])
+            other.commit()
+            other.things.add(thing(id="1"))
+            other.commit()
+        new = uow.things["1"]
+        assert (type(old), type(new)) == (tool, thing)
+        assert uow.things.all() == [new]
+
+
 def test_members_that_are_linked_and_nobodys_children_are_stored(make_store: MakeStore) -> None:
     mapping = Mapping()
     cls, label = fresh(), fresh()

@@ -57,12 +57,14 @@ def test_raw_sql_is_part_of_the_unit(store: SqlStore) -> None:
 def test_a_race_that_is_lost_in_a_block_takes_the_whole_unit(store: SqlStore) -> None:
     """MariaDB undoes the transaction, and the savepoint with it; other databases would let the unit go on."""
     with Bank(store) as one, Bank(store) as two:
-        assert one.accounts["John"].balance == 100
+        john = one.accounts["John"]
+        assert john.balance == 100
         two.accounts["John"].balance = 50
         two.commit()
 
         with pytest.raises(Conflict), one.nested():
             one.accounts["John"].balance = 60
+        assert john.balance == 100  # as before the block
 
         with pytest.raises(UnitFailed):
             one.accounts.all()
