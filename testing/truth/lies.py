@@ -123,7 +123,7 @@ LIES = [
     Lie("removing a new object does nothing", "alone", REPOSITORY,
         "            session.detach(self._entity, aggregate)\n", "            pass\n"),
     Lie("adding a removed object does not take the removal back", "alone", REPOSITORY,
-        "            session.removed.pop(id(aggregate), None)\n", ""),
+        "                session.removed.pop(id(aggregate), None)\n", ""),
     Lie("a deleted object can be added again", "alone", REPOSITORY,
         "                already_removed(entity, aggregate)\n            foreign(entity, aggregate)  #",
         "                state.key = None\n            else: foreign(entity, aggregate)  #"),

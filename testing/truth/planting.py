@@ -11,7 +11,7 @@ from types import CodeType, ModuleType
 
 from .lies import Lie
 
-__all__ = ["occurrences", "plant"]
+__all__ = ["occurrences", "plant", "planted"]
 
 PACKAGE = __name__.rpartition(".testing.")[0]
 
@@ -26,8 +26,17 @@ def plant(lie: Lie) -> None:
 
 def occurrences(lie: Lie) -> int:
     """How often the words that the lie replaces stand in the source; once is right."""
+    return _source(lie).count(lie.true)
+
+
+def planted(lie: Lie) -> CodeType:
+    """The module with the lie in it. Raises SyntaxError if that is no Python."""
+    return compile(_source(lie).replace(lie.true, lie.false), lie.module, "exec")
+
+
+def _source(lie: Lie) -> str:
     adapters = Path(__file__).parents[2] / "adapters"
-    return (adapters / f"{lie.module.replace('.', '/')}.py").read_text("utf-8").count(lie.true)
+    return (adapters / f"{lie.module.replace('.', '/')}.py").read_text("utf-8")
 
 
 class _Finder(MetaPathFinder):

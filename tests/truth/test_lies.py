@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from honestwork.testing.truth.lies import LIES, Lie
-from honestwork.testing.truth.planting import occurrences
+from honestwork.testing.truth.planting import occurrences, planted
 
 QUICK = [
     "a rollback keeps what was written",
@@ -28,6 +28,7 @@ QUICK = [
 @pytest.mark.parametrize("lie", LIES, ids=[lie.name for lie in LIES])
 def test_what_a_lie_replaces_stands_in_the_source_once(lie: Lie) -> None:
     assert occurrences(lie) == 1, f"{lie.module} does not say what {lie.name!r} denies: mend the lie"
+    assert planted(lie)
 
 
 def test_lies_have_names_of_their_own() -> None:
