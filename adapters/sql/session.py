@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, Executable, event
 from sqlalchemy.exc import StatementError
@@ -34,16 +34,10 @@ from ..ports import entity_of, repository_class
 from ..streams import Streaming
 from ..tables import Key, Row
 from ..usable import Usable
-from .changes import (
-    look_over,
-    look_over_values,
-    mark_changed_documents,
-    remember_documents,
-    remembered_documents,
-)
+from .changes import look_over, mark_changed_documents, remember_documents, remembered_documents
 from .engines import WriteLock
 from .errors import DRIVER_ERRORS, has_no_savepoint, is_lost, raised
-from .flush import flushed_plainly, is_overheard
+from .flush import flushed_plainly
 from .repository import SqlRepository
 
 if TYPE_CHECKING:
@@ -159,7 +153,7 @@ class SqlSession(Streaming, Usable, Session):
             return
         self.take_turn()
         try:
-            if not (flushed_plainly(self) or self._is_as_it_was()):
+            if not flushed_plainly(self):
                 orm.flush()
         except DRIVER_ERRORS as error:
             self._fail_by(error)
@@ -309,21 +303,6 @@ class SqlSession(Streaming, Usable, Session):
         if member is not None and owner_of(member) is None:
             for each in self.store.schema.entities[type(member)].tree(member):
                 self.let_go_new(each)
-
-    def _is_as_it_was(self) -> bool:
-        """Were equal values assigned, and nothing else? Then there is nothing to write, and no transaction begins."""
-        orm = self.orm
-        modified = orm.identity_map._modified
-        if orm._new or orm._deleted or is_overheard(orm):
-            return False
-        if any(orm.is_modified(cast("Any", state.obj())) for state in modified):
-            return False
-        look_over_values(self, [], [state.obj() for state in modified])
-        for state in modified:
-            for name in self.store.schema.entities[state.class_].values:
-                state.dict.pop(name, None)  # made again from its columns, as in every flush
-        InstanceState._commit_all_states([(state, state.dict) for state in modified], orm.identity_map)
-        return True
 
     def settle_members(self) -> None:
         """Tell the ORM what the collections hold, before it flushes."""
