@@ -38,7 +38,7 @@ class World:
     words: Callable[[list[Any]], dict[str, Any]]
     shown: Callable[[Any], tuple[Any, ...]]
     change: Callable[[Any], None]
-    repository: Callable[[UnitOfWork, Any], Any] = field(default=lambda uow, aggregate: uow.orders)  # type: ignore[attr-defined]
+    repository: Callable[[UnitOfWork, Any], Any] = field(default=lambda uow, aggregate: uow.orders)
 
     @cached_property
     def sqlite(self) -> SqlStore:

@@ -196,12 +196,13 @@ def world(*, equal: bool, owned: bool) -> World:
             Column("text", String(9), nullable=False),
         )
         mapping.member(cls, table, properties={"order": owner(Order, "notes")} if owned and cls is Note else {})
+    known: dict[str, Any] = {"back_populates": "order"} if owned else {}
     mapping.aggregate(
         Order,
         orders,
         version=orders.c.version,
         properties={
-            "notes": children(Note, **({"back_populates": "order"} if owned else {})),
+            "notes": children(Note, **known),
             "tags": children(Tag, collection=set),
             "keyed": children(Keyed, collection=attribute_keyed_dict("text")),
             "parcel": children(Parcel, uselist=False),
