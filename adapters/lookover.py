@@ -59,6 +59,7 @@ def look_over_changed(found: Sequence[tuple[EntityPlan, object]]) -> None:
     """Raises KeyChanged, or BadValue; the same one on every store where there are several."""
     in_order = sorted(found, key=lambda each: stored_order(each[1])) if len(found) > 1 else found
     for entity, instance in in_order:
+        _make_null(entity, instance)
         _refuse_assignments(entity, instance)
     for entity, instance in in_order:
         entity.guard(instance_dict(instance))
@@ -80,12 +81,17 @@ def refuse_members_of(gone: EntityPlan, former: object, heir: object) -> None:
         raise conflict("another unit has removed the aggregate that these members belong to")
 
 
+def _make_null(entity: EntityPlan, instance: object) -> None:
+    """What was deleted, as in `del user.name`, is None from now on."""
+    values = instance_dict(instance)
+    for name in instance_state(instance).committed_state:
+        if name not in values and name in entity.by_name:
+            values[name] = None
+
+
 def _refuse_assignments(entity: EntityPlan, instance: object) -> None:
     values = instance_dict(instance)
     before: dict[str, Any] = instance_state(instance).committed_state
-    for name in before:
-        if name not in values and name in entity.by_name:
-            values[name] = None  # it was deleted, as in `del user.name`
     for key in entity.key_attributes:
         if key in before and before[key] != values.get(key):
             raise KeyChanged(

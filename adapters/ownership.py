@@ -29,7 +29,7 @@ class Unit(Protocol):
 
     def has(self, member: Any) -> bool:
         """Has the unit loaded or stored this object, and not forgotten it since?"""
-        raise NotImplementedError
+        ...
 
 
 class _Nobody:
