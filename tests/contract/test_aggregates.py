@@ -386,6 +386,20 @@ def test_what_has_gone_from_a_member_is_kept_when_the_member_goes(store: Store, 
         assert [[each.percent for each in line.discounts] for line in uow.orders[order.id].lines] == [[7]]
 
 
+def test_a_member_that_moved_earlier_is_kept_where_its_old_list_lets_it_go(store: Store, uow: Shop) -> None:
+    one, two = Order(lines=[Line("LAMP"), Line("DESK")]), Order()
+    stored(store, one, two)
+    with uow:
+        giver, taker = uow.orders[one.id], uow.orders[two.id]
+        lamp = next(line for line in giver.lines if line.product == "LAMP")
+        taker.lines.append(lamp)
+        uow.flush()
+        giver.lines.remove(lamp)
+        uow.commit()
+
+    assert (products_of(store, one), products_of(store, two)) == ([("DESK", 1)], [("LAMP", 1)])
+
+
 def test_a_member_in_two_aggregates_belongs_to_the_one_that_got_it_last(store: Store, uow: Shop) -> None:
     one, two, line = Order(), Order(), Line("LAMP")
     with uow:

@@ -129,6 +129,7 @@ x = one.keyed.pop("a"); one.keyed["a"] = x
 x = one.keyed.pop("a"); two.keyed["a"] = x
 one.keyed["a"], one.keyed["b"] = one.keyed["b"], one.keyed["a"]
 one.keyed["wrong"] = Keyed("right")
+one.keyed["b"].text = "zz"; two.keyed["a"] = one.keyed["a"]; remove(one)
 one.tags.add(Tag("z"))
 one.tags.clear()
 one.tags = set()
