@@ -772,7 +772,7 @@ def test_members_that_are_linked_and_nobodys_children_are_stored(make_store: Mak
         assert [each.name for each in uow.things["1"].labels] == ["a", "b"]
 
 
-def test_members_that_come_to_a_dict_by_a_union_are_stored(make_store: MakeStore) -> None:
+def test_members_of_a_dict_come_by_a_union_and_move_whatever_their_keys(make_store: MakeStore) -> None:
     mapping = Mapping()
     cls, member = fresh(), fresh()
     table = Table(
@@ -793,6 +793,17 @@ def test_members_that_come_to_a_dict_by_a_union_are_stored(make_store: MakeStore
 
     with uow:
         assert sorted(uow.things["1"].members) == ["a", "b"]
+
+    add(uow, "things", cls(id="2"))
+    with uow:
+        one, two = uow.things["1"], uow.things["2"]
+        one.members["b"].name = "renamed"  # its key in the dict is an old one
+        two.members["a"] = one.members["a"]
+        uow.things.remove(one)
+        uow.commit()
+
+    with uow:
+        assert sorted(uow.things["2"].members) == ["a"]
 
 
 def test_members_that_know_their_owner_can_change_places(make_store: MakeStore) -> None:
