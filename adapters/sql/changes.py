@@ -157,8 +157,12 @@ def mark_changed_documents(entity: EntityPlan, instance: object) -> None:
         return
     values = instance_dict(instance)
     for attribute, each in entity.documents:
-        if attribute in values and each.column.differs(values[attribute], stored[attribute]):
+        if attribute not in values:
+            continue
+        if each.column.differs(values[attribute], stored[attribute]):
             flag_modified(instance, attribute)
+        else:  # to the ORM it has changed, if it was changed in place before an equal value was assigned
+            instance_state(instance).committed_state.pop(attribute, None)
 
 
 def _encoded(entity: EntityPlan, instance: object) -> dict[str, Any]:

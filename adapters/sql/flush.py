@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from .session import SqlSession
     from .store import SqlStore
 
-__all__ = ["Writer", "flushed_plainly"]
+__all__ = ["Writer", "flushed_plainly", "is_overheard"]
 
 Values = dict[str, Any]  # the `__dict__` of an object
 Noted = tuple[InstanceState[Any], Values]  # the ORM's notes about an object, and its values
@@ -101,7 +101,7 @@ Plan = dict[type[Any], _Work]
 def _plan(session: SqlSession) -> Plan | None:
     """The work, in the order of its tables; None if any of it is not plain."""
     orm, store = session.orm, session.store
-    if orm._deleted or any(len(getattr(orm.dispatch, event)) > ours for event, ours in OF_THE_SESSION.items()):
+    if orm._deleted or is_overheard(orm):
         return None
     plan: Plan = {}
     for state, new in orm._new.items():
@@ -125,6 +125,11 @@ def _plan(session: SqlSession) -> Plan | None:
         return plan
     order = store.schema.order
     return dict(sorted(plan.items(), key=lambda work: order[work[1].writer.entity.table.name]))
+
+
+def is_overheard(orm: Session) -> bool:
+    """Does anybody but this package listen to what the session tells of a flush?"""
+    return any(len(getattr(orm.dispatch, event)) > ours for event, ours in OF_THE_SESSION.items())
 
 
 def _settle(session: SqlSession, plan: Plan) -> None:

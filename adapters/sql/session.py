@@ -37,7 +37,7 @@ from ..usable import Usable
 from .changes import look_over, mark_changed_documents, remember_documents, remembered_documents
 from .engines import WriteLock
 from .errors import DRIVER_ERRORS, has_no_savepoint, is_lost, raised
-from .flush import flushed_plainly
+from .flush import flushed_plainly, is_overheard
 from .repository import SqlRepository
 
 if TYPE_CHECKING:
@@ -103,6 +103,8 @@ def _before_flush(orm: _Orm, context: Any, instances: Any) -> None:
     orm.unit.given = Given(orm.new)
     look_over(orm, orm.unit.store.schema, orm.unit, context)
     orm.unit.keep_stored()
+    if not is_overheard(orm) and orm.unit.is_as_it_was():
+        orm.unit.settle_unwritten()
 
 
 @event.listens_for(_Orm, "after_flush")
@@ -303,6 +305,26 @@ class SqlSession(Streaming, Usable, Session):
         if member is not None and owner_of(member) is None:
             for each in self.store.schema.entities[type(member)].tree(member):
                 self.let_go_new(each)
+
+    def is_as_it_was(self) -> bool:
+        """Were equal values assigned, and nothing else? Then there is nothing to write, and no transaction begins."""
+        orm = self.orm
+        return not (orm._new or orm._deleted) and not any(
+            orm.is_modified(each) or self.store.schema.entities[type(each)].mapper._is_orphan(instance_state(each))
+            for each in orm.dirty
+        )
+
+    def settle_unwritten(self) -> None:
+        """What has changed stands for its row without a flush, and is loaded again should its block be undone."""
+        orm = self.orm
+        modified = [(state, state.dict) for state in orm.identity_map._modified]
+        for state, values in modified:
+            for name in self.store.schema.entities[state.class_].values:
+                values.pop(name, None)  # made again from its columns, as in every flush
+        InstanceState._commit_all_states(modified, orm.identity_map)
+        orm._register_altered([state for state, _ in modified])
+        for entity, instance in self.documents:
+            remember_documents(entity, instance)
 
     def settle_members(self) -> None:
         """Tell the ORM what the collections hold, before it flushes."""

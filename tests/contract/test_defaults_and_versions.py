@@ -177,6 +177,18 @@ def test_a_change_of_json_in_place_is_stored_and_raises_the_version(store: Store
     assert after["version"] > before["version"]
 
 
+def test_json_that_was_changed_in_place_and_then_assigned_as_it_was_is_no_change(store: Store, uow: Shop) -> None:
+    stored(store, Product("LAMP", details={"tags": []}))
+    before = rows(store, products)
+    with uow:
+        lamp = uow.products["LAMP"]
+        lamp.details["tags"].append("new")
+        lamp.details = {"tags": []}
+        uow.commit()
+
+    assert rows(store, products) == before
+
+
 def test_a_change_of_json_in_place_right_after_a_commit_is_stored(store: Store, uow: Shop) -> None:
     lamp = Product("LAMP", details={"tags": []})
     with uow:

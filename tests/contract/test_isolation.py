@@ -102,6 +102,25 @@ def test_a_unit_that_has_asked_for_nothing_sees_what_was_committed_after_it_was_
         assert one.products["A"].quantity == 12
 
 
+def test_a_flush_of_equal_values_begins_nothing_so_that_later_commits_are_seen(
+    store: Store, has_one_writer: bool
+) -> None:
+    order = Order(price=Money(Decimal("9.90"), "EUR"), lines=[Line("A")])
+    stored(store, order)
+    with two_units(store) as (one, two):
+        order = one.orders[order.id]
+        one.commit()
+        order.price = Money(Decimal("9.90"), "EUR")
+        order.lines[0].quantity = 1
+        one.flush()
+        if has_one_writer:
+            one.commit()  # for it has the turn
+        two.products["A"].quantity = 101
+        two.commit()
+
+        assert one.products["A"].quantity == 101
+
+
 def test_a_commit_ends_what_a_unit_sees(store: Store) -> None:
     with two_units(store) as (one, two):
         assert one.products["A"].quantity == 10

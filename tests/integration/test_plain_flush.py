@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from itertools import groupby
 from typing import Any, NoReturn
 
@@ -13,6 +14,7 @@ from sqlalchemy.orm.attributes import instance_dict, instance_state
 
 from honestwork.adapters import SqlRepository, SqlStore
 from honestwork.domain import Duplicate
+from tests.contract import shop
 from tests.integration.bank import Account, Bank, Payment, accounts, bank, payments
 
 
@@ -174,3 +176,23 @@ def test_a_flush_that_fails_in_a_savepoint_leaves_what_was_before_it(store: SqlS
 
     with Bank(store) as uow:
         assert [(each.owner, each.balance) for each in uow.accounts] == [("Jane", 0), ("John", 1)]
+
+
+def test_where_equal_values_are_assigned_no_transaction_begins(sqlite_url: str) -> None:
+    """Also not for an aggregate that the ORM flushes."""
+    store = SqlStore(sqlite_url, shop.mapping)
+    store.create_tables()
+    order = shop.Order(price=shop.Money(Decimal("9.90"), "EUR"), lines=[shop.Line("LAMP")])
+    shop.stored(store, order)
+    begun: list[Any] = []
+    with shop.Shop(store) as uow:
+        order = uow.orders[order.id]
+        uow.commit()
+        event.listen(store.engine, "begin", begun.append)
+
+        order.price = shop.Money(Decimal("9.9"), "EUR")
+        order.lines[0].quantity = 1
+        uow.commit()
+
+        assert (begun, order.version, str(order.price)) == ([], 1, "Money(amount=Decimal('9.90'), currency='EUR')")
+    store.dispose()
