@@ -162,7 +162,9 @@ class Mapping(registry):
         if version is not None:
             options = {"version_id_col": version, **options}
         if "polymorphic_on" in options:
-            options = {"with_polymorphic": "*", **options}  # nothing of a subclass is loaded later
+            # Nothing of a subclass is loaded later, nor is what the database gives: by itself the ORM asks for that
+            # in the table of the base alone.
+            options = {"with_polymorphic": "*", "eager_defaults": True, **options}
         # A row that is gone already is what a removal wants; versioned ones are still checked.
         options = {"confirm_deleted_rows": version is not None, **options}
         return self.map_imperatively(cls, table, properties=dict(properties or {}), **options)

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 from hypothesis import strategies as st
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, String, Table
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, String, Table, inspect
 
-from honestwork.adapters import Mapping, children
+from honestwork.adapters import Mapping, SqlStore, children
 from honestwork.adapters.memory.transaction import Transaction
 from honestwork.domain import Repository
 from honestwork.service_layer import UnitOfWork
 from honestwork.testing.lockstep import assert_truthful, replay, world
+from honestwork.testing.lockstep.observation import Eye, Renaming
 from honestwork.testing.truth.hunt import hunt
 
 
@@ -328,6 +329,22 @@ def test_the_worlds_can_be_served() -> None:
         world(seed).mapping.check()
 
 
+def test_an_object_that_reads_the_database_when_it_is_asked_is_told_from_one_that_does_not(sqlite_url: str) -> None:
+    store = SqlStore(sqlite_url, shop())
+    store.create_tables()
+    eye = Eye(store.schema, Renaming(shop()), lambda instance, path: path)
+
+    with Shop(store) as uow:
+        order = Order("a", [])
+        uow.orders.add(order)
+        uow.commit()
+        inspect(order).session.expire(order, ["version"])
+        seen = eye.state(order, "o1")
+
+    assert seen == ("o1", "Order", "reads the database when it is asked for version")
+    store.dispose()
+
+
 def test_keys_that_only_one_store_has_shown_are_not_compared(sqlite_url: str) -> None:
     """SQLite lets one unit write at a time, so the other one sees its new keys in memory alone."""
     replay(
@@ -449,6 +466,15 @@ WORLDLY = {
         u0.alphas.remove(o1)
         u0.commit()
         """.replace("[\n            ", "["),
+    ),
+    "what the database gives to a subclass is there at once": (
+        14,
+        """
+        enter(u0)
+        o1 = new(AlphaOwn, id=UUID(int=1), b=datetime.date(2024, 2, 29), pair=Pair(number=1, text='a'), parts=[])
+        u0.alphas.add(o1)
+        u0.commit()
+        """,
     ),
 }
 

@@ -40,6 +40,8 @@ def of_class(mapper: Mapper[Any], mapping: Mapping) -> Iterator[str]:
         yield f"{cls.__name__} is a frozen dataclass, and an entity changes: map it with value(), or thaw it"
     if mapper.inherits is None and set(mapper.primary_key) != set(table.primary_key):
         yield f"{cls.__name__} has another primary key than its table {table.name}: declare the key in the table"
+    if mapper.inherits is None and mapper.eager_defaults is False:
+        yield f"{cls.__name__} leaves what the database gives to be loaded later: leave eager_defaults out"
     for column in table.columns:
         if column not in mapper._columntoproperty and not column.nullable and not _filled(table, column):
             yield f"{column} is not mapped to an attribute of {cls.__name__}, has no default and may not be NULL"

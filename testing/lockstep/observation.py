@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from sqlalchemy import Column
-from sqlalchemy.orm.attributes import instance_dict
+from sqlalchemy.orm.attributes import instance_dict, instance_state
 from sqlalchemy.sql.schema import CallableColumnDefault
 
 from ...adapters.mapping import Mapping
@@ -93,6 +93,8 @@ class Eye:
         """An object with all that belongs to it."""
         name = self.name_of(instance, path)
         entity = self.schema.entities[type(instance)]
+        if later := instance_state(instance).expired_attributes - instance_dict(instance).keys():
+            return (name, entity.name, f"reads the database when it is asked for {', '.join(sorted(later))}")
         seen: dict[str, Seen] = {
             each.attribute: self.value(part.table.name, each.column, getattr(instance, each.attribute))
             for part in entity.parts

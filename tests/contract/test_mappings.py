@@ -748,6 +748,32 @@ def test_an_object_that_another_one_of_its_base_has_replaced_is_another_one(make
         assert uow.things.all() == [new]
 
 
+def test_what_the_database_gives_to_a_subclass_is_there_when_it_is_stored(make_store: MakeStore) -> None:
+    mapping = Mapping()
+    thing = fresh()
+    tool = fresh(thing)
+    kind = Column("kind", String(9), nullable=False)
+    things(mapping, kind, cls=thing, polymorphic_on=kind, polymorphic_identity="thing")
+    tools = Table(
+        "tools",
+        mapping.metadata,
+        Column("id", ForeignKey("things.id"), primary_key=True),
+        Column("size", Integer, nullable=False, server_default="8"),
+    )
+    mapping.aggregate(tool, tools, inherits=thing, polymorphic_identity="tool")
+    uow = units(tools=tool)(make_store(mapping))
+    one, other = tool(id="1"), tool(id="2")
+
+    with uow:
+        uow.tools.add(one)
+        uow.flush()
+        uow.tools.remove_where(lambda each: True)
+        uow.tools.add(other)
+        uow.commit()
+
+    assert (one.size, other.size) == (8, 8)
+
+
 def test_members_that_are_linked_and_nobodys_children_are_stored(make_store: MakeStore) -> None:
     mapping = Mapping()
     cls, label = fresh(), fresh()

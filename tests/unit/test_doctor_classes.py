@@ -33,6 +33,7 @@ class Point:
         (lambda table: {"version": table.c.text}, "no plain count"),
         (lambda table: {"version": table.c.filled}, "the store counts it"),
         (lambda table: {"primary_key": [table.c.n]}, "another primary key"),
+        (lambda table: {"eager_defaults": False}, "what the database gives"),
         (lambda table: {"properties": {"twice": column_property(table.c.n * 2)}}, "computed by the database"),
         (lambda table: {"properties": {"place": composite(Shifting, table.c.n, table.c.m)}}, "changed in place"),
     ],
