@@ -99,13 +99,15 @@ def watch_members(owning: EntityPlan, members: MembersPlan) -> None:
             parted(owner, before)
 
     attribute = getattr(owning.cls, members.attribute)
+    coming: dict[str, Any] = {"set": replaced}
     if members.is_collection:
         _hear_of_unions(type(attribute.impl.collection_factory()))
-    heard = "append" if members.is_collection else "set"
-    event.listen(attribute, heard, arrived if members.is_collection else replaced)
+        coming = {"append": arrived, "append_wo_mutation": arrived}  # the second one: it was there before
+    for heard, listener in coming.items():
+        event.listen(attribute, heard, listener)
+        # The ORM's own listener puts the object into its session. A stranger has to be refused before that.
+        getattr(attribute.impl.dispatch, heard).listeners.rotate(1)
     event.listen(attribute, "remove", parted)
-    # The ORM's own listener puts the object into its session. A stranger has to be refused before that.
-    getattr(attribute.impl.dispatch, heard).listeners.rotate(1)
 
 
 def _hear_of_unions(collection: Any) -> None:

@@ -155,6 +155,19 @@ def test_a_member_whose_row_is_deleted_cannot_be_put_back(store: Store, uow: Sho
             uow.orders.add(Order([gone]))
 
 
+def test_members_of_a_removed_aggregate_cannot_be_put_back_into_it(store: Store, uow: Shop) -> None:
+    order = Order([Line("LAMP"), Line("RUG")])
+    stored(store, order)
+
+    with uow:
+        found = uow.orders[order.id]
+        uow.orders.remove(found)
+        uow.flush()
+
+        with pytest.raises(AlreadyRemoved):
+            found.lines = found.lines[:1]
+
+
 def test_what_a_savepoint_has_changed_is_read_again_where_the_key_alone_is_known(store: Store, uow: Shop) -> None:
     stored(store, Product("A1", quantity=1))
 
