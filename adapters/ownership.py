@@ -77,10 +77,13 @@ def watch_members(owning: EntityPlan, members: MembersPlan) -> None:
     def arrived(owner: object, member: Any, *_: Any) -> None:
         if not isinstance(member, members.entity.cls):
             not_a_member(owning, members, member)
-        unit = owner_of(owner)
+        unit, state = owner_of(owner), instance_state(member)
+        if state.key is not None:
+            # The ORM asks a stored member's last owner when others let go of it, and gives up where that is garbage.
+            state.__dict__["honestwork_last_owner"] = owner
         if unit is None:
             return
-        entity, state = members.entity.of(member), instance_state(member)
+        entity = members.entity.of(member)
         require_own(entity, member, unit)
         if owner_of(member) is None:
             state._orphaned_outside_of_session = False  # as the ORM does where it has a session

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -166,6 +167,20 @@ def test_members_of_a_removed_aggregate_cannot_be_put_back_into_it(store: Store,
 
         with pytest.raises(AlreadyRemoved):
             found.lines = found.lines[:1]
+
+
+def test_a_member_can_be_taken_out_though_an_aggregate_that_it_was_in_is_garbage(store: Store, uow: Shop) -> None:
+    order = Order([Line("LAMP"), Line("RUG")])
+    stored(store, order)
+
+    with uow:
+        found = uow.orders[order.id]
+        Order(lines=[found.lines[0]])
+        gc.collect()
+        found.lines.pop(0)
+        uow.commit()
+
+        assert [line.product for line in found.lines] == ["RUG"]
 
 
 def test_what_a_savepoint_has_changed_is_read_again_where_the_key_alone_is_known(store: Store, uow: Shop) -> None:
