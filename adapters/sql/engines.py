@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 from weakref import WeakValueDictionary
@@ -197,14 +198,16 @@ def _configure_mariadb(engine: Engine, lock_timeout: float) -> None:
 class WriteLock:
     """One writer at a time in this process, in the order of asking.
 
-    SQLite has one writer anyway; those who wait for it sleep and poll, unfairly. Measured with 16 threads: a
-    lock before it brings the slowest units down five times and loses no throughput.
+    SQLite has one writer anyway; those who wait for it sleep and poll, unfairly. Measured with 16 threads, beside
+    units that wait in SQLite: five times as many are done, and of a hundred the slowest waits 10 ms and not 500.
+    Where a turn is left to whoever is quicker it waits 20 ms, and no more are done.
     """
 
     def __init__(self, timeout: float) -> None:
         self.timeout = timeout
-        self._lock = threading.Lock()
+        self._guard = threading.Lock()
         self._owner = 0
+        self._waiting: deque[_Place] = deque()
 
     def acquire(self) -> None:
         """Raises UnitNested if this thread has it already, Conflict if others keep it too long."""
@@ -214,16 +217,49 @@ class WriteLock:
                 "this thread has another unit of work open on the same SQLite database, which has one writer:"
                 " end that one first, or, unless the database is in memory, open one of them with `reading()`"
             )
-        if not self._lock.acquire(timeout=self.timeout):
+        with self._guard:
+            if not self._owner:
+                self._owner = me
+                return
+            place = _Place(me)
+            self._waiting.append(place)
+        try:
+            has_come = place.turn.acquire(timeout=self.timeout)
+        except BaseException:  # somebody has interrupted the program
+            if not self._leaves(place):
+                self.release()
+            raise
+        if not has_come and self._leaves(place):
             raise Conflict(
                 f"another unit of work has been writing to this SQLite database for {self.timeout:g} seconds:"
                 " try again, and keep units short"
             )
-        self._owner = me
 
     def release(self) -> None:
-        self._owner = 0
-        self._lock.release()
+        with self._guard:
+            if not self._waiting:
+                self._owner = 0
+                return
+            next_one = self._waiting.popleft()
+            self._owner = next_one.thread
+            next_one.turn.release()
+
+    def _leaves(self, place: _Place) -> bool:
+        """Does this one stop waiting? It does not, if its turn has come meanwhile."""
+        with self._guard:
+            if place not in self._waiting:
+                return False
+            self._waiting.remove(place)
+            return True
+
+
+class _Place:
+    """Where a thread waits for its turn."""
+
+    def __init__(self, thread: int) -> None:
+        self.thread = thread
+        self.turn = threading.Lock()
+        self.turn.acquire()  # until somebody hands the turn over
 
 
 _locks: WeakValueDictionary[str, WriteLock] = WeakValueDictionary()
