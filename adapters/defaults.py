@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 from sqlalchemy import Boolean, Column, Computed, DefaultClause, Identity, Integer
@@ -22,7 +24,7 @@ def producer(default: Any) -> Callable[[], Any] | None:
     match default:
         case ScalarElementColumnDefault():
             value = default.arg
-            return lambda: value
+            return (lambda: deepcopy(value)) if isinstance(value, dict | list) else lambda: value
         case CallableColumnDefault():
             function: Any = default.arg
             if takes_context(default):
@@ -66,7 +68,7 @@ def _literal(column: Column[Any], argument: Any) -> Any:
             spelled = None
     if spelled is not None and isinstance(column.type, Boolean) and spelled.lower() in BOOLEANS[type(argument) is str]:
         return spelled.lower() in ("1", "true")
-    if spelled is not None and isinstance(column.type, Integer) and spelled.lstrip("+-").isdigit():
+    if spelled is not None and isinstance(column.type, Integer) and re.fullmatch("[+-]?[0-9]+", spelled):
         return int(spelled)
     if isinstance(argument, str) and column.type.python_type is str:
         return argument

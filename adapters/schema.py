@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import CascadeOptions, Mapper
-from sqlalchemy.orm.interfaces import MANYTOMANY, ONETOMANY
+from sqlalchemy.orm.interfaces import MANYTOMANY, MANYTOONE, ONETOMANY
 
 from .entities import EntityPlan, children_plan, entity_plan, links_plan
 from .facts import facts_of
@@ -53,6 +53,8 @@ class Schema:
                 children = children_plan(relation, self.entities)
                 entity.children.append(children)
                 children.entity.adopted.update(attribute for attribute, _ in children.adopted)
+            elif relation.direction is MANYTOONE:  # an owner is stored because it was added, and not by its member
+                relation.cascade = CascadeOptions(relation.cascade - {"save-update", "merge", "expunge"})
             elif relation.direction is MANYTOMANY:
                 entity.links.append(links_plan(relation, self.entities, self.tables))
         for members in entity.relations:

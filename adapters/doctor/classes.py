@@ -40,19 +40,33 @@ def of_class(mapper: Mapper[Any], mapping: Mapping) -> Iterator[str]:
         yield f"{cls.__name__} is a frozen dataclass, and an entity changes: map it with value(), or thaw it"
     if mapper.inherits is None and set(mapper.primary_key) != set(table.primary_key):
         yield f"{cls.__name__} has another primary key than its table {table.name}: declare the key in the table"
-    if mapper.inherits is None and mapper.eager_defaults is False:
-        yield f"{cls.__name__} leaves what the database gives to be loaded later: leave eager_defaults out"
+    yield from _options(mapper)
     for column in table.columns:
         if column not in mapper._columntoproperty and not column.nullable and not _filled(table, column):
             yield f"{column} is not mapped to an attribute of {cls.__name__}, has no default and may not be NULL"
     for attribute in mapper.column_attrs:
+        where = f"{cls.__name__}.{attribute.key}"
         if not isinstance(attribute.columns[0], Column):
-            yield f"{cls.__name__}.{attribute.key} is computed by the database: write a property, or a rule"
+            yield f"{where} is computed by the database: write a property, or a rule"
+        elif len({column.table for column in attribute.columns}) < len(attribute.columns):
+            yield f"{where} stands for several columns of one table: give each an attribute of its own"
+        elif len(attribute.columns) > 1 and any(column.onupdate is not None for column in attribute.columns):
+            yield f"{where} stands for a column in each of two tables, and has an onupdate: name one of them otherwise"
     yield from _values(mapper)
     yield from _inheritance(mapper, table)
     yield from _version(mapper)
     yield from _hooks(mapper)
     yield from _annotations(mapper)
+
+
+def _options(mapper: Mapper[Any]) -> Iterator[str]:
+    """Options of the ORM's mapper that would be followed by one store alone."""
+    name = mapper.class_.__name__
+    lazily = mapper.eager_defaults is False or (mapper.polymorphic_on is not None and mapper.eager_defaults is not True)
+    if mapper.inherits is None and lazily:
+        yield f"{name} leaves what the database gives to be loaded later: leave eager_defaults out"
+    if mapper.passive_deletes:
+        yield f"{name} leaves rows of its subclasses to the database: leave passive_deletes out"
 
 
 def _is_frozen(cls: type[Any]) -> bool:
@@ -116,6 +130,8 @@ def _inheritance(mapper: Mapper[Any], table: Table) -> Iterator[str]:
 
 def _version(mapper: Mapper[Any]) -> Iterator[str]:
     column = mapper.version_id_col
+    if column is not None and mapper.inherits is not None and column is not mapper.inherits.version_id_col:
+        yield f"{mapper.class_.__name__} has a version of its own: give it to the base, whose row is in every aggregate"
     if column is None or mapper.inherits is not None:
         return
     if column.nullable:

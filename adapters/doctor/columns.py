@@ -87,13 +87,17 @@ def _identity(table: Table, column: Column[Any], where: str) -> Iterator[str]:
         yield f"{where} is GENERATED ALWAYS: use Identity() or a plain integer primary key"
     if not generated:
         yield f"{where} is an Identity outside of the primary key, which only PostgreSQL counts: count it in the class"
-    if (identity.increment or 1) != 1 or (identity.start or 1) < 1 or identity.cycle or identity.maxvalue is not None:
+    if (identity.increment or 1) != 1 or (identity.start or 1) != 1 or identity.cycle or identity.maxvalue is not None:
         yield f"{where} counts in a way of its own, and only on PostgreSQL: generated keys rise from 1 on everywhere"
 
 
 def _type(where: str, declared: TypeEngine[Any]) -> Iterator[str]:
     if isinstance(declared, TypeDecorator):
         yield from _type(where, declared.impl_instance)
+        if type(declared).compare_values is not TypeDecorator.compare_values:
+            yield f"{where} is of a type that overrides compare_values, which only the ORM asks: write __eq__"
+    if declared.should_evaluate_none and not isinstance(declared, JSON | TypeDecorator):
+        yield f"{where} says evaluates_none(): leave it out, for None is NULL on every store"
     if _is_of_one_database(declared):
         yield f"{where} is of the type {declared!r}, which only one database has: use a type of `sqlalchemy` itself"
     elif isinstance(declared, CHAR | NCHAR):
@@ -186,6 +190,8 @@ def _unfit_default(table: Table, column: Column[Any]) -> Iterator[str]:
         for default in (column.default, column.onupdate):
             if isinstance(default, ScalarElementColumnDefault):
                 guard_for(table.name, column)(default.arg)
+        if isinstance(column.onupdate, ScalarElementColumnDefault) and isinstance(column.onupdate.arg, dict | list):
+            yield f"the onupdate of {table.name}.{column.name} would be shared by all rows: give a function, lambda: …"
         if (give := server_producer(column)) is not None:
             guard_for(table.name, column)(give())
     except BadValue as bad:

@@ -36,6 +36,8 @@ def of_relation(relation: RelationshipProperty[Any], mapping: Mapping) -> Iterat
         yield f"{where} says post_update, which writes rows twice: leave it out"
     if relation.passive_deletes == "all":
         yield f"{where} leaves the deletion of its members to the database: leave passive_deletes out"
+    for mapper in {relation.parent, relation.mapper}:
+        yield from _swapped_names(mapper)
     if relation.direction is ONETOMANY:
         yield from _children(relation, where, target)
         yield from _other_owners(relation, mapping, where, target)
@@ -79,6 +81,10 @@ def _links(relation: RelationshipProperty[Any], where: str, target: str) -> Iter
     if not isinstance(table, Table):
         yield f"{where} goes over something that is not a table"
         return
+    if relation.parent.base_mapper in _reached_from(relation.mapper):
+        yield f"{where} makes a circle: {target}s reach {relation.parent.class_.__name__}s again; keep keys on one side"
+    if not relation.uselist:
+        yield f"{where} holds one {target}, over a table that can join many: refer to it by a foreign key"
     if relation.cascade.delete or relation.cascade.delete_orphan:
         yield f"{where} deletes {target}s that others may be joined to: cascade='save-update, merge'"
     pairs = [*(relation.synchronize_pairs or ()), *(relation.secondary_synchronize_pairs or ())]
@@ -99,6 +105,29 @@ def _links(relation: RelationshipProperty[Any], where: str, target: str) -> Iter
             f"{table.name} has more in it than the two keys that it joins, or another primary key: make the two its"
             " primary key, or map it as a class with mapping.member"
         )
+
+
+def _reached_from(mapper: Any) -> set[Any]:
+    """The base classes of all that an object of this class holds, and of what that holds."""
+    reached, new = {mapper.base_mapper}, [mapper]
+    while new:
+        for heir in new.pop().self_and_descendants:
+            for relation in heir.relationships:
+                if relation.direction is not MANYTOONE and relation.mapper.base_mapper not in reached:
+                    reached.add(relation.mapper.base_mapper)
+                    new.append(relation.mapper)
+    return reached
+
+
+def _swapped_names(mapper: Any) -> Iterator[str]:
+    for attribute in mapper.column_attrs:
+        column = attribute.columns[0]
+        namesake = mapper.column_attrs.get(getattr(column, "name", attribute.key))
+        if namesake is not None and namesake is not attribute:
+            yield (
+                f"{mapper.class_.__name__}.{namesake.key} has the name of the column of {attribute.key}: where an"
+                " object has members, or is one, no attribute is called like another one's column"
+            )
 
 
 def _is_reference(table: Any, columns: Collection[Any]) -> bool:
@@ -122,10 +151,11 @@ def _equated(clause: ColumnElement[Any]) -> frozenset[Any]:
 
 def _ordering(relation: RelationshipProperty[Any], where: str) -> Iterator[str]:
     for element in relation.order_by or ():
-        column = element.element if isinstance(element, UnaryExpression) else element
+        is_directed = isinstance(element, UnaryExpression) and element.modifier in (operators.asc_op, operators.desc_op)
+        column = element.element if is_directed else element
         if not isinstance(column, Column) or column.table is not relation.mapper.local_table:
             yield f"{where} is ordered by {element}, which is no column of its members"
         elif column.nullable:
             yield f"{where} is ordered by {column}, which may be NULL: databases put NULLs first or last as they like"
-        elif isinstance(column.type, Enum | JSON):
+        elif isinstance(getattr(column.type, "impl_instance", column.type), Enum | JSON):
             yield f"{where} is ordered by {column}, which each database sorts in its own way: take a number or text"

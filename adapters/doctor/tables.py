@@ -22,6 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 from sqlalchemy.exc import SAWarning
+from sqlalchemy.orm.interfaces import MANYTOONE
 
 from ...domain.errors import MappingRefused
 from ..guard import INTEGERS, Guard, guard_for
@@ -127,7 +128,7 @@ def _constraint(table: Table, constraint: Any, mapping: Mapping) -> Iterator[str
             yield from _options(where, constraint)
             yield from _indexed(where, constraint.columns)
         case ForeignKeyConstraint():
-            yield from _foreign_key(table, constraint, inside=table.name not in mapping.root_tables)
+            yield from _foreign_key(table, constraint, inside=frozenset(constraint.columns) in _deleted_first(mapping))
         case CheckConstraint() if isinstance(constraint.sqltext, TextClause):
             if constraint.name not in mapping.twins:
                 yield (
@@ -152,9 +153,10 @@ def _key(table: Table, constraint: PrimaryKeyConstraint) -> Iterator[str]:
     for column in constraint.columns:
         where = f"{table.name}.{column.name}"
         guard = _guard(table, column)
-        if isinstance(column.type, Enum):
+        inner = getattr(column.type, "impl_instance", column.type)
+        if isinstance(inner, Enum):
             yield f"{where} is an Enum in a primary key, and each database sorts enums in its own way: use String"
-        elif isinstance(column.type, JSON | LargeBinary) or (guard is not None and guard.encode is not None):
+        elif isinstance(inner, JSON | LargeBinary) or (guard is not None and guard.encode is not None):
             yield f"{where} is a key of the type {type(column.type).__name__}: keys are int, str, UUID and the like"
 
 
@@ -177,8 +179,20 @@ def _indexed(where: str, columns: Iterable[Column[Any]]) -> Iterator[str]:
         )
 
 
+def _deleted_first(mapping: Mapping) -> set[frozenset[Any]]:
+    """The columns of foreign keys whose rows a store deletes before the row that they refer to."""
+    found: set[frozenset[Any]] = set()
+    for mapper in mapping.mappers:
+        if mapper.inherits is not None and not mapper.single:
+            found.add(frozenset(mapper.local_table.primary_key))
+        for relation in mapper.relationships:
+            if relation.direction is not MANYTOONE:
+                found.add(frozenset(column for _, column in relation.synchronize_pairs))
+    return found
+
+
 def _foreign_key(table: Table, constraint: ForeignKeyConstraint, *, inside: bool) -> Iterator[str]:
-    """*inside* of an aggregate the ORM deletes the rows that refer first, so that a CASCADE has nothing to do."""
+    """Where the rows that refer are *inside* of what they refer to, they go first: a CASCADE has nothing to do."""
     where = f"the foreign key {constraint.name} of {table.name}"
     target = constraint.referred_table
     if {element.column.name for element in constraint.elements} != {column.name for column in target.primary_key}:

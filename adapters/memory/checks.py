@@ -43,8 +43,7 @@ def predicate(table: TablePlan, check: Check, twins: Mapping[str, Twin]) -> Call
     *twins* has the meaning of checks that are written as text.
     """
     if (twin := twins.get(check.name or "")) is not None:
-        names = [column.name for column in table.columns]
-        return lambda row: twin(dict(zip(names, row, strict=True))) is not False
+        return lambda row: twin({each.name: each.decoded(row[each.position]) for each in table.columns}) is not False
     value = _Evaluator(table, check).value(check.expression)
     return lambda row: value(row) is not False
 

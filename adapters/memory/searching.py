@@ -5,15 +5,15 @@ Objects are built by the repository, for the rows that match and no others.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ...domain.rules.formula import TRUE
+from ...domain.rules.formula import TRUE, Expr
 from ...domain.rules.projection import Projection
 from ..entities import ChildrenPlan, EntityPlan
 from ..queries import Query
-from ..tables import Key, Row
+from ..tables import ColumnPlan, Key, Row
 from .rules import Path, Rows, compile_scan, compile_sort, compile_values, lookups
 
 if TYPE_CHECKING:
@@ -56,7 +56,23 @@ class Search:
     def values(self, asked: Query, wanted: Projection[Any]) -> list[Any]:
         """What the projection makes of the rows that are asked for."""
         read = compile_values(wanted.expressions, self.layout)
-        return [wanted.build(read(row)) for row in self.rows(asked)]
+        decode = [(number, column.decoded) for number, column in self._encoded(wanted.expressions)]
+        found = []
+        for row in self.rows(asked):
+            values = [*read(row)]
+            for number, decoded in decode:
+                values[number] = decoded(values[number])
+            found.append(wanted.build(values))
+        return found
+
+    def _encoded(self, expressions: Sequence[Expr]) -> Iterator[tuple[int, ColumnPlan]]:
+        """Which of these are read from columns whose rows hold something else than the value, as for JSON."""
+        for number, each in enumerate(expressions):
+            if each.op == "attr":  # nothing can be computed from such a value
+                _, path, _ = each.args
+                column = self.entity.fields[self.layout.positions[path]].column
+                if column.guard.decode is not None:
+                    yield number, column
 
     def _all(self) -> list[Row]:
         transaction = self.session.transaction

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
@@ -46,10 +46,12 @@ def said_of_table(*things: Any, cls: type[Any] | None = None, options: Any = Non
     return said_of(mapping)
 
 
-def said_of_members(relation: Callable[[Any, Table, Table], Any], *columns: Any) -> list[str]:
+def said_of_members(
+    relation: Callable[[Any, Table, Table], Any], *columns: Any, things: Sequence[Column[Any]] = ()
+) -> list[str]:
     """Of an aggregate that has members by this relation, made of their class and both tables."""
     mapping = Mapping()
-    things = Table("things", mapping.metadata, Column("id", String(5), primary_key=True))
+    owners = Table("things", mapping.metadata, Column("id", String(5), primary_key=True), *things)
     members = Table(
         "members",
         mapping.metadata,
@@ -59,6 +61,6 @@ def said_of_members(relation: Callable[[Any, Table, Table], Any], *columns: Any)
     )
     member = fresh(Member)
     mapping.member(member, members)
-    made = relation(member, things, members)
-    mapping.aggregate(fresh(), things, properties=made if isinstance(made, dict) else {"members": made})
+    made = relation(member, owners, members)
+    mapping.aggregate(fresh(), owners, properties=made if isinstance(made, dict) else {"members": made})
     return said_of(mapping)

@@ -34,6 +34,8 @@ class Point:
         (lambda table: {"version": table.c.filled}, "the store counts it"),
         (lambda table: {"primary_key": [table.c.n]}, "another primary key"),
         (lambda table: {"eager_defaults": False}, "what the database gives"),
+        (lambda table: {"passive_deletes": True}, "rows of its subclasses"),
+        (lambda table: {"properties": {"n": column_property(table.c.n, table.c.m)}}, "several columns of one table"),
         (lambda table: {"properties": {"twice": column_property(table.c.n * 2)}}, "computed by the database"),
         (lambda table: {"properties": {"place": composite(Shifting, table.c.n, table.c.m)}}, "changed in place"),
     ],
@@ -87,6 +89,63 @@ def test_a_value_object_that_subclasses_inherit_is_accepted() -> None:
     mapping.aggregate(fresh(base), inherits=base, polymorphic_identity="b")
 
     assert said_of(mapping) == []
+
+
+def said_of_joined(
+    *own: Column[Any], base: dict[str, Any] | None = None, version: bool = False, columns: Any = ()
+) -> list[str]:
+    """Of a class and a joined subclass that has these columns of its own."""
+    mapping = Mapping()
+    root = fresh()
+    things = Table(
+        "things",
+        mapping.metadata,
+        Column("id", Integer, primary_key=True),
+        Column("kind", String(5), nullable=False),
+        *columns,
+    )
+    tools = Table(
+        "tools",
+        mapping.metadata,
+        Column("id", ForeignKey("things.id", ondelete="CASCADE"), primary_key=True),
+        *own,
+    )
+    mapping.aggregate(root, things, polymorphic_on=things.c.kind, polymorphic_identity="a", **(base or {}))
+    mapping.aggregate(
+        fresh(root),
+        tools,
+        inherits=root,
+        polymorphic_identity="b",
+        version=tools.c.version if version else None,
+        properties={each.name: [tools.c[each.name], things.c[each.name]] for each in columns},
+    )
+    return said_of(mapping)
+
+
+def touched() -> Column[Any]:
+    return Column("touched", Integer, nullable=False, default=0, onupdate=1)
+
+
+def test_a_cascade_from_a_base_to_its_subclass_has_nothing_to_do() -> None:
+    assert said_of_joined() == []
+
+
+def test_what_the_database_gives_to_a_subclass_is_not_left_for_later() -> None:
+    (finding,) = said_of_joined(base={"eager_defaults": "auto"})
+
+    assert "what the database gives" in finding
+
+
+def test_a_version_of_a_subclass_is_refused() -> None:
+    (finding,) = said_of_joined(Column("version", Integer, nullable=False), version=True)
+
+    assert "a version of its own" in finding
+
+
+def test_one_name_in_two_tables_is_refused_where_updates_give_values() -> None:
+    (finding,) = said_of_joined(touched(), columns=[touched()])
+
+    assert "in each of two tables" in finding
 
 
 def test_a_reconstructor_is_refused() -> None:

@@ -70,6 +70,11 @@ class Lowered(Plain):
         return func.lower(bindvalue)
 
 
+class Lenient(Plain):
+    def compare_values(self, x: Any, y: Any) -> bool:
+        return str(x).lower() == str(y).lower()
+
+
 class Processor(Plain):
     def bind_processor(self, dialect: Any) -> Any:
         return None
@@ -103,6 +108,11 @@ class Processor(Plain):
         (Column("c", Careless), "None for None"),
         (Column("c", Chameleon), "load_dialect_impl"),
         (Column("c", Lowered), "lets the database change"),
+        (Column("c", Lenient), "overrides compare_values"),
+        (Column("c", Integer().evaluates_none()), "evaluates_none()"),
+        (Column("c", Integer, server_default="--5", nullable=False), "only a database can compute"),
+        (Column("c", Integer, server_default="٣", nullable=False), "only a database can compute"),
+        (Column("c", JSON, onupdate=[1], nullable=False), "shared by all rows"),
         (Column("c", Processor), "processors of its own"),
         (Column("c", Integer, key="number"), "has the key number"),
         (Column("c", Integer, Identity(), nullable=False), "outside of the primary key"),
@@ -145,7 +155,13 @@ def test_a_column_is_accepted(column: Column[Any]) -> None:
 
 @pytest.mark.parametrize(
     "identity",
-    [Identity(start=-1, increment=-1), Identity(increment=2), Identity(start=-5), Identity(cycle=True)],
+    [
+        Identity(start=-1, increment=-1),
+        Identity(increment=2),
+        Identity(start=-5),
+        Identity(start=100),
+        Identity(cycle=True),
+    ],
 )
 def test_a_key_that_counts_in_a_way_of_its_own_is_refused(identity: Identity) -> None:
     mapping = Mapping()

@@ -7,9 +7,15 @@ from typing import Any
 import pytest
 from sqlalchemy import JSON, Column, Enum, ForeignKey, Integer, String, Table, and_
 from sqlalchemy.orm import foreign, relationship
+from sqlalchemy.types import TypeDecorator
 
 from honestwork.adapters import Mapping, children
 from tests.unit.doctoring import Member, fresh, said_of, said_of_members
+
+
+class Decorated(TypeDecorator[str]):
+    impl = Enum("a", "b", name="decorated")
+    cache_ok = True
 
 
 def owner() -> Column[Any]:
@@ -46,6 +52,18 @@ def owner() -> Column[Any]:
             "sorts in its own way",
         ),
         (lambda cls, a, b: children(cls, order_by=b.c.rank + 1), list, "no column of its members"),
+        (lambda cls, a, b: children(cls, order_by=-b.c.rank), list, "no column of its members"),
+        (lambda cls, a, b: children(cls, order_by=b.c.rank.nulls_last()), list, "no column of its members"),
+        (
+            lambda cls, a, b: children(cls, order_by=b.c.kind),
+            lambda: [owner(), Column("kind", Decorated(), nullable=False)],
+            "sorts in its own way",
+        ),
+        (
+            lambda cls, a, b: children(cls, foreign_keys=b.c.thing),
+            lambda: [owner(), Column("other", ForeignKey("things.id", ondelete="CASCADE"), nullable=False)],
+            "behind the unit of work",
+        ),
     ],
 )
 def test_a_collection_is_refused(relation: Any, columns: Any, said: str) -> None:
@@ -119,12 +137,47 @@ def test_members_that_a_table_joins_are_accepted() -> None:
         ({"foreign_keys": False}, "no foreign keys of joined"),
         ({"own_key": True}, "make the two its primary key"),
         ({"lazy": "select"}, 'say lazy="selectin"'),
+        ({"uselist": False}, "a table that can join many"),
     ],
 )
 def test_members_that_a_table_joins_are_refused(options: dict[str, Any], said: str) -> None:
     (finding,) = linked(**options)
 
     assert said in finding
+
+
+def test_members_that_a_table_joins_to_others_of_their_class_are_refused() -> None:
+    mapping = Mapping()
+    things = Table("things", mapping.metadata, Column("id", String(5), primary_key=True))
+    labels = Table(
+        "labels",
+        mapping.metadata,
+        Column("id", String(5), primary_key=True),
+        Column("thing", ForeignKey("things.id"), nullable=False),
+    )
+    joined = Table(
+        "joined",
+        mapping.metadata,
+        Column("one", ForeignKey("labels.id"), primary_key=True),
+        Column("other", ForeignKey("labels.id"), primary_key=True),
+    )
+    label = fresh(Member)
+    ends: dict[str, Any] = {"primaryjoin": labels.c.id == joined.c.one, "secondaryjoin": labels.c.id == joined.c.other}
+    mapping.member(label, labels, properties={"next": relationship(label, joined, lazy="selectin", **ends)})
+    mapping.aggregate(fresh(), things, properties={"labels": children(label)})
+
+    (finding,) = said_of(mapping)
+
+    assert "makes a circle" in finding
+
+
+def test_the_name_of_another_attributes_column_is_refused_where_there_are_members() -> None:
+    def swapped(cls: Any, things: Table, members: Table) -> Any:
+        return {"members": children(cls), "name": things.c.id, "id": things.c.name}
+
+    findings = said_of_members(swapped, owner(), things=[Column("name", String(5), nullable=False)])
+
+    assert ["has the name of the column of" in finding for finding in findings] == [True, True]
 
 
 def test_a_joining_table_with_more_in_it_is_refused() -> None:
