@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from sqlalchemy.orm.attributes import get_history, instance_state
 
 from .entities import EntityPlan
 
-__all__ = ["anything_expired", "members_touched"]
+__all__ = ["anything_expired", "loaded_with", "members_touched"]
 
 
 def anything_expired(entity: EntityPlan, owner: object) -> bool:
-    """Has the ORM forgotten any attribute of this object, or of a member of it?"""
-    return bool(instance_state(owner).expired_attributes) or any(
-        anything_expired(children.entity.of(member), member)
-        for children in entity.children
-        for member in children.members(owner)
-    )
+    """Has the ORM forgotten any attribute of this object, or of one that is loaded with it?"""
+    return any(instance_state(each).expired_attributes for each in loaded_with(entity, owner))
+
+
+def loaded_with(entity: EntityPlan, owner: object) -> Iterator[object]:
+    """An object, its members, and what it and they are linked to, as they are in memory now."""
+    yield owner
+    for members in entity.relations:
+        for member in members.members(owner):
+            yield from loaded_with(members.entity.of(member), member)
 
 
 def members_touched(entity: EntityPlan, owner: object, touched: Collection[int]) -> bool:

@@ -173,7 +173,6 @@ class EntityPlan:
         self.fill = filler(self.fields)
         self.hydrate = hydrator(self.cls, self.mapper.class_manager, self.fields)
         self._row_of = row_reader(self.fields)
-        self._nothing = (None,) * len(self.fields)
         self.documents = [(attribute, each) for attribute, each in mapped if each.column.guard.encode is not None]
         self.given_keys = self._given_keys()
         self.generated_key = None if self.table.generated is None else self.key_attributes[0]
@@ -266,6 +265,10 @@ class EntityPlan:
         """What is known of this very object's class, which may be a subclass."""
         return self if type(instance) is self.cls else self._by_class[type(instance)]
 
+    def knows(self, instance: object) -> bool:
+        """Is this object of this class, or of a subclass that is mapped?"""
+        return type(instance) is self.cls or type(instance) in self._by_class
+
     @cached_property
     def _by_class(self) -> dict[type[Any], EntityPlan]:
         return {each.cls: each for each in self.subclasses.values()}
@@ -286,9 +289,9 @@ class EntityPlan:
         found = tuple([values.get(attribute) for attribute in self.key_attributes])
         return found if len(found) > 1 else found[0]
 
-    def row_of(self, instance: object, before: Row | None = None) -> Row:
-        """The row that an object stands for now; what no attribute holds stays as it was *before*."""
-        return self._row_of(instance_dict(instance), before or self._nothing)
+    def row_of(self, instance: object, before: Row) -> Row:
+        """The row that an object stands for now; what nobody has assigned stays as it was *before*."""
+        return self._row_of(instance_dict(instance), instance_state(instance).committed_state, before)
 
     def decoded(self, row: Row) -> Row:
         """Fresh values from a row."""

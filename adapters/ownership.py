@@ -13,7 +13,7 @@ from sqlalchemy import event
 from sqlalchemy.orm.attributes import instance_state
 
 from .entities import EntityPlan, MembersPlan
-from .refusals import already_removed, foreign, not_a_member
+from .refusals import already_removed, copied, foreign, not_a_member
 
 __all__ = ["NOBODY", "Unit", "owner_of", "require_own", "set_owner", "watch_members"]
 
@@ -75,9 +75,11 @@ def watch_members(owning: EntityPlan, members: MembersPlan) -> None:
     """From now on tell the owner's unit of each object that comes to this attribute, or goes from it."""
 
     def arrived(owner: object, member: Any, *_: Any) -> None:
-        if not isinstance(member, members.entity.cls):
+        if not (isinstance(member, members.entity.cls) and members.entity.knows(member)):
             not_a_member(owning, members, member)
         unit, state = owner_of(owner), instance_state(member)
+        if state.obj() is not member:
+            copied(members.entity, member)
         if state.key is not None:
             # The ORM asks a stored member's last owner when others let go of it, and gives up where that is garbage.
             state.__dict__["honestwork_last_owner"] = owner
@@ -86,6 +88,8 @@ def watch_members(owning: EntityPlan, members: MembersPlan) -> None:
         entity = members.entity.of(member)
         require_own(entity, member, unit)
         if owner_of(member) is None:
+            if state.key is not None:
+                copied(entity, member)  # by pickle, or by copy.deepcopy
             state._orphaned_outside_of_session = False  # as the ORM does where it has a session
             unit.attach(entity, member)
         elif state.key is not None and not unit.has(member):

@@ -9,6 +9,8 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeVar
 
+from sqlalchemy.orm.attributes import instance_state
+
 from ..domain.page import Page
 from ..domain.repository import OrderBy, Repository, Rule, require_page
 from ..domain.rules.projection import Projection, trace_columns
@@ -16,7 +18,7 @@ from .entities import EntityPlan
 from .ownership import Unit, owner_of
 from .ports import register, repository_class
 from .queries import Query, query
-from .refusals import foreign, not_an_aggregate
+from .refusals import copied, foreign, not_an_aggregate
 from .schema import Schema
 from .streams import STREAMED_AT_ONCE, Chunk, cursor_after
 
@@ -129,6 +131,8 @@ class StoredRepository(Repository[A, K]):
         self._session.require_usable()
         if type(aggregate) is not self._entity.cls:
             not_an_aggregate(self._entity, aggregate)
+        if instance_state(aggregate).obj() is not aggregate:
+            copied(self._entity, aggregate)
         owner = owner_of(aggregate)
         if owner is not None and owner is not self._session:
             foreign(self._entity, aggregate)

@@ -182,7 +182,11 @@ class Flush:
             return
         touched = {
             *self.new,
-            *(ident for ident, known in self.changed.items() if known.entity.row_of(known.instance) != known.row),
+            *(
+                ident
+                for ident, known in self.changed.items()
+                if known.entity.row_of(known.instance, known.row) != known.row
+            ),
         }
         self.raised = raised = set()
         for known in self.session.all_known():
@@ -341,8 +345,10 @@ class Flush:
         """Give a member the key of its owner, which is known by now."""
         if id(member) in self.adopted:
             children, owner = self.adopted[id(member)]
+            values, noted = instance_dict(member), instance_state(member).committed_state
             for attribute, source in children.adopted:
-                instance_dict(member)[attribute] = instance_dict(owner).get(source)
+                noted.setdefault(attribute, values.get(attribute))
+                values[attribute] = instance_dict(owner).get(source)
 
 
 def _update_part(session: MemorySession, known: Known, part: Part, wanted: Row) -> None:

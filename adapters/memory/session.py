@@ -12,6 +12,7 @@ from sqlalchemy.orm.attributes import instance_state
 
 from ...domain.repository import Repository
 from ...service_layer.store import Session
+from ..aggregates import loaded_with
 from ..entities import EntityPlan, MembersPlan
 from ..instances import as_stored, fill, give_back, identity, set_children, set_members
 from ..ownership import NOBODY, owner_of, set_owner
@@ -331,11 +332,12 @@ class MemorySession(Streaming, Usable, Session):
         roots = [
             known
             for known in self._by_id.values()
-            if known.entity.is_root and any(id(each) in changed for each in known.entity.tree(known.instance))
+            if known.entity.is_root and any(id(each) in changed for each in loaded_with(known.entity, known.instance))
         ]
         stale = [known for known in self._by_id.values() if id(known.instance) in changed]
         for root in roots:
-            stale += [known for each in root.entity.tree(root.instance) if (known := self.known(each)) is not None]
+            whole = loaded_with(root.entity, root.instance)
+            stale += [known for each in whole if (known := self.known(each)) is not None]
         rows = {id(known.instance): known.row for known in reversed(stale)}
         for known in stale:
             known.row = NO_ROW

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Flag
@@ -39,7 +40,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import attribute_keyed_dict, relationship
 from sqlalchemy.types import TypeDecorator
 
-from honestwork.adapters import Mapping, SqlStore, children, owner, value
+from honestwork.adapters import Mapping, MemoryStore, SqlStore, children, owner, value
 from honestwork.domain import (
     BadValue,
     CheckFailed,
@@ -862,6 +863,91 @@ def test_members_that_know_their_owner_can_change_places(make_store: MakeStore) 
         thing = uow.things["1"]
         assert [each.rank for each in thing.members] == [5, 6, 7, 8]
         assert [each.id for each in thing.members[:2]] == [2, 1]
+
+
+def test_an_undone_block_takes_back_what_it_has_done_to_a_linked_member(make_store: MakeStore) -> None:
+    mapping = Mapping()
+    cls, label = fresh(), fresh()
+    labels = Table("labels", mapping.metadata, Column("id", Integer, primary_key=True), Column("name", String(9)))
+    joined = Table(
+        "joined",
+        mapping.metadata,
+        Column("thing", ForeignKey("things.id"), primary_key=True),
+        Column("label", ForeignKey("labels.id"), primary_key=True),
+    )
+    mapping.member(label, labels)
+    things(mapping, cls=cls, properties={"labels": relationship(label, joined, lazy="selectin")})
+    uow = units(things=cls)(make_store(mapping))
+    add(uow, "things", cls(id="1", labels=[label(name="old")]))
+
+    with uow:
+        found = uow.things["1"].labels[0]
+        with suppress(LookupError), uow.nested():
+            found.name = "new"
+            uow.flush()
+            raise LookupError
+        undone = vars(found)["name"]  # there at once, and not loaded when it is asked for
+        found.name = "new"
+        uow.commit()
+
+    with uow:
+        assert (undone, uow.things["1"].labels[0].name) == ("old", "new")
+
+
+def test_a_check_in_words_of_python_sees_values_and_not_what_rows_hold() -> None:
+    mapping = Mapping()
+    cls = things(mapping, Column("c", JSON), CheckConstraint("c IS NULL OR c IS NOT NULL", name="ck_things_c"))
+    seen: list[Any] = []
+
+    def sees(row: dict[str, Any]) -> bool:
+        seen.append(row["c"])
+        return True
+
+    mapping.check_twin("ck_things_c", sees)
+    uow = units(things=cls)(MemoryStore(mapping))
+
+    add(uow, "things", cls(id="1", c={"a": 1}))
+
+    assert seen == [{"a": 1}]
+
+
+def test_a_json_default_is_a_value_of_its_own_for_each_object(make_store: MakeStore) -> None:
+    mapping = Mapping()
+    cls = things(mapping, Column("c", JSON, default={}, nullable=False))
+    uow = units(things=cls)(make_store(mapping))
+
+    with uow:
+        uow.things.add(one := cls(id="1"))
+        uow.commit()
+        one.c["a"] = 1
+        uow.things.add(cls(id="2"))
+        uow.commit()
+
+    with uow:
+        assert [each.c for each in uow.things] == [{"a": 1}, {}]
+
+
+@pytest.mark.filterwarnings("ignore:Object of type")  # the ORM says so, and it is so
+def test_an_owner_is_stored_because_it_was_added_and_not_by_its_member(make_store: MakeStore) -> None:
+    mapping = Mapping()
+    cls, member = fresh(), fresh()
+    table = Table(
+        "members",
+        mapping.metadata,
+        Column("id", Integer, primary_key=True),
+        Column("thing", ForeignKey("things.id"), nullable=False),
+    )
+    mapping.member(member, table, properties={"owner": relationship(cls, back_populates="members")})
+    things(mapping, cls=cls, properties={"members": children(member, back_populates="owner")})
+    uow = units(things=cls)(make_store(mapping))
+    add(uow, "things", cls(id="1", members=[member()]))
+
+    with uow:
+        uow.things["1"].members[0].owner = cls(id="2")
+        uow.commit()
+
+    with uow:
+        assert [thing.id for thing in uow.things] == ["1"]
 
 
 def test_a_key_that_an_object_of_another_subclass_has_is_taken(make_store: MakeStore) -> None:

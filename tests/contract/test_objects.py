@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import warnings
+from collections.abc import Callable
 
 import pytest
 
@@ -287,6 +289,67 @@ def test_adding_what_was_removed_and_committed_is_refused(store: Store, uow: Sho
 
         with pytest.raises(AlreadyRemoved):
             uow.products.add(lamp)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_a_copy_of_what_is_stored_is_not_taken_for_it(
+    copied: Callable[[object], object], store: Store, uow: Shop
+) -> None:
+    order = Order([Line("LAMP")])
+    stored(store, order, Product("LAMP"))
+    with uow:
+        lamp, found = uow.products["LAMP"], uow.orders[order.id]
+
+        for attempt in (uow.products.add, uow.products.remove):
+            with pytest.raises((ForeignObject, NotInUnit)):
+                attempt(copied(lamp))  # type: ignore[arg-type]
+        with pytest.raises(ForeignObject, match="make a new Line"):
+            found.lines.append(copied(found.lines[0]))  # type: ignore[arg-type]
+
+        uow.commit()
+    with uow:
+        assert [line.product for line in uow.orders[order.id].lines] == ["LAMP"]
+        assert "LAMP" in uow.products
+
+
+def test_a_copy_that_shares_its_state_with_what_is_new_is_refused(store: Store, uow: Shop) -> None:
+    lamp = Product("LAMP")
+    rug = copy.copy(lamp)
+    rug.code = "RUG"
+
+    with uow:
+        uow.products.add(lamp)
+        with pytest.raises(ForeignObject, match=r"copy\.copy"):
+            uow.products.add(rug)
+        uow.commit()
+
+    assert [row["code"] for row in rows(store, products)] == ["LAMP"]
+
+
+def test_an_object_of_a_class_that_is_not_mapped_is_refused(uow: Shop) -> None:
+    class Bargain(Product):
+        pass
+
+    class Gift(Line):
+        pass
+
+    with uow:
+        with pytest.raises(BadValue, match="not mapped"):
+            uow.products.add(Bargain("LAMP"))
+        with pytest.raises(BadValue, match="not mapped"):
+            Order([Gift("LAMP")])
+
+
+def test_what_goes_past_the_attributes_is_not_noticed(store: Store, uow: Shop) -> None:
+    """As SQLAlchemy does not: `vars(lamp).update(…)` tells nobody."""
+    stored(store, Product("LAMP", quantity=1, rating=1))
+    with uow:
+        lamp = uow.products["LAMP"]
+        vars(lamp).update(quantity=2)
+        lamp.rating = 2
+        uow.commit()
+
+    assert [(row["quantity"], row["rating"]) for row in rows(store, products)] == [(1, 2)]
 
 
 def test_what_was_removed_can_still_be_read(store: Store, uow: Shop) -> None:

@@ -464,6 +464,16 @@ def test_columns_may_come_from_children_and_value_objects(store: Store, uow: Sho
             uow.orders.select(lambda order: order.price.currency if order.price else "EUR")
 
 
+def test_json_is_read_as_it_was_stored(store: Store, uow: Shop) -> None:
+    stored(store, Product("LAMP", details={"tags": ["new"]}), Product("RUG"))
+
+    with uow:
+        assert uow.products.select(lambda product: (product.code, product.details)) == [
+            ("LAMP", {"tags": ["new"]}),
+            ("RUG", None),
+        ]
+
+
 def test_no_aggregate_is_built_for_columns(shelf: Store, uow: Shop) -> None:
     def alive() -> int:
         gc.collect()
