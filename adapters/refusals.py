@@ -51,7 +51,8 @@ def copied(entity: EntityPlan, copy: Any) -> NoReturn:
 
 def already_removed(entity: EntityPlan, aggregate: Any) -> NoReturn:
     raise AlreadyRemoved(
-        f"this {entity.name} was removed and its row is deleted: make a new {entity.name} to store it again"
+        f"this {entity.name} was removed and its row is deleted: make a new {entity.name} to store it again; and fetch"
+        " both aggregates first where a member is to move from one to the other, for to fetch stores what has changed"
     )
 
 

@@ -143,7 +143,7 @@ class UnitOfWork(ABC):
         session, self._session = self._session, None
         if self._made:
             for name in self._made:
-                delattr(self, name)
+                self.__dict__.pop(name, None)
             self._made.clear()
         self._depth = 0
         try:

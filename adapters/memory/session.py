@@ -120,6 +120,8 @@ class MemorySession(Streaming, Usable, Session):
             yield
             self.flush()
         except BaseException:
+            if self.closed:
+                raise
             savepoint.rollback()
             self._return_to(written)
             self.recover()

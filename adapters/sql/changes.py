@@ -7,7 +7,6 @@ place, roots whose members have changed, and the order of classes that no relati
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
@@ -41,7 +40,7 @@ def look_over(orm: Session, schema: Schema, unit: SqlSession, context: Any) -> N
     dirty = [each for each in assigned if orm.is_modified(each)]
     touched = {id(each) for each in (*new, *dirty)}
     if touched and schema.has_versioned_members:
-        _raise_versions(orm, schema, unit.held, touched)
+        _raise_versions(orm, schema, unit, touched)
     _order_classes(schema, context, {type(each) for each in (*new, *dirty, *orm.deleted)})
 
 
@@ -105,14 +104,15 @@ def _complete(entity: EntityPlan, instance: object) -> None:
             setattr(instance, attribute, given)
 
 
-def _raise_versions(orm: Session, schema: Schema, held: Iterable[object], touched: set[int]) -> None:
-    for root in list(held):
+def _raise_versions(orm: Session, schema: Schema, unit: SqlSession, touched: set[int]) -> None:
+    for root in list(unit.held):
         entity = schema.entities[type(root)]
         if entity.version is None or not entity.children:
             continue
         if instance_state(root).persistent and root not in orm.deleted and members_touched(entity, root, touched):
             # An assignment makes the ORM write the row, and check that it still has the version before.
             version = entity.version.attribute or ""
+            unit.raised.append((root, version, getattr(root, version)))
             setattr(root, version, getattr(root, version) + 1)
 
 

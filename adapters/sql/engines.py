@@ -79,6 +79,8 @@ def reading(engine: Engine) -> Engine:
 
 
 def _url(database: str) -> URL:
+    if not isinstance(database, str | URL):
+        raise _no_url(repr(database))
     try:
         url = make_url(database)
     except (ArgumentError, ValueError):  # a port that is no number is a ValueError

@@ -158,7 +158,14 @@ def translated(error: Exception, schema: Schema, *, committing: bool = False) ->
         return Unavailable(f"the database cannot be reached: {_words(driver)}")
     if kind is UnitReadOnly:
         return read_only()
-    return BackendError(f"the database refused: {_words(driver)}")
+    way_out = ": was create_tables() called, or the migration run?" if _misses_a_table(driver) else ""
+    return BackendError(f"the database refused: {_words(driver)}{way_out}")
+
+
+def _misses_a_table(driver: Any) -> bool:
+    """SQLite has no code for it."""
+    code = getattr(driver, "sqlstate", None) or driver.args[0]
+    return code in ("42P01", "42S02", 1146) or str(code).startswith("no such table")
 
 
 def _kind(driver: Any) -> type[HonestworkError]:

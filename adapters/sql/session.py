@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Engine, Executable, event
+from sqlalchemy import Connection, Engine, Executable, event
 from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import Session as OrmSession, make_transient
 from sqlalchemy.orm.attributes import instance_dict, instance_state
@@ -133,6 +133,7 @@ class SqlSession(Streaming, Usable, Session):
         self.inserted: list[object] = []  # since the last commit
         self.deleted: list[object] = []  # since the last commit
         self.given = Given(())
+        self.raised: list[tuple[object, str, int]] = []  # (root, attribute, version before) of the present flush
         self._stored: list[tuple[EntityPlan, object, dict[str, Any]]] = []  # what objects had before a block
         self._readable: list[tuple[InstanceState[Any], dict[str, Any]]] = []  # what objects had when a block failed
         self.renewed = False  # a transaction has ended: what was loaded in it may have changed since
@@ -154,20 +155,21 @@ class SqlSession(Streaming, Usable, Session):
         if not (orm._new or orm._deleted or orm.identity_map._modified):
             return
         self.take_turn()
+        self.raised.clear()
         try:
             if not flushed_plainly(self):
                 orm.flush()
         except DRIVER_ERRORS as error:
             self._fail_by(error)
-            self.given.take_back()
+            self._take_back()
             raised(error, self.store.schema)
         except StatementError as error:  # around what a function of the mapping has raised
             self.fail()
-            self.given.take_back()
+            self._take_back()
             raise (error.orig or error) from None
         except BaseException:
             self.fail()
-            self.given.take_back()
+            self._take_back()
             raise
 
     def commit(self) -> None:
@@ -177,6 +179,12 @@ class SqlSession(Streaming, Usable, Session):
         except DRIVER_ERRORS as error:
             self._fail_by(error)
             raised(error, self.store.schema, committing=True)
+        except BaseException:
+            self.fail()
+            for connection in self._connections():  # the ORM takes the transaction for ended
+                if not connection.invalidated:
+                    connection.connection.rollback()
+            raise
         self.inserted.clear()
         self.deleted.clear()
         self._end_transaction()
@@ -203,14 +211,15 @@ class SqlSession(Streaming, Usable, Session):
         self.flush()
         self.take_turn()
         before = len(self.inserted)
-        savepoint = self.orm.begin_nested()
+        savepoint = self._savepoint()
         try:
             yield
             self.flush()
             self._release(savepoint)
             self._stored.clear()
-        except BaseException:
-            self._undo(savepoint, before)
+        except BaseException as error:
+            if not self.closed:
+                self._undo(savepoint, before, error)
             raise
 
     def close(self) -> None:
@@ -235,6 +244,10 @@ class SqlSession(Streaming, Usable, Session):
         except DRIVER_ERRORS as error:
             self._fail_by(error)
             raised(error, self.store.schema)
+        except BaseException:
+            if self._is_cut_off():
+                self.fail()
+            raise
 
     def has_row(self, entity: EntityPlan, key: Key) -> bool:
         """Is there a row with this key, as this unit's transaction sees it? It may be that of another subclass."""
@@ -410,14 +423,44 @@ class SqlSession(Streaming, Usable, Session):
             if not is_lost(error):
                 raised(error, self.store.schema)
 
+    def _is_cut_off(self) -> bool:
+        """Has the ORM given the connection up? It does so where a statement was interrupted, by Ctrl-C for one."""
+        return any(each.invalidated for each in self._connections())
+
+    def _connections(self) -> list[Connection]:
+        """Those that this unit's transaction holds."""
+        transaction = self.orm.get_transaction()
+        return [] if transaction is None else [each[0] for each in transaction._connections.values()]
+
+    def _take_back(self) -> None:
+        """What a failing flush has given to objects."""
+        self.given.take_back()
+        for root, version, before in self.raised:
+            instance_dict(root)[version] = before
+        self.raised.clear()
+
+    def _savepoint(self) -> Any:
+        try:
+            return self.orm.begin_nested()
+        except DRIVER_ERRORS as error:
+            self._fail_by(error)
+            raised(error, self.store.schema)
+        except BaseException:
+            self.fail()
+            raise
+
     def _release(self, savepoint: Any) -> None:
         try:
             savepoint.commit()
         except DRIVER_ERRORS as error:
             self._fail_by(error)
             raised(error, self.store.schema)
+        except BaseException:  # nobody knows how far it came
+            self.fail()
+            self._undone = True
+            raise
 
-    def _undo(self, savepoint: Any, before: int) -> None:
+    def _undo(self, savepoint: Any, before: int, error: BaseException) -> None:
         for entity, instance in self.documents:
             mark_changed_documents(entity, instance)  # so that the rollback expires them
         self.keep_stored()
@@ -428,6 +471,10 @@ class SqlSession(Streaming, Usable, Session):
                 savepoint.rollback()
             finally:
                 self._forget_since(before)  # what is loaded again takes its members back from what is new again
+            if self._is_cut_off() and not isinstance(error, Exception):  # which is to come out as it is
+                self.fail()
+                self._give_back()
+                return
             if self._lost:
                 raise Unavailable("the connection was lost, and this unit's transaction with it: run the service again")
             if self._undone:  # what was raised in the block says why, and only a rollback of the unit can follow

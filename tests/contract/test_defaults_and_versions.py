@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from honestwork.domain import BadValue, MissingValue
+from honestwork.domain import BadValue, MissingValue, ReferenceViolated
 from honestwork.service_layer import Store
 from tests.contract.shop import (
     Customer,
@@ -175,6 +175,19 @@ def test_a_change_of_json_in_place_is_stored_and_raises_the_version(store: Store
     (after,) = rows(store, products)
     assert after["details"] == {"a": {"b": [1, 2]}}
     assert after["version"] > before["version"]
+
+
+def test_a_refused_change_of_a_member_leaves_the_version_as_it_was(store: Store, uow: Shop) -> None:
+    order = Order([Line("LAMP")])
+    stored(store, order)
+    with uow:
+        order = uow.orders[order.id]
+        order.lines[0].quantity = 2
+        order.customer_id = 99
+        with pytest.raises(ReferenceViolated):
+            uow.commit()
+
+        assert order.version == 1
 
 
 def test_json_that_was_changed_in_place_and_then_assigned_as_it_was_is_no_change(store: Store, uow: Shop) -> None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from honestwork.domain import Conflict, Duplicate, UnitFailed, UnitNested
+from honestwork.domain import Conflict, Duplicate, UnitClosed, UnitFailed, UnitNested
 from honestwork.service_layer import Store
 from tests.contract.shop import (
     Customer,
@@ -452,3 +452,16 @@ def test_an_undone_block_gives_an_aggregate_whose_rows_are_gone_the_members_it_h
             ("b", []),
         ]
         assert (mine.price, mine.parcel) == (Money(Decimal("1.50"), "EUR"), None)
+
+
+def test_a_block_that_is_left_after_its_unit_has_ended_is_refused(store: Store, uow: Shop) -> None:
+    stored(store, Product("LAMP", quantity=1))
+    with uow:
+        block = uow.nested()
+        block.__enter__()
+        uow.products["LAMP"].quantity = 2
+
+    with pytest.raises(UnitClosed):
+        block.__exit__(None, None, None)
+
+    assert [row["quantity"] for row in rows(store, products)] == [1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from examples.users.adapters.orm import mapping
 from examples.users.service_layer import services
 from examples.users.service_layer.unit_of_work import Directory
 from honestwork.adapters import SqlStore
-from honestwork.domain import BadValue, Conflict, UnitReadOnly
+from honestwork.domain import BackendError, BadValue, Conflict, UnitReadOnly
 
 
 @pytest.mark.parametrize("begin", ["immediate", "deferred"])
@@ -51,9 +52,10 @@ def test_a_file_that_is_read_only_refuses_changes_and_can_be_read(sqlite_url: st
         ("postgresql://host:port/name", "no database URL"),
         ("oracle://host/name", "oracle is not supported"),
         ("sqlite+nosuch:///file.db", "no driver that is known here"),
+        (None, "no database URL"),
     ],
 )
-def test_a_url_that_names_no_database_is_a_bad_value(database: str, complaint: str) -> None:
+def test_a_url_that_names_no_database_is_a_bad_value(database: Any, complaint: str) -> None:
     with pytest.raises(BadValue, match=complaint):
         SqlStore(database, mapping)
 
@@ -64,3 +66,13 @@ def test_a_url_that_names_no_database_is_a_bad_value(database: str, complaint: s
 )
 def test_a_url_without_a_driver_gets_the_one_that_is_tested(database: str, driver: str) -> None:
     assert SqlStore(database, mapping).engine.dialect.driver == driver
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres", "mariadb"])
+def test_who_has_no_tables_is_told_to_make_them(database: str, request: pytest.FixtureRequest) -> None:
+    store = SqlStore(request.getfixturevalue(f"{database}_url"), mapping)
+
+    with pytest.raises(BackendError, match=r"was create_tables\(\) called"):
+        services.list_users(uow=Directory(store))
+
+    store.dispose()

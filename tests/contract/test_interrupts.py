@@ -1,0 +1,107 @@
+"""Who interrupts a unit of work, as Ctrl-C and a signal's timeout do, finds it undone and nothing hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from honestwork.adapters import SqlStore
+from honestwork.domain import UnitFailed
+from tests.contract.conftest import made_store
+from tests.contract.shop import Product, Shop, products, rows, stored
+from tests.stores import STORES
+
+
+class TookTooLong(Exception):
+    """What a signal handler raises."""
+
+
+@pytest.fixture(params=[KeyboardInterrupt, TookTooLong])
+def interrupt(request: pytest.FixtureRequest) -> type[BaseException]:
+    raised: type[BaseException] = request.param
+    return raised
+
+
+@pytest.fixture(params=[each for each in STORES if each != "memory"])
+def database(request: pytest.FixtureRequest) -> Iterator[SqlStore]:
+    """A database in which there is a lamp."""
+    for store in made_store(request, request.param):
+        assert isinstance(store, SqlStore)
+        stored(store, Product("LAMP", quantity=1))
+        yield store
+
+
+@contextmanager
+def raising(error: type[BaseException], store: SqlStore, when: str) -> Iterator[None]:
+    """For as long as the block, the next statement that begins so, or event of this name, raises the error."""
+    left = [error]
+
+    def interrupted(*about: Any) -> None:
+        if left and (when.islower() or about[2].startswith(when)):
+            raise left.pop()
+
+    heard = when if when.islower() else "before_cursor_execute"
+    event.listen(store.engine, heard, interrupted)
+    try:
+        yield
+    finally:
+        event.remove(store.engine, heard, interrupted)
+
+
+def changed(uow: Shop) -> None:
+    uow.products["LAMP"].quantity = 2
+    uow.products.add(Product("RUG"))
+    uow.commit()
+
+
+def nested(uow: Shop) -> None:
+    with uow.nested():
+        uow.products["LAMP"].quantity = 2
+        uow.products.add(Product("RUG"))
+        uow.flush()
+
+
+@pytest.mark.parametrize(
+    ("service", "when"),
+    [
+        (changed, "SELECT"),
+        (changed, "UPDATE"),
+        (changed, "INSERT"),
+        (changed, "commit"),
+        (nested, "UPDATE"),
+        (nested, "INSERT"),
+        (nested, "release_savepoint"),
+    ],
+)
+def test_an_interrupt_comes_out_as_it_is_and_undoes_what_it_interrupts(
+    service: Callable[[Shop], None], when: str, interrupt: type[BaseException], database: SqlStore
+) -> None:
+    with Shop(database) as uow:
+        lamp = uow.products["LAMP"]
+        uow.commit()
+
+        with raising(interrupt, database, when), pytest.raises(interrupt):
+            service(uow)
+
+        assert service is changed or lamp.quantity == 1
+        uow.rollback()
+        assert uow.products.count() == 1
+
+    assert [(row["code"], row["quantity"]) for row in rows(database, products)] == [("LAMP", 1)]
+
+
+@pytest.mark.parametrize("when", ["UPDATE", "commit"])
+def test_after_an_interrupt_a_unit_refuses_all_but_a_rollback(
+    when: str, interrupt: type[BaseException], database: SqlStore
+) -> None:
+    with Shop(database) as uow:
+        with raising(interrupt, database, when), pytest.raises(interrupt):
+            changed(uow)
+
+        for attempt in (uow.products.count, uow.commit, uow.flush):
+            with pytest.raises(UnitFailed):
+                attempt()
