@@ -18,8 +18,11 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from ...domain.errors import MappingRefused
 from ..tables import Check, Row, TablePlan
+from .operands import OTHER, Family, are_comparable, can_be_computed, family_of_type, family_of_value
 
 __all__ = ["predicate"]
+
+ARITHMETIC = (operators.add, operators.sub, operators.mul)
 
 Value = Callable[[Row], Any]
 Twin = Callable[[dict[str, Any]], bool | None]
@@ -69,6 +72,7 @@ class _Evaluator:
             case elements.BooleanClauseList():
                 return self._junction(expression)
             case elements.ExpressionClauseList() if expression.operator in COMPARISONS:  # a + b + c
+                self._family(expression)
                 first, *others = [self.value(clause) for clause in expression.clauses]
                 return reduce(partial(_null_strict, COMPARISONS[expression.operator]), others, first)
             case elements.UnaryExpression(operator=operators.inv):
@@ -77,13 +81,14 @@ class _Evaluator:
                 return self._binary(expression)
             case FunctionElement(name="length" | "char_length" | "character_length"):
                 (argument,) = expression.clauses
+                if self._family(argument) != "text":
+                    raise self._refused(expression)
                 inner = self.value(argument)
                 return lambda row: None if (text := inner(row)) is None else len(text)
             case ColumnElement() if getattr(expression, "table", None) is not None:
                 position = self.table.position(expression.name)
                 return lambda row: row[position]
-        self._refuse(expression)
-        raise AssertionError
+        raise self._refused(expression)
 
     def _junction(self, expression: elements.BooleanClauseList) -> Value:
         parts = [self.value(clause) for clause in expression.clauses]
@@ -102,25 +107,74 @@ class _Evaluator:
             right = self.value(expression.right)
             return lambda row: (left(row) is right(row)) is (kind is operators.is_)
         if kind in (operators.in_op, operators.not_in_op):
-            inside = _inside(left, getattr(expression.right, "effective_value", None) or ())
+            members = getattr(expression.right, "effective_value", None) or ()
+            if not members:
+                raise self._refused(expression)
+            for each in members:
+                self._require_comparable(expression, expression.left, family_of_value(each), each)
+            inside = _inside(left, members)
             return inside if kind is operators.in_op else _negated(inside)
         if kind in (operators.between_op, operators.not_between_op):
+            if expression.modifiers.get("symmetric"):
+                raise self._refused(expression)
+            for each in expression.right.clauses:
+                self._require_comparable(expression, expression.left, self._family(each), _constant(each))
             low, high = (self.value(clause) for clause in expression.right.clauses)
             inside = _between(left, low, high)
             return inside if kind is operators.between_op else _negated(inside)
         if (compare := COMPARISONS.get(kind)) is None:
-            self._refuse(expression)
+            raise self._refused(expression)
         right = self.value(expression.right)
+        if kind in ARITHMETIC:
+            self._family(expression)
+        else:
+            self._require_comparable(
+                expression, expression.left, self._family(expression.right), _constant(expression.right)
+            )
         return _null_strict(compare, left, right)
 
-    def _refuse(self, expression: Any) -> None:
-        raise MappingRefused(
+    def _family(self, expression: Any) -> Family:
+        """What an expression gives. Raises MappingRefused where databases do not compute it alike."""
+        match expression:
+            case elements.Grouping() | elements.AsBoolean():
+                return self._family(expression.element)
+            case elements.Null():
+                return None
+            case elements.BindParameter():
+                return family_of_value(expression.effective_value)
+            case elements.ExpressionClauseList() | elements.BinaryExpression() if expression.operator in ARITHMETIC:
+                clauses = getattr(expression, "clauses", None) or (expression.left, expression.right)
+                found = reduce(can_be_computed, map(self._family, clauses))
+                if found is None:
+                    raise self._refused(expression)
+                return found
+            case FunctionElement():
+                return "int"
+            case ColumnElement() if getattr(expression, "table", None) is not None:
+                column = self.table.columns[self.table.position(expression.name)]
+                if column.generated:  # which MariaDB does not take
+                    raise self._refused(expression)
+                return OTHER if column.guard.encode is not None else family_of_type(expression.type)
+        return "bool"
+
+    def _require_comparable(self, whole: Any, one: Any, other: Family, constant: Any) -> None:
+        by_order = whole.operator not in (operators.eq, operators.ne, operators.in_op, operators.not_in_op)
+        if not are_comparable(self._family(one), other, by_order=by_order, constant=constant):
+            raise self._refused(whole)
+
+    def _refused(self, expression: Any) -> MappingRefused:
+        return MappingRefused(
             [
                 f"the check {self.check.name or ''} of {self.table.name} has {expression!s} in it, which cannot be"
-                " evaluated without a database: write it with columns, constants, comparisons, + - *, and, or,"
-                " not, in, between, is null and length"
+                " evaluated without a database as every database does: write it with columns, constants of the column's"
+                " own type, comparisons, + - * of integers, and, or, not, in, between, is null and length; or as text,"
+                " with its meaning in Python: mapping.check_twin()"
             ]
         )
+
+
+def _constant(expression: Any) -> Any:
+    return expression.effective_value if isinstance(expression, elements.BindParameter) else None
 
 
 def _negated(value: Value) -> Value:
