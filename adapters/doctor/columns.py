@@ -33,6 +33,7 @@ from ..types import CODE_POINTS, OnMariaDB
 
 __all__ = ["of_column", "refused"]
 
+LONGEST_STRING = 16383
 DIGITS, DECIMALS = 65, 38  # of MariaDB's DECIMAL, which has the fewest
 
 
@@ -103,9 +104,13 @@ def _type(where: str, declared: TypeEngine[Any]) -> Iterator[str]:
     elif isinstance(declared, CHAR | NCHAR):
         yield f"{where} is of the type {type(declared).__name__}, which databases pad with spaces: use String"
     elif isinstance(declared, Enum):
+        if declared.name is None:
+            yield f'{where} is an Enum without a name, which PostgreSQL asks for: Enum("a", "b", name="…")'
         yield from _members(where, declared)
     elif isinstance(declared, String) and declared.collation is not None:
         yield f"{where} has the collation {declared.collation}: text is compared by code point on every store"
+    elif type(declared) is String and declared.length is not None and declared.length > LONGEST_STRING:
+        yield f"{where} is longer than the {LONGEST_STRING} characters that MariaDB's rows hold: use Text"
     elif isinstance(declared, Numeric) and declared.asdecimal:
         if declared.precision is None or declared.scale is None:
             yield f"{where} is a Numeric without precision and scale, which databases round differently: Numeric(12, 2)"

@@ -61,6 +61,7 @@ def of_tables(mapping: Mapping) -> Iterator[str]:
     yield from _taken_for_one("tables", mapping.metadata.tables)
     for table in mapping.metadata.tables.values():
         yield from _taken_for_one(f"columns of {table.name}", table.columns.keys())
+    yield from _names_given_twice(mapping)
 
 
 def of_names(mapping: Mapping) -> Iterator[str]:
@@ -72,6 +73,24 @@ def of_names(mapping: Mapping) -> Iterator[str]:
     checks = {each.name for table in tables for each in table.constraints if isinstance(each, CheckConstraint)}
     for name in mapping.twins.keys() - checks:
         yield f"mapping.check_twin({name!r}, …) names no check of these tables: is it spelled as in the tables?"
+
+
+def _names_given_twice(mapping: Mapping) -> Iterator[str]:
+    """Indexes are called apart from each other and from tables on PostgreSQL, foreign keys on MariaDB."""
+    seen = {name.casefold(): f"the table {name}" for name in mapping.metadata.tables}
+    for table in mapping.metadata.tables.values():
+        of_table: set[str] = set()
+        for each in sorted(_named(table), key=lambda each: isinstance(each, CheckConstraint)):
+            name = str(each.name or "").casefold()
+            if not name or isinstance(each, PrimaryKeyConstraint):
+                continue
+            what = f"{each.name} of {table.name}"
+            if isinstance(each, CheckConstraint):
+                if name in of_table:
+                    yield f"two constraints of {table.name} are called {each.name}: name them apart"
+            elif seen.setdefault(name, what) != what or name in of_table:
+                yield f"{what} has the name of {seen[name]}, and not every database takes both: name them apart"
+            of_table.add(name)
 
 
 def _named(table: Table) -> list[Constraint | Index]:
@@ -234,6 +253,8 @@ def _index(table: Table, index: Index) -> Iterator[str]:
     where = f"{index.name} of {table.name}"
     columns = [each for each in index.expressions if isinstance(each, Column)]
     if not index.unique:
+        if len(columns) != len(index.expressions):
+            yield f"{where} is over an expression, which MariaDB does not have: store the expression in a column"
         yield from _indexed(where, columns)
         return
     partial = any(index.dialect_options[dialect].get("where") is not None for dialect in ("postgresql", "sqlite"))

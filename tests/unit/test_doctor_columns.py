@@ -97,6 +97,8 @@ class Processor(Plain):
         (Column("c", Enum("a", "b", name="ab").with_variant(String(5), "sqlite")), "Enum with variants"),
         (Column("c", Enum(Shout)), "'red' and 'RED'"),
         (Column("c", Enum("e", "é", name="e")), "'e' and 'é'"),
+        (Column("c", Enum("a", "b")), "an Enum without a name"),
+        (Column("c", String(20000)), "use Text"),
         (Column("c", Numeric(5, -2)), "not every database has"),
         (Column("c", Numeric(2, 4)), "not every database has"),
         (Column("c", Numeric(80, 2)), "not every database has"),

@@ -21,6 +21,8 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.types import TypeDecorator
@@ -55,6 +57,8 @@ class Reversed(TypeDecorator[str]):
         (String(700), lambda: UniqueConstraint("c"), "675 characters"),
         (JSON, lambda: UniqueConstraint("c"), "compares JSON"),
         (Integer, lambda: CheckConstraint("c > 0"), "is text"),
+        (Integer, lambda: Index("things", "c"), "the name of the table things"),
+        (String(5), lambda: Index("ix", func.lower(text("c"))), "is over an expression"),
         (Integer, lambda: ForeignKeyConstraint(["c"], ["things.id"]), "another type"),
         (String(5), lambda: ForeignKeyConstraint(["c"], ["things.id"], match="FULL"), "MATCH FULL"),
         (String(5), lambda: UniqueConstraint("c", name="u" * 64), "longer than 63"),
@@ -210,3 +214,24 @@ def test_a_name_that_is_given_is_no_longer_than_any_database_takes() -> None:
     assert unique.name is not None
     assert len(unique.name) == 60
     assert unique.name.startswith("uq_things_a_column_with")
+
+
+def test_names_that_are_given_twice_are_refused() -> None:
+    """In one table, and where databases keep them together, in all of them."""
+    mapping = Mapping()
+    for name in ("things", "others"):
+        table = Table(
+            name,
+            mapping.metadata,
+            Column("id", Integer, primary_key=True),
+            number := Column("number", Integer, nullable=False),
+            UniqueConstraint("number", name="one_name"),
+        )
+        table.append_constraint(CheckConstraint(number > 0, name="positive"))
+        mapping.aggregate(fresh(), table)
+    table.append_constraint(CheckConstraint(number > 1, name="POSITIVE"))
+
+    assert [finding.partition(",")[0].partition(":")[0] for finding in said_of(mapping)] == [
+        "one_name of others has the name of one_name of things",
+        "two constraints of others are called POSITIVE",
+    ]
