@@ -324,6 +324,28 @@ def test_a_savepoint_takes_no_snapshot(database: str, request: pytest.FixtureReq
     )
 
 
+def test_of_two_violations_either_may_be_told_also_where_others_have_stored_what_is_missed(postgres_url: str) -> None:
+    replay(
+        world(45).unit,
+        world(45).mapping,
+        postgres_url,
+        units=2,
+        program="""
+        enter(u0)
+        len(u0.alphas)
+        enter(u1)
+        o2 = new(Alpha, code='a', number=1, b=1, pair=Pair(number=1, text='a'))
+        u1.alphas.add(o2)
+        u1.commit()
+        o3 = new(Beta, a=datetime.timedelta(0), alpha_code='a', alpha_number=1)
+        u0.betas.add(o3)
+        o4 = new(Beta, a=None, alpha_code='a', alpha_number=1)
+        u0.betas.add(o4)
+        u0.flush()
+        """,
+    )
+
+
 def test_the_worlds_can_be_served() -> None:
     for seed in range(40):
         world(seed).mapping.check()

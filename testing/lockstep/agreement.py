@@ -11,8 +11,11 @@ from typing import Any, NamedTuple
 
 from sqlalchemy.orm.attributes import instance_dict, instance_state
 
+from ...adapters.memory.session import MemorySession
 from ...adapters.memory.store import MemoryStore
-from ...adapters.tables import Row, TablePlan
+from ...adapters.memory.tables import MemoryTable
+from ...adapters.ownership import owner_of
+from ...adapters.tables import Key, Row, TablePlan
 from ...domain.errors import (
     BadValue,
     CheckFailed,
@@ -144,13 +147,21 @@ def _broken(memory: Side, names: Iterable[str]) -> Iterator[Seen]:
         yield from _broken_by_row(store, table, row, others)
         for reference in table.references:
             target = reference.values(row)
-            plan = store.tables[reference.target].plan
-            there = [*committed[plan.name], *(each for other, _, each in pending if other is plan)]
-            if target is not None and not any(plan.key(each) == target for each in there):
+            targets = store.tables[reference.target]
+            is_new = any(targets.plan.key(each) == target for other, _, each in pending if other is targets.plan)
+            if target is not None and not is_new and not _is_seen(instance, targets, target):
                 yield (ReferenceViolated.__name__, reference.table, reference.columns)
         for reference in table.referrers:  # it may be this one that is removed
             if any(reference.values(each) == table.key(row) for each in committed[reference.table]):
                 yield (ReferenceViolated.__name__, reference.table, reference.columns)
+
+
+def _is_seen(instance: object, table: MemoryTable, key: Key) -> bool:
+    """Is there a row with this key for the unit that has the object? Others may have stored it since it looked."""
+    unit = owner_of(instance)
+    if isinstance(unit, MemorySession) and unit.transaction.snapshot is not None:
+        return unit.transaction.view(table, key) is not None
+    return key in table.rows
 
 
 def _adopted(memory: Side, instances: list[Any]) -> dict[tuple[int, str | None], Any]:
