@@ -123,6 +123,9 @@ def _canned(role: Role, unit: SearchStrategy[int]) -> list[SearchStrategy[Any]]:
         st.builds(Succeed, unit, this, PICKS, st.just(each.name), each.usual, role.new) for each in role.changeable
     ]
     if role.documents:
+        json = st.sampled_from(role.documents).map("lambda each: each.{}".format)
+        every = st.just("lambda each: True")
+        found.append(st.builds(Ask, unit, this, st.just("select"), every, st.none(), json, st.none(), st.just(0)))
         found.append(unit.flatmap(lambda one: st.builds(Spoil, st.just(one), this, _poke(role, st.just(one)))))
     return found
 

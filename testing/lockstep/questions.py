@@ -65,7 +65,8 @@ def projections(role: Role) -> Sources:
 
 
 def _projections(role: Role) -> Sources:
-    names = [f"each.{name}" for name, _ in _columns(role)] or ["None"]
+    columns = [name for name, column in role.columns if not role.cast.renaming.is_made_up(column)]
+    names = [f"each.{name}" for name in (*columns, *role.entity.values)] or ["None"]
     several = st.lists(_of(names), min_size=1, max_size=3)
     return st.one_of(
         several.map(lambda found: f"lambda each: ({', '.join(found)},)"), _of(names).map("lambda each: {}".format)
