@@ -164,7 +164,7 @@ def translated(error: Exception, schema: Schema, *, committing: bool = False) ->
 
 def _misses_a_table(driver: Any) -> bool:
     """SQLite has no code for it."""
-    code = getattr(driver, "sqlstate", None) or driver.args[0]
+    code = getattr(driver, "sqlstate", None) or next(iter(driver.args), "")
     return code in ("42P01", "42S02", 1146) or str(code).startswith("no such table")
 
 
