@@ -775,7 +775,9 @@ def test_what_the_database_gives_to_a_subclass_is_there_when_it_is_stored(make_s
     assert (one.size, other.size) == (8, 8)
 
 
-def test_members_that_are_linked_and_nobodys_children_are_stored(make_store: MakeStore) -> None:
+@pytest.fixture
+def labelled(make_store: MakeStore) -> Any:
+    """Things that are linked to labels, which are nobody's children; the label of the one thing is "a"."""
     mapping = Mapping()
     cls, label = fresh(), fresh()
     labels = Table("labels", mapping.metadata, Column("id", Integer, primary_key=True), Column("name", String(9)))
@@ -789,14 +791,18 @@ def test_members_that_are_linked_and_nobodys_children_are_stored(make_store: Mak
     linked = relationship(label, secondary=joined, lazy="selectin", order_by=labels.c.id)
     things(mapping, cls=cls, properties={"labels": linked})
     uow = units(things=cls)(make_store(mapping))
+    uow.label = label
     add(uow, "things", cls(id="1", labels=[label(name="a")]))
+    return uow
 
-    with uow:
-        uow.things["1"].labels.append(label(name="b"))
-        uow.commit()
 
-    with uow:
-        assert [each.name for each in uow.things["1"].labels] == ["a", "b"]
+def test_members_that_are_linked_and_nobodys_children_are_stored(labelled: Any) -> None:
+    with labelled:
+        labelled.things["1"].labels.append(labelled.label(name="b"))
+        labelled.commit()
+
+    with labelled:
+        assert [each.name for each in labelled.things["1"].labels] == ["a", "b"]
 
 
 def test_members_of_a_dict_come_by_a_union_and_move_whatever_their_keys(make_store: MakeStore) -> None:
@@ -865,33 +871,19 @@ def test_members_that_know_their_owner_can_change_places(make_store: MakeStore) 
         assert [each.id for each in thing.members[:2]] == [2, 1]
 
 
-def test_an_undone_block_takes_back_what_it_has_done_to_a_linked_member(make_store: MakeStore) -> None:
-    mapping = Mapping()
-    cls, label = fresh(), fresh()
-    labels = Table("labels", mapping.metadata, Column("id", Integer, primary_key=True), Column("name", String(9)))
-    joined = Table(
-        "joined",
-        mapping.metadata,
-        Column("thing", ForeignKey("things.id"), primary_key=True),
-        Column("label", ForeignKey("labels.id"), primary_key=True),
-    )
-    mapping.member(label, labels)
-    things(mapping, cls=cls, properties={"labels": relationship(label, joined, lazy="selectin")})
-    uow = units(things=cls)(make_store(mapping))
-    add(uow, "things", cls(id="1", labels=[label(name="old")]))
-
-    with uow:
-        found = uow.things["1"].labels[0]
-        with suppress(LookupError), uow.nested():
-            found.name = "new"
-            uow.flush()
+def test_an_undone_block_takes_back_what_it_has_done_to_a_linked_member(labelled: Any) -> None:
+    with labelled:
+        found = labelled.things["1"].labels[0]
+        with suppress(LookupError), labelled.nested():
+            found.name = "b"
+            labelled.flush()
             raise LookupError
         undone = vars(found)["name"]  # there at once, and not loaded when it is asked for
-        found.name = "new"
-        uow.commit()
+        found.name = "b"
+        labelled.commit()
 
-    with uow:
-        assert (undone, uow.things["1"].labels[0].name) == ("old", "new")
+    with labelled:
+        assert (undone, labelled.things["1"].labels[0].name) == ("a", "b")
 
 
 def test_a_check_in_words_of_python_sees_values_and_not_what_rows_hold() -> None:
