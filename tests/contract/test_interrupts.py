@@ -105,3 +105,16 @@ def test_after_an_interrupt_a_unit_refuses_all_but_a_rollback(
         for attempt in (uow.products.count, uow.commit, uow.flush):
             with pytest.raises(UnitFailed):
                 attempt()
+
+
+def test_after_ctrl_c_in_a_search_a_unit_refuses_all_but_a_rollback(database: SqlStore) -> None:
+    """SQLAlchemy has given the connection up. An error that is not so grave leaves it, and the unit goes on."""
+    with Shop(database) as uow:
+        with raising(TookTooLong, database, "SELECT"), pytest.raises(TookTooLong):
+            uow.products.count()
+        assert uow.products.count() == 1
+
+        with raising(KeyboardInterrupt, database, "SELECT"), pytest.raises(KeyboardInterrupt):
+            uow.products.count()
+        with pytest.raises(UnitFailed):
+            uow.products.count()
