@@ -718,8 +718,8 @@ def test_a_member_that_is_given_its_owner_is_stored(make_store: MakeStore) -> No
         assert [len(thing.members) for thing in uow.things] == [0, 1]
 
 
-def test_an_object_that_another_one_of_its_base_has_replaced_is_another_one(make_store: MakeStore) -> None:
-    mapping = Mapping()
+def things_and_tools(mapping: Mapping, *own: Column[Any]) -> tuple[Any, Any]:
+    """Two classes, of which one inherits from the other and has these columns in a table of its own."""
     thing = fresh()
     tool = fresh(thing)
     kind = Column("kind", String(9), nullable=False)
@@ -728,9 +728,15 @@ def test_an_object_that_another_one_of_its_base_has_replaced_is_another_one(make
         "tools",
         mapping.metadata,
         Column("id", ForeignKey("things.id"), primary_key=True),
-        Column("size", Integer, nullable=False),
+        *own,
     )
     mapping.aggregate(tool, tools, inherits=thing, polymorphic_identity="tool")
+    return thing, tool
+
+
+def test_an_object_that_another_one_of_its_base_has_replaced_is_another_one(make_store: MakeStore) -> None:
+    mapping = Mapping()
+    thing, tool = things_and_tools(mapping, Column("size", Integer, nullable=False))
     unit = units(things=thing, tools=tool)
     store = make_store(mapping)
     uow, other = unit(store), unit(store)
@@ -751,17 +757,7 @@ def test_an_object_that_another_one_of_its_base_has_replaced_is_another_one(make
 
 def test_what_the_database_gives_to_a_subclass_is_there_when_it_is_stored(make_store: MakeStore) -> None:
     mapping = Mapping()
-    thing = fresh()
-    tool = fresh(thing)
-    kind = Column("kind", String(9), nullable=False)
-    things(mapping, kind, cls=thing, polymorphic_on=kind, polymorphic_identity="thing")
-    tools = Table(
-        "tools",
-        mapping.metadata,
-        Column("id", ForeignKey("things.id"), primary_key=True),
-        Column("size", Integer, nullable=False, server_default="8"),
-    )
-    mapping.aggregate(tool, tools, inherits=thing, polymorphic_identity="tool")
+    _, tool = things_and_tools(mapping, Column("size", Integer, nullable=False, server_default="8"))
     uow = units(tools=tool)(make_store(mapping))
     one, other = tool(id="1"), tool(id="2")
 
