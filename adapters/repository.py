@@ -6,7 +6,7 @@ Each store says for itself how it adds, removes and gets, and how it answers a `
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy.orm.attributes import instance_state
@@ -94,7 +94,8 @@ class StoredRepository(Repository[A, K]):
         limit: int | None = None,
     ) -> list[R]:
         wanted = trace_columns(columns, self._entity.cls, facts=self._schema.facts.__getitem__)
-        return self._values(self._query(rule, order_by=order_by, limit=limit), wanted)
+        asked = self._query(rule, order_by=order_by, limit=limit)
+        return [wanted.build(values) for values in self._values(asked, wanted)]
 
     # What a store answers: each flushes first
 
@@ -111,8 +112,8 @@ class StoredRepository(Repository[A, K]):
         """Is there one?"""
 
     @abstractmethod
-    def _values(self, asked: Query, wanted: Projection[R]) -> list[R]:
-        """What the projection makes of each of them."""
+    def _values(self, asked: Query, wanted: Projection[Any]) -> Iterable[Sequence[Any]]:
+        """The values that the projection is made of, for each of them."""
 
     # Asking
 
@@ -127,7 +128,7 @@ class StoredRepository(Repository[A, K]):
     # Adding and removing
 
     def _require_ours(self, aggregate: A) -> None:
-        """Raises UnitClosed, WrongThread, UnitFailed, BadValue, ForeignObject."""
+        """Raises UnitClosed, UnitInUse, UnitFailed, BadValue, ForeignObject."""
         self._session.require_usable()
         if type(aggregate) is not self._entity.cls:
             not_an_aggregate(self._entity, aggregate)

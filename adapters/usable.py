@@ -2,58 +2,202 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from threading import get_ident
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
-from ..domain.errors import UnitClosed, UnitFailed, WrongThread
+from ..domain.errors import HonestworkError, UnitClosed, UnitFailed, UnitInUse, WrongProcess
+from ..service_layer import process
+from ..service_layer.store import Opened, line_of
+from . import open_units
+from .open_units import is_on_an_event_loop
 
-__all__ = ["Usable"]
+__all__ = ["NOBODY", "Usable", "one_call", "one_call_of_a_session"]
 
 NOBODY = 0  # no thread has this number
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 
 class Usable:
-    """A session is open in one thread, may fail, recovers by a rollback, and is closed once."""
+    """A session serves one caller at a time, may fail, recovers by a rollback, and is closed once.
+
+    It belongs to the process that opened it, and, where a task did, to that task and those that descend from it.
+    Threads may take turns.
+    """
 
     closed = False
+    opened: Opened | None = None
+    number = 0  # among the open units, where it is of interest which of them are around the code that runs
+    caller = NOBODY  # the thread that is in a call
+    was_interrupted = False  # between any two lines, so that nothing can be relied on but a rollback
+    _has_failed = False
+    _is_of_a_task = False
 
     def __init__(self) -> None:
-        # Asked before everything that a session does, so all three answers are in one number.
-        self._usable_by = self._thread = get_ident()
+        # A call takes what is in here, and puts it back. Both are single operations, and to put it back again does
+        # nothing, so that an interrupt between two lines can be answered by doing it again.
+        self.free = {True: True}
+        # Asked before everything that a session does, so all answers are in one object.
+        self._usable_in: process.Process | None = process.this
+        self._process = process.this
+        if is_on_an_event_loop():
+            self._is_of_a_task = True
+            self._usable_in = None
+            self.be_numbered()
+
+    def be_numbered(self) -> None:
+        """Let it be known which units are opened around others, from this one on."""
+        if not self.number:
+            self.number = open_units.begin()
+
+    # Who
+
+    def take_call(self) -> bool:
+        """Take the session for a call. Return False inside of another call of the same thread. Raises UnitInUse."""
+        began = self.free.pop(True, False)
+        if began:
+            self.caller = get_ident()
+        else:
+            self.require_same_caller()
+        return began
+
+    def require_same_caller(self) -> None:
+        """Raises UnitInUse unless the call that has the session is one of this thread, and this one is inside of it."""
+        if self.caller != get_ident():
+            raise UnitInUse(
+                f"this unit of work{self._opened()} is in use by another thread at this moment: make a unit of work"
+                " for each thread, on the same store, or let them take turns"
+            )
+
+    def end_call(self, began: bool) -> None:
+        """Let the next call have the session. Twice is the same as once."""
+        if began:
+            self.caller = NOBODY
+            self.free[True] = True
 
     def require_open(self) -> None:
-        """Raises UnitClosed, WrongThread."""
+        """Raises UnitClosed, WrongProcess, UnitInUse."""
         if self.closed:
             raise UnitClosed(
                 "this unit of work has ended, and its repositories with it: do the work inside of the `with` block"
             )
-        if self._thread != get_ident():
-            raise WrongThread(
-                "this unit of work was entered by another thread: make one for each thread, on the same store"
+        if self._process is not process.this:
+            raise WrongProcess(
+                f"this unit of work{self._opened()} belongs to the process that forked this one: make a unit of work"
+                " here, on the same store"
+            )
+        if self._is_of_a_task and is_on_an_event_loop() and not open_units.is_around(self.number):
+            raise UnitInUse(
+                f"this unit of work{self._opened()} belongs to another task: make a unit of work for each task, on the"
+                " same store"
             )
 
     def require_usable(self) -> None:
-        """Raises UnitClosed, WrongThread, UnitFailed."""
-        if self._usable_by == get_ident():
+        """Raises UnitClosed, WrongProcess, UnitInUse, UnitFailed."""
+        if self._usable_in is process.this:
             return
         self.require_open()
-        raise UnitFailed(
-            "an earlier error has ended this unit's transaction and nothing of it is stored: leave the block and"
-            " run the service again in a fresh unit, or call rollback() first"
-        )
+        if self._has_failed:
+            raise UnitFailed(
+                "an earlier error has ended this unit's transaction and nothing of it is stored: leave the block and"
+                " run the service again in a fresh unit, or call rollback() first"
+            )
+
+    @property
+    def is_of_this_process(self) -> bool:
+        return self._process is process.this
+
+    def _opened(self) -> str:
+        return f", opened at {line_of(self.opened)}," if self.opened is not None else ""
+
+    # In which state
 
     def fail(self) -> None:
         """Only a rollback can follow."""
-        self._usable_by = NOBODY
+        self._has_failed = True
+        self._usable_in = None
 
     @property
     def has_failed(self) -> bool:
         """Can only a rollback follow?"""
-        return self._usable_by == NOBODY
+        return self._has_failed
 
     def recover(self) -> None:
         """What failed has been undone."""
-        self._usable_by = self._thread
+        self._has_failed = self.was_interrupted = False
+        self._usable_in = None if self._is_of_a_task else self._process
 
     def close_for_good(self) -> None:
         self.closed = True
-        self._usable_by = NOBODY
+        self._usable_in = None
+        if self.number:
+            open_units.end(self.number)
+
+    def interrupted(self) -> None:
+        """Something has left a call halfway, that is no error of the data: only a rollback can follow."""
+        self.was_interrupted = True
+        self.fail()
+
+
+class _OfASession(Protocol):
+    _session: Any
+
+
+S = TypeVar("S", bound=_OfASession)
+U = TypeVar("U", bound=Usable)
+
+
+def one_call_of_a_session(method: Callable[[U], R]) -> Callable[[U], R]:
+    """The same as `one_call`, for a method of the session itself."""
+
+    @wraps(method)
+    def call(session: U) -> R:
+        began = False
+        try:
+            began = session.free.pop(True, False)
+            if began:
+                session.caller = get_ident()
+            else:
+                session.require_same_caller()
+            result = method(session)
+            session.end_call(began)
+            return result
+        except BaseException as error:
+            if not isinstance(error, HonestworkError):
+                session.interrupted()
+            session.end_call(began)
+            raise
+
+    return call
+
+
+def one_call(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
+    """A method of a repository that nobody else may be in the middle of, in the same unit.
+
+    Whatever interrupts it, a signal's error above all, leaves objects and transaction halfway: the unit fails. An
+    error of this library has been dealt with where it was raised.
+    """
+
+    @wraps(method)
+    def call(self: S, *arguments: P.args, **options: P.kwargs) -> R:
+        session = self._session
+        began = False
+        try:
+            began = session.free.pop(True, False)
+            if began:
+                session.caller = get_ident()
+            else:
+                session.require_same_caller()
+            result = method(self, *arguments, **options)
+            session.end_call(began)
+            return result
+        except BaseException as error:
+            if not isinstance(error, HonestworkError):
+                session.interrupted()
+            session.end_call(began)
+            raise
+
+    return cast("Callable[Concatenate[S, P], R]", call)

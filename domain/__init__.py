@@ -23,9 +23,10 @@ from .errors import (
     Unavailable as Unavailable,
     UnitClosed as UnitClosed,
     UnitFailed as UnitFailed,
+    UnitInUse as UnitInUse,
     UnitNested as UnitNested,
     UnitReadOnly as UnitReadOnly,
-    WrongThread as WrongThread,
+    WrongProcess as WrongProcess,
 )
 from .page import Page as Page
 from .repository import Repository as Repository

@@ -20,7 +20,8 @@
         ├── UnitNested                       entered twice, or ended from inside a nested block
         ├── UnitFailed                       used after an error; only a rollback can follow
         ├── UnitReadOnly                     a change was made in a reading unit
-        ├── WrongThread                      used by a thread that did not open it
+        ├── UnitInUse                        used by two callers at once, or by an unrelated task
+        ├── WrongProcess                     used in a child of the process that opened it
         ├── ForeignObject                    the object belongs to another unit of work
         ├── AlreadyRemoved                   added again after its row was deleted
         ├── NotInUnit                        removed without having been loaded or added
@@ -55,9 +56,10 @@ __all__ = [
     "Unavailable",
     "UnitClosed",
     "UnitFailed",
+    "UnitInUse",
     "UnitNested",
     "UnitReadOnly",
-    "WrongThread",
+    "WrongProcess",
 ]
 
 
@@ -172,8 +174,15 @@ class UnitReadOnly(Misuse):
     """Something was changed in a unit opened with `uow.reading()`."""
 
 
-class WrongThread(Misuse):
-    """A unit of work is used by a thread other than the one that entered it."""
+class UnitInUse(Misuse):
+    """A unit of work is used by two callers at once, or in a task that does not descend from the one that entered it.
+
+    Threads may take turns: one enters, another calls, a third leaves.
+    """
+
+
+class WrongProcess(Misuse):
+    """A unit of work is used in a child of the process that entered it; or a database in memory, that opened it."""
 
 
 class ForeignObject(Misuse):

@@ -9,11 +9,23 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
+from types import CodeType
 from typing import Any
 
 from ..domain.repository import Repository
 
-__all__ = ["Session", "Store"]
+__all__ = ["Opened", "Session", "Store", "line_of"]
+
+Opened = tuple[CodeType, int, int]  # the code that opened a unit, the instruction in it, and the thread
+
+
+def line_of(opened: Opened | None) -> str:
+    """The line that opened a unit, as `file.py:12`; empty where nobody knows it."""
+    if opened is None:
+        return ""
+    code, instruction, _ = opened
+    line = next((line for start, end, line in code.co_lines() if start <= instruction < end), None)
+    return f"{code.co_filename}:{line}"
 
 
 class Session(ABC):
@@ -22,9 +34,12 @@ class Session(ABC):
     The transaction begins with the first statement and not with the session, and begins anew after a
     commit or a rollback: a unit that has not asked for anything pins nothing.
 
-    Every method but `close` raises UnitClosed after `close`, WrongThread in a thread other than the one
-    that opened the session, and, `rollback` and `close` apart, UnitFailed after an error in `flush`.
+    Every method but `close` raises UnitClosed after `close`, UnitInUse while another thread is in a call of the same
+    session and in a task that is unrelated to the one that opened it, WrongProcess in a child of the process that
+    opened it, and, `rollback` and `close` apart, UnitFailed after an error in `flush`.
     """
+
+    opened: Opened | None = None  # told by the unit, for messages
 
     @abstractmethod
     def repository(self, port: type[Repository[Any, Any]], aggregate: type[Any]) -> Repository[Any, Any]:
@@ -48,7 +63,17 @@ class Session(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Undo what was not committed and release everything the session holds. Twice is the same as once."""
+        """Undo what was not committed and release everything the session holds. Twice is the same as once.
+
+        In a child of the process that opened the session it releases nothing: all of it is the parent's.
+        """
+
+    @abstractmethod
+    def abandon(self) -> bool:
+        """Let go of what the session holds, from a finalizer: without waiting, and without a lock.
+
+        Returns whether there was anything to let go of: not after `close`, and not in a child process.
+        """
 
 
 class Store(ABC):

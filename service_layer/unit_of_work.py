@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import typing
 from abc import ABC
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from threading import Lock, get_ident
+from contextlib import AbstractContextManager, suppress
+from threading import get_ident
 from types import TracebackType
 from typing import Any, NoReturn, Self
+from warnings import warn
 
-from ..domain.errors import UnitClosed, UnitNested, WrongThread
+from ..domain.errors import Misuse, UnitClosed, UnitInUse, UnitNested
 from ..domain.repository import Repository
-from .store import Session, Store
+from .store import Opened, Session, Store, line_of
 
 __all__ = ["UnitOfWork"]
+
+_CONTEXTLIB = vars(contextlib)
+_getframe = sys._getframe
 
 
 class UnitOfWork(ABC):
@@ -34,15 +38,20 @@ class UnitOfWork(ABC):
     Entering the block opens a session of the *store*; leaving it rolls back whatever was not committed
     and releases the session, always. There is no commit on exit: what is not committed is not wanted.
 
-    One instance can be entered again and again, one unit at a time, by one thread at a time. It is cheap
+    One instance can be entered again and again, one unit at a time, and serves one caller at a time. It is cheap
     to make; make one for each request, or a factory of them (see `adapters/container.py`), and share the
-    store.
+    store. Threads may take turns: a unit can be entered in one, used in another and left in a third. A unit
+    that was entered in an asyncio task serves this task and those that descend from it.
+
+    A unit that is never left (it was entered by hand, in a thread that has ended) releases everything when it is
+    collected, and says so in a ResourceWarning; `close()` does it earlier.
 
     A repository passed by name takes the place of the one the store would make, which is how a test
     swaps in a hand-written one: `Directory(store, users=FailingUsers())`.
 
-    Raises UnitNested when it is entered twice at once, WrongThread when another thread uses it meanwhile,
-    UnitClosed when it or one of its repositories is used outside of the block.
+    Raises UnitNested when it is entered twice at once, UnitInUse when two threads use it at the same moment or an
+    unrelated task uses it, WrongProcess when a child of the process that entered it uses it, UnitClosed when it or
+    one of its repositories is used outside of the block.
     """
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -55,8 +64,8 @@ class UnitOfWork(ABC):
 
     # What a unit has while it is not entered.
     _session: Session | None = None
-    _thread = 0
     _depth = 0
+    _opened: Opened | None = None
 
     def __init__(self, store: Store, **repositories: Repository[Any, Any]) -> None:
         if repositories or "_repositories" not in type(self).__dict__:
@@ -64,16 +73,53 @@ class UnitOfWork(ABC):
         self._store = store
         self._replaced = repositories
         self._made: list[str] = []  # the names of the repositories that are in use
-        self._entered = Lock()
+        # Entering takes what is in here, and leaving puts it back: single operations, which no signal can split.
+        self._free = {True: True}
 
     def __enter__(self) -> Self:
-        self._begin(reading=False)
-        return self
+        try:
+            self._begin(reading=False)
+            return self
+        except Misuse:
+            raise
+        except BaseException:
+            self._end_again()
+            raise
+
+    # Nothing may stand before the `try` in what leaves a block: an interrupt there could not be answered. What was
+    # interrupted is done again; to end something twice is the same as once.
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._end()
+        try:
+            self._end()
+        except UnitInUse:
+            raise
+        except BaseException:
+            self._end_again()
+            raise
+
+    def __del__(self) -> None:
+        if (session := self._session) is not None and session.abandon():
+            warn(
+                f"a {type(self).__name__}, opened at {self.opened_at}, was never left: it is undone, and its resources"
+                " are released; use a `with` block, or call close()",
+                ResourceWarning,
+                stacklevel=2,
+            )
+
+    def close(self) -> None:
+        """End the unit as leaving its block does, from wherever it is called. Twice is the same as once.
+
+        For units that are entered by hand, and for those whose block was interrupted before it could be left.
+        """
+        self.__exit__(None, None, None)
+
+    @property
+    def opened_at(self) -> str:
+        """The line that has entered the unit last, as `file.py:12`; empty where none has."""
+        return line_of(self._opened)
 
     def commit(self) -> None:
         """Store everything the unit has added, changed and removed: all of it, or nothing and an error.
@@ -99,8 +145,7 @@ class UnitOfWork(ABC):
         """
         self._open().flush()
 
-    @contextmanager
-    def nested(self) -> Iterator[None]:
+    def nested(self) -> AbstractContextManager[None]:
         """A savepoint: if the block raises, all of the block is undone and the unit goes on.
 
         with uow:
@@ -109,63 +154,56 @@ class UnitOfWork(ABC):
                 uow.users.add(namesake)
             uow.commit()                    # john is stored in any case
         """
-        session = self._open()
-        self._depth += 1
-        try:
-            with session.nested():
-                yield
-        finally:
-            self._depth -= 1
+        return _Nested(self)
 
-    @contextmanager
-    def reading(self) -> Iterator[Self]:
+    def reading(self) -> AbstractContextManager[Self]:
         """A unit in which the store itself refuses changes: `with uow.reading(): …`.
 
         Everything in it sees one and the same state of the data. Raises UnitReadOnly at the flush of a change.
         """
-        self._begin(reading=True)
-        try:
-            yield self
-        finally:
-            self._end()
+        return _Reading(self)
 
     def _begin(self, *, reading: bool) -> None:
-        if not self._entered.acquire(False):
+        if not self._free.pop(True, False):
             self._refuse_second_entry()
-        self._thread = get_ident()
         try:
-            self._session = self._store.open(reading=reading)
+            frame: Any = _getframe(2)
+            if frame.f_globals is _CONTEXTLIB:  # ExitStack.enter_context
+                frame = frame.f_back
+            self._opened = opened = frame.f_code, frame.f_lasti, get_ident()
+            self._session = session = self._store.open(reading=reading)
+            session.opened = opened
         except BaseException:
-            self._entered.release()
+            self._end_again()
             raise
 
     def _end(self) -> None:
-        session, self._session = self._session, None
+        if (session := self._session) is not None:
+            session.close()
+            self._session = None
         if self._made:
             for name in self._made:
                 self.__dict__.pop(name, None)
             self._made.clear()
         self._depth = 0
+        self._free[True] = True
+
+    def _end_again(self) -> None:
+        """After an error in `_end`: end what it has left, and be of use again in any case."""
         try:
-            if session is not None:
+            if (session := self._session) is not None:
                 session.close()
         finally:
-            self._entered.release()
+            self._session = None
+            self._end()
 
     def _open(self) -> Session:
         if (session := self._session) is None:
             raise UnitClosed(f"this {type(self).__name__} is not open: use it inside of its `with` block")
-        if self._thread != get_ident():
-            raise WrongThread(
-                f"this {type(self).__name__} was entered by another thread: make a unit of work for each"
-                " thread, on the same store"
-            )
         return session
 
     def _outermost(self, what: str) -> Session:
-        session = self._session
-        if session is None or self._thread != get_ident():
-            return self._open()  # says why not
+        session = self._open()
         if self._depth:
             raise UnitNested(
                 f"{what} inside of `with uow.nested():` would end the whole unit: leave the block first,"
@@ -174,15 +212,70 @@ class UnitOfWork(ABC):
         return session
 
     def _refuse_second_entry(self) -> NoReturn:
-        name = type(self).__name__
-        if self._thread != get_ident():
-            raise WrongThread(
-                f"this {name} is in use by another thread: make a unit of work for each thread, on the same store"
-            )
+        name = f"this {type(self).__name__}, opened at {self.opened_at},"
+        if self._opened is not None and self._opened[2] != get_ident():
+            raise UnitInUse(f"{name} is in use by another thread: make a unit of work for each, on the same store")
         raise UnitNested(
-            f"this {name} is already open: call the inner service with a unit of its own, or move what both"
-            " do into a function that takes the open unit; `with uow.nested():` gives a savepoint"
+            f"{name} is still open: call an inner service with a unit of its own, or move what both do into a function"
+            " that takes the open unit; `with uow.nested():` gives a savepoint. If its block was interrupted before"
+            " it could be left, close() ends it"
         )
+
+
+class _Reading:
+    """The block of a reading unit."""
+
+    def __init__(self, unit: Any) -> None:
+        self.unit = unit
+
+    def __enter__(self) -> Any:
+        unit: Any = self.unit
+        try:
+            unit._begin(reading=True)
+            return unit
+        except Misuse:
+            raise
+        except BaseException:
+            unit._end_again()
+            raise
+
+    def __exit__(self, *raised: Any) -> None:
+        try:
+            self.unit._end()
+        except UnitInUse:
+            raise
+        except BaseException:
+            self.unit._end_again()
+            raise
+
+
+class _Nested:
+    """The block of a savepoint."""
+
+    def __init__(self, unit: UnitOfWork) -> None:
+        self.unit = unit
+
+    def __enter__(self) -> None:
+        unit = self.unit
+        session = unit._open()
+        self.savepoint = session.nested()
+        self.depth = unit._depth
+        try:
+            unit._depth = self.depth + 1
+            self.savepoint.__enter__()
+        except BaseException:
+            unit._depth = self.depth
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.savepoint.__exit__(kind, error, trace)
+            self.unit._depth = self.depth
+        except BaseException:
+            self.unit._depth = self.depth
+            raise
 
 
 class _Served:

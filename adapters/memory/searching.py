@@ -53,8 +53,8 @@ class Search:
         end = None if asked.limit is None else asked.offset + asked.limit
         return found[asked.offset : end]
 
-    def values(self, asked: Query, wanted: Projection[Any]) -> list[Any]:
-        """What the projection makes of the rows that are asked for."""
+    def values(self, asked: Query, wanted: Projection[Any]) -> list[list[Any]]:
+        """The values that the projection is made of, for each of the rows that are asked for."""
         read = compile_values(wanted.expressions, self.layout)
         decode = [(number, column.decoded) for number, column in self._encoded(wanted.expressions)]
         found = []
@@ -62,7 +62,7 @@ class Search:
             values = [*read(row)]
             for number, decoded in decode:
                 values[number] = decoded(values[number])
-            found.append(wanted.build(values))
+            found.append(values)
         return found
 
     def _encoded(self, expressions: Sequence[Expr]) -> Iterator[tuple[int, ColumnPlan]]:

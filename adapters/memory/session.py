@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from threading import get_ident
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm.attributes import instance_state
 
+from ...domain.errors import HonestworkError
 from ...domain.repository import Repository
+from ...service_layer import process
 from ...service_layer.store import Session
 from ..aggregates import loaded_with
 from ..entities import EntityPlan, MembersPlan
@@ -19,7 +21,8 @@ from ..ownership import NOBODY, owner_of, set_owner
 from ..ports import entity_of, repository_class
 from ..streams import Streaming
 from ..tables import Key, Row
-from ..usable import Usable
+from ..turn import Ticket
+from ..usable import Usable, one_call_of_a_session
 from ..violations import in_words_of_the_domain
 from .flush import Flush
 from .instances import (
@@ -52,11 +55,16 @@ class MemorySession(Streaming, Usable, Session):
     what is new since the last commit. Rows are the business of its transaction.
     """
 
+    _released = False
+
     def __init__(self, store: MemoryStore, *, reading: bool) -> None:
         super().__init__()
         self.store = store
         self.reading = reading
         self.transaction = Transaction(store, self.fail, reading=reading)
+        if store.turn is not None and not reading:
+            self.be_numbered()
+            self.transaction.turn, self.transaction.ticket = store.turn, Ticket(self.number)
         self.changes = Changes()
         self.pending: dict[int, tuple[EntityPlan, Any]] = {}  # new and not flushed, by id, in the order of arrival
         self.removed: dict[int, Known] = {}  # by id of the object
@@ -71,13 +79,20 @@ class MemorySession(Streaming, Usable, Session):
         repository: MemoryRepository[Any, Any] = repository_class(port, MemoryRepository)(self, entity)
         return repository
 
+    @one_call_of_a_session
     def flush(self) -> None:
-        if self._usable_by != get_ident():
+        self.write()
+
+    def write(self) -> None:
+        """Flush, inside of a call."""
+        if self._usable_in is not process.this:
             self.require_usable()
         for known in self.documents:
             mark_changed_documents(known)
         if not (self.changes.modified or self.pending or self.removed):
             return
+        if self.transaction.turn is not None:
+            self.transaction.take_turn()
         flush = Flush(self)
         try:
             with self.store.lock:
@@ -94,8 +109,9 @@ class MemorySession(Streaming, Usable, Session):
             flush.given.take_back()
             raise
 
+    @one_call_of_a_session
     def commit(self) -> None:
-        self.flush()
+        self.write()
         try:
             self.transaction.commit()
         except BaseException:
@@ -105,34 +121,49 @@ class MemorySession(Streaming, Usable, Session):
         self.renewed = True
         self.end_streams()
 
+    @one_call_of_a_session
     def rollback(self) -> None:
         self.require_open()
         self._forget_everything()
         self.changes = Changes()
         self.recover()
 
-    @contextmanager
-    def nested(self) -> Iterator[None]:
-        self.flush()
-        savepoint = self.transaction.savepoint()
-        written = len(self.written)
-        try:
-            yield
-            self.flush()
-        except BaseException:
-            if self.closed:
-                raise
-            savepoint.rollback()
-            self._return_to(written)
-            self.recover()
-            raise
-        savepoint.release()
+    def nested(self) -> AbstractContextManager[None]:
+        return _Block(self)
 
     def close(self) -> None:
-        if not self.closed:
+        if self._released:
+            return
+        if self._process is not process.this:  # the child has forgotten what its parent's units held
             self.close_for_good()
-            del self.changes, self.transaction.lost  # nobody reports to this unit any more
-            self._forget_everything()
+            self._released = True
+            return
+        if not self.free:
+            self.require_same_caller()
+        try:
+            self._close()
+        except BaseException:
+            self.store.unlock()
+            self._close()
+            raise
+
+    def abandon(self) -> bool:
+        if self.closed or not self.is_of_this_process:
+            return False
+        self.close_for_good()
+        self.transaction.ticket = None  # the turn is free from now on
+        self.store.dropped.append(self.transaction)
+        return True
+
+    def interrupted(self) -> None:
+        self.store.unlock()
+        super().interrupted()
+
+    def _close(self) -> None:
+        self.close_for_good()
+        self.changes = self.transaction.lost = None  # type: ignore[assignment]  # nobody reports to this unit any more
+        self._forget_everything()
+        self._released = True
 
     # Objects
 
@@ -377,3 +408,63 @@ class MemorySession(Streaming, Usable, Session):
 
 def _those(how: Written, written: list[tuple[Written, Known]]) -> list[Known]:
     return [known for each, known in written if each == how]
+
+
+class _Block:
+    """A block that is undone whole if it raises."""
+
+    def __init__(self, session: MemorySession) -> None:
+        self.session = session
+
+    def __enter__(self) -> None:
+        session = self.session
+        began = False
+        try:
+            began = session.take_call()
+            session.write()
+            if session.transaction.turn is not None:
+                session.transaction.take_turn()
+            self.savepoint = session.transaction.savepoint()
+            self.written = len(session.written)
+            session.end_call(began)
+        except BaseException as error:
+            if not isinstance(error, HonestworkError):
+                session.interrupted()
+            session.end_call(began)
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        session = self.session
+        began = False
+        try:
+            if session.closed:
+                if kind is None:
+                    session.require_open()
+                return
+            began = session.take_call()
+            if kind is None:
+                self._keep()
+            else:
+                self._undo()
+            session.end_call(began)
+        except BaseException as raised_instead:
+            if not isinstance(raised_instead, HonestworkError):
+                session.interrupted()
+            session.end_call(began)
+            raise
+
+    def _keep(self) -> None:
+        try:
+            self.session.write()
+        except BaseException:
+            self._undo()
+            raise
+        self.savepoint.release()
+
+    def _undo(self) -> None:
+        self.savepoint.rollback()
+        self.session._return_to(self.written)
+        if not self.session.was_interrupted:
+            self.session.recover()

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from ...domain.errors import BackendError
+from ...service_layer.process import around_fork
 from ...service_layer.store import Store
 from ..mapping import Mapping
+from ..turn import Turn
 from .checks import predicate
 from .fidelity import Fidelity, fidelity
 from .session import MemorySession
@@ -31,19 +36,30 @@ class MemoryStore(Store):
 
     Made in microseconds, empty; make one for each test.
 
+    With *one_writer*, it stands for SQLite: one unit writes at a time, and others wait for their turn, up to
+    *lock_timeout* seconds; see `SqlStore`.
+
+    A fork copies the store: parent and child go on with what was committed, each for itself. Units that were open are
+    the parent's, and hold nothing in the child.
+
     Raises MappingRefused if the mapping has something in it that cannot be imitated.
     """
 
-    def __init__(self, mapping: Mapping) -> None:
+    def __init__(self, mapping: Mapping, *, one_writer: bool = False, lock_timeout: float = 5.0) -> None:
         self.schema = mapping.schema
         self.checks: dict[str, Checks] = mapping.prepared(_checks)
         self.lock = threading.RLock()
+        self.turn = Turn(lock_timeout, "store") if one_writer else None
+        self.dropped: deque[Transaction] = deque()  # of units that were never left
         self.tables = _Tables(self)
         self.time = 0
         self._open: dict[Transaction, int] = {}
-        self._superseded: set[MemoryTable] = set()  # those that keep rows for an older snapshot
+        self._superseded: dict[MemoryTable, None] = {}  # those that keep rows for an older snapshot
+        _stores.add(self)
 
     def open(self, *, reading: bool = False) -> MemorySession:
+        if self.dropped:
+            self._end_dropped()
         return MemorySession(self, reading=reading)
 
     def create_tables(self) -> None:
@@ -91,14 +107,30 @@ class MemoryStore(Store):
             return self.time
 
     def publish(self, transaction: Transaction, overlays: dict[MemoryTable, Overlay]) -> None:
-        """Make the rows of a transaction the newest ones, all at once."""
+        """Make the rows of a transaction the newest ones, all at once: an interrupt comes after it, or before."""
         others = len(self._open) > (transaction in self._open)
         time = self.time + 1
+        try:
+            self._publish(overlays, time, keep=others)
+        except BaseException:
+            self._publish(overlays, time, keep=others)  # what is done twice is as if it were done once
+            raise
+
+    def _publish(self, overlays: dict[MemoryTable, Overlay], time: int, *, keep: bool) -> None:
         for table, overlay in overlays.items():
-            if others:
-                self._superseded.add(table)
-            table.publish(overlay, time, keep=others)
+            if keep:
+                self._superseded[table] = None
+            table.publish(overlay, time, keep=keep)
         self.time = time
+
+    def unlock(self) -> None:
+        """Let go of the lock in this thread, where an interrupt has left it held."""
+        while self.lock._is_owned():  # type: ignore[attr-defined]
+            self.lock.release()
+
+    def is_open(self, transaction: Transaction) -> bool:
+        """Return whether the transaction has a snapshot."""
+        return transaction in self._open
 
     def end(self, transaction: Transaction) -> None:
         """A transaction needs its snapshot no more; what only it could see is forgotten."""
@@ -108,7 +140,21 @@ class MemoryStore(Store):
             for table in self._superseded:
                 for key in list(table.history):
                     table.forget(key, oldest)
-            self._superseded = {table for table in self._superseded if table.history}
+            self._superseded = {table: None for table in self._superseded if table.history}
+
+    def _end_dropped(self) -> None:
+        """End the transactions of units that were never left."""
+        while self.dropped:
+            with suppress(IndexError):
+                self.dropped.popleft().end()
+
+    def _begin_in_child(self) -> None:
+        """Nothing is open in a child process: its parent's units are not its own."""
+        self.lock = threading.RLock()
+        self._open.clear()
+        for table in self.tables.values():
+            for locks in (table.locks, table.claims, table.sharers):
+                locks.clear()
 
 
 class _Tables(dict[str, MemoryTable]):
@@ -131,3 +177,28 @@ def _checks(mapping: Mapping) -> dict[str, Checks]:
         plan.name: [(check, predicate(plan, check, mapping.twins)) for check in plan.checks]
         for plan in mapping.schema.tables.values()
     }
+
+
+# A child must not find a store in the middle of a commit: whoever forks waits until no thread is in one.
+
+_stores: WeakSet[MemoryStore] = WeakSet()
+_held: list[MemoryStore] = []
+
+
+def _hold() -> None:
+    for store in list(_stores):
+        store.lock.acquire()
+        _held.append(store)
+
+
+def _let_go() -> None:
+    while _held:
+        _held.pop().lock.release()
+
+
+def _begin_in_child() -> None:
+    while _held:
+        _held.pop()._begin_in_child()
+
+
+around_fork(_hold, _let_go, _begin_in_child)

@@ -141,15 +141,15 @@ class MemoryTable(Rows):
         for key, row in written.rows.items():
             if row is None and key not in self.rows:
                 continue  # it has come and gone in one transaction
-            if keep:
+            if keep and self.stamps.get(key) != time:  # else it is done again, after an interrupt
                 self.history.setdefault(key, []).append((self.stamps.get(key, 0), self.rows.get(key)))
                 self.stamps[key] = time
-            elif self.stamps:
+            elif not keep and self.stamps:
                 self.stamps.pop(key, None)
                 self.history.pop(key, None)
             self.put(key, row)
             if row is None:
-                del self.rows[key]
+                self.rows.pop(key, None)
         self.changed = time
 
     def forget(self, key: Key, oldest: int) -> None:

@@ -26,6 +26,7 @@ from ...domain.errors import (
     Unavailable,
 )
 from ..tables import Key, Reference, Row, TablePlan, Unique
+from ..turn import Ticket, Turn
 from ..violations import conflict, read_only, violation
 from .tables import MemoryTable, Overlay
 
@@ -43,6 +44,8 @@ class Transaction:
     lost: Callable[[], None] = staticmethod(lambda: None)  # called when somebody notices the crash
     snapshot: int | None = None
     crashed = False
+    turn: Turn | None = None  # where the store has one writer
+    ticket: Ticket | None = None
     _journal: list[tuple[Overlay, Key, Any]] | None = None  # (overlay, key, what was there before)
 
     def __init__(self, store: MemoryStore, lost: Callable[[], None], *, reading: bool) -> None:
@@ -59,8 +62,16 @@ class Transaction:
         if self.snapshot is None:
             if self.crashed:
                 self.require_alive()
+            if self.turn is not None:
+                self.take_turn()
             self.snapshot = self.store.begin(self)
         return self.snapshot
+
+    def take_turn(self) -> None:
+        """Wait until this unit may begin. Raises UnitNested, Conflict."""
+        if self.ticket is not None and self.ticket.place is None:
+            assert self.turn is not None
+            self.turn.take(self.ticket)
 
     def view(self, table: MemoryTable, key: Key) -> Row | None:
         """The row with this key, as this transaction sees it."""
@@ -181,8 +192,8 @@ class Transaction:
         self._require_unlocked(table.locks, key)
         if key in overlay.rows or key in table.rows or key in table.history:
             self._require_gone(table, key)
-        table.locks[key] = self
         self._held.append((table.locks, key))
+        table.locks[key] = self
 
     def _require_gone(self, table: MemoryTable, key: Key) -> None:
         """There is a row with this key, or was one. Raises Duplicate, Conflict."""
@@ -264,17 +275,16 @@ class Transaction:
             raise conflict("another unit is storing it right now")
 
     def _lock(self, where: dict[Any, Any], which: Any) -> None:
-        owner = where.setdefault(which, self)
-        if owner is not self:
+        self._held.append((where, which))  # first, for what is held and not noted would be held for ever
+        if where.setdefault(which, self) is not self:
             raise conflict("another unit is storing it right now")
-        self._held.append((where, which))
 
     def _is_shared(self, table: MemoryTable, key: Key) -> bool:
         return any(sharer is not self for sharer in table.sharers.get(key, ()))
 
     def _share(self, table: MemoryTable, key: Key) -> None:
-        table.sharers.setdefault(key, set()).add(self)
         self._held.append((table.sharers, key))
+        table.sharers.setdefault(key, set()).add(self)
 
     def _release(self, since: int = 0) -> None:
         released = self._held[since:]
@@ -282,11 +292,13 @@ class Transaction:
             kept = {(id(where), which) for where, which in self._held[:since]}
             released = [(where, which) for where, which in released if (id(where), which) not in kept]
         for where, which in released:
-            owner = where.pop(which, self)
-            if owner is not self:  # others share it
+            owner = where.get(which)
+            if owner is self:
+                del where[which]
+            elif owner.__class__ is set:  # others may share it
                 owner.discard(self)
-                if owner:
-                    where[which] = owner
+                if not owner:
+                    del where[which]
         del self._held[since:]
 
     # Ending
@@ -296,16 +308,22 @@ class Transaction:
         if self.crashed:
             self.require_alive()
         if self.snapshot is None and not self._held:
+            self._release_turn()
             return
         with self.store.lock:
             if self._overlays:
-                self.store.publish(self, self._overlays)
+                try:
+                    self.store.publish(self, self._overlays)
+                except BaseException:
+                    self._end()
+                    raise
             self._end()
 
     def end(self) -> None:
         """Forget all writes and let go of everything. The next read begins a new transaction."""
         self.crashed = False
-        if self.snapshot is None and not self._held:
+        if self.snapshot is None and not self._held and not self.store.is_open(self):
+            self._release_turn()
             return
         with self.store.lock:
             self._end()
@@ -318,6 +336,12 @@ class Transaction:
             self._overlays = {}
         self._journal = None
         self.snapshot = None
+        if self.turn is not None:
+            self._release_turn()
+
+    def _release_turn(self) -> None:
+        if self.turn is not None and self.ticket is not None:
+            self.turn.release(self.ticket)
 
     def require_alive(self) -> None:
         """Raises Unavailable after a crash."""

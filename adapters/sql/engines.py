@@ -1,90 +1,179 @@
 """Engines whose every transaction reads one snapshot, on SQLite, PostgreSQL and MariaDB alike.
 
-The drivers' defaults do not: SQLite's begins no transaction before the first write, so a read-modify-write
-loses updates and savepoints survive a rollback; PostgreSQL's READ COMMITTED and MariaDB's REPEATABLE READ
-lose updates too. Here SQLite gets a real BEGIN on a write-ahead log, PostgreSQL gets REPEATABLE READ, and
-MariaDB's snapshot isolation is switched on (`innodb_snapshot_isolation`, from 10.6.18 on).
+Drivers do not do this by default: sqlite3 starts no transaction before the first write, so a read-modify-write
+loses updates and savepoints survive a rollback; PostgreSQL's READ COMMITTED and MariaDB's REPEATABLE READ lose
+updates too. Here SQLite gets a real BEGIN on a write-ahead log, PostgreSQL gets REPEATABLE READ, and MariaDB's
+snapshot isolation is switched on (`innodb_snapshot_isolation`, from 10.6.18 on).
+
+A transaction begins as soon as its connection is checked out. No driver needs a round trip more for that, and a
+connection that has died in the pool is found before anything is lost: `begun` takes a fresh one in its place.
 """
 
 from __future__ import annotations
 
 import re
-import threading
-from collections import deque
-from collections.abc import Callable
-from typing import Any
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import unquote
 from weakref import WeakValueDictionary
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
-from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.util import asbool
 
-from ...domain.errors import BadValue, Conflict, Unavailable, UnitNested
+from ...domain.errors import BadValue, Unavailable
+from ..turn import Turn
+from .drivers import mark_busy
+from .patience import make_patient
+from .pool import UnitPool
 from .rules import register_functions
 
-__all__ = ["READING", "WriteLock", "configured", "in_memory", "reading", "write_lock"]
+__all__ = ["Settings", "begun", "configured", "in_memory", "turn_to_write"]
 
 # The drivers that are tested, where a URL names none; SQLAlchemy's own choice for some is another one.
 DRIVERS = {"postgresql": "postgresql+psycopg", "mariadb": "mariadb+pymysql", "mysql": "mysql+pymysql"}
 SUPPORTED = ("sqlite", *DRIVERS)
-READING = "honestwork_reading"  # a note in the info of a connection: its transaction refuses writes
 SNAPSHOT = "REPEATABLE READ"
+GRACE = 5.0  # seconds that a server has to end a statement by itself, before its connection is closed
+KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}  # libpq's names; seconds
+SYNCHRONOUS = {"power": "FULL", "process": "NORMAL"}  # SQLite's setting for each durability
 
 
-def configured(database: str | Engine, *, begin: str, lock_timeout: float) -> Engine:
-    """An engine for this database. *begin* is SQLite's: "immediate" or "deferred".
+@dataclass(frozen=True)
+class Settings:
+    """How a store uses its database. `SqlStore` documents each."""
 
-    An engine that is given is configured for its new connections, and keeps its pool.
+    begin: str = "immediate"
+    lock_timeout: float = 5.0
+    statement_timeout: float | None = 60.0
+    connect_timeout: float = 10.0
+    durability: str = "power"
+    pool_size: int | None = None
+    max_overflow: int | None = None
+    pool_timeout: float | None = None
+    pool_recycle: float | None = None
+    connect_args: Mapping[str, Any] | None = None
+    echo: bool | str = False
+    hide_parameters: bool = True
+
+    def __post_init__(self) -> None:
+        _require_one_of("begin", self.begin, ("immediate", "deferred"))
+        _require_one_of("durability", self.durability, tuple(SYNCHRONOUS))
+        for name in ("lock_timeout", "connect_timeout", "statement_timeout", "pool_timeout", "pool_recycle"):
+            _require_seconds(name, getattr(self, name))
+        for name, least in (("pool_size", 1), ("max_overflow", 0)):
+            count = getattr(self, name)
+            if count is not None and (type(count) is not int or count < least):
+                raise BadValue(f"{name}: expected a whole number from {least} on, got {count!r}", value=count)
+
+    def require_no_engine_options(self) -> None:
+        """Raises BadValue for what an Engine of the user's own decides."""
+        default = Settings()
+        names = ("pool_size", "max_overflow", "pool_timeout", "pool_recycle", "connect_args", "echo", "hide_parameters")
+        given = [name for name in names if getattr(self, name) != getattr(default, name)]
+        if given:
+            raise BadValue(
+                f"{', '.join(given)}: an Engine of your own decides this: give it to create_engine(), or give the"
+                " store a URL",
+                value=given,
+            )
+
+
+def _require_one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise BadValue(f"{name}={value!r}: write {' or '.join(f'{each!r}' for each in allowed)}", value=value)
+
+
+def _require_seconds(name: str, value: Any) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0):
+        raise BadValue(f"{name}: expected seconds from 0 on, got {value!r}", value=value)
+
+
+def configured(database: str | URL | Engine, settings: Settings) -> Engine:
+    """An engine for this database.
+
+    If you pass an Engine, its new connections are configured; its pool stays as it is, with its own reset.
 
     Raises BadValue if the URL is none, or of a database that is not supported; Unavailable if its driver
     is not installed.
     """
-    if begin not in ("immediate", "deferred"):
-        raise BadValue(f'begin={begin!r}: write "immediate" or "deferred"', value=begin)
     if isinstance(database, Engine):
+        settings.require_no_engine_options()
         engine = database
-        if engine.dialect.name in DRIVERS:
-            # Its pool may hold connections already, so each is told when it is taken, and told back afterwards.
-            engine = engine.execution_options(isolation_level=SNAPSHOT)
     else:
-        engine = _engine(_url(database), lock_timeout)
+        engine = _engine(_url(database), settings)
     match engine.dialect.name:
         case "sqlite":
-            _configure_sqlite(engine, begin, lock_timeout)
+            _configure_sqlite(engine, settings)
         case "postgresql":
-            _configure_postgresql(engine, lock_timeout)
+            _configure_postgresql(engine, settings)
         case "mariadb" | "mysql":
-            _configure_mariadb(engine, lock_timeout)
+            _configure_mariadb(engine, settings)
         case other:
             raise _unsupported(other)
     return engine
+
+
+def begun(engine: Engine, *, reading: bool) -> PoolProxiedConnection:
+    """A connection of this engine, checked out, in a transaction on one snapshot that has just begun.
+
+    With *reading*, the database itself refuses writes in it. A connection that has died in the pool is replaced
+    once: nothing has been done on it.
+
+    Raises `sqlalchemy.exc.DBAPIError` and `TimeoutError`.
+    """
+    dialect: Any = engine.dialect
+    for is_last in (False, True):
+        link: Any = None
+        try:
+            link = engine.raw_connection()
+            link.reading = reading
+            if not isinstance(engine.pool, UnitPool) and dialect.name in DRIVERS:
+                # A pool of the user's own may hold connections already: each is told now, and told back afterwards.
+                link._connection_record.finalize_callback.append(dialect.reset_isolation_level)
+                dialect.set_isolation_level(link.dbapi_connection, SNAPSHOT)
+            dialect.do_begin(link)
+            link.begun = True
+            return cast(PoolProxiedConnection, link)
+        except dialect.loaded_dbapi.Error as error:
+            is_dead = link is not None and dialect.is_disconnect(error, link, None)
+            if link is not None:
+                link.invalidate(error)
+            if is_dead and not is_last:
+                engine.pool._invalidate(link, error, _checkin=False)  # those beside it have died with it
+                continue
+            raise DBAPIError.instance(
+                None,
+                None,
+                error,
+                dialect.loaded_dbapi.Error,
+                hide_parameters=True,
+                connection_invalidated=is_dead or (link is None and dialect.is_disconnect(error, None, None)),
+                dialect=dialect,
+            ) from error
+        except BaseException:
+            if link is not None:
+                link.invalidate()
+            raise
+    raise AssertionError("the second time returns or raises")
 
 
 def _unsupported(database: str) -> BadValue:
     return BadValue(f"{database} is not supported: use sqlite, postgresql or mariadb", value=database)
 
 
-def reading(engine: Engine) -> Engine:
-    """The same engine, with the same pool, for units in which the database refuses writes."""
-    if engine.dialect.name == "postgresql":
-        return engine.execution_options(postgresql_readonly=True)
-    reader = engine.execution_options()
-
-    @event.listens_for(reader, "begin")
-    def begin(connection: Connection) -> None:
-        connection.info[READING] = True
-
-    return reader
-
-
-def _url(database: str) -> URL:
+def _url(database: str | URL) -> URL:
     if not isinstance(database, str | URL):
         raise _no_url(repr(database))
     try:
         url = make_url(database)
     except (ArgumentError, ValueError):  # a port that is no number is a ValueError
-        raise _no_url(database) from None
+        raise _no_url(str(database)) from None
     return url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
 
 
@@ -96,19 +185,25 @@ def _no_url(database: str) -> BadValue:
     )
 
 
-def _engine(url: URL, lock_timeout: float) -> Engine:
-    # A session ends its transaction before it gives the connection back: the pool need not do it again.
-    options: dict[str, Any] = {"pool_reset_on_return": None}
-    if url.get_backend_name() not in SUPPORTED:
-        raise _unsupported(url.get_backend_name())
-    if url.get_backend_name() == "sqlite":
-        options["connect_args"] = {"timeout": lock_timeout, "check_same_thread": False}
-        if in_memory(url):
-            options["poolclass"] = StaticPool
-    else:
+def _engine(url: URL, settings: Settings) -> Engine:
+    backend = url.get_backend_name()
+    if backend not in SUPPORTED:
+        raise _unsupported(backend)
+    options: dict[str, Any] = {
+        "poolclass": UnitPool,
+        "hide_parameters": settings.hide_parameters,
+        "echo": settings.echo,
+        "connect_args": {**_connect_args(url, settings), **(settings.connect_args or {})},
+    }
+    for name in ("pool_size", "max_overflow", "pool_timeout", "pool_recycle"):
+        if (value := getattr(settings, name)) is not None:
+            options[name] = value
+    if backend != "sqlite":
         options["isolation_level"] = SNAPSHOT  # set once for each connection, and not for each unit
+    elif in_memory(url):  # the database is one connection
+        options |= {"pool_size": 1, "max_overflow": 0, "pool_timeout": settings.lock_timeout}
     try:
-        return create_engine(url, **options)
+        engine = create_engine(url, **options)
     except NoSuchModuleError:
         raise BadValue(
             f"{url.drivername!r} is no driver that is known here: use sqlite, postgresql+psycopg or mariadb+pymysql",
@@ -121,33 +216,54 @@ def _engine(url: URL, lock_timeout: float) -> Engine:
             f"the driver of {url.drivername} is not installed: No module named {error.name!r};"
             " install honestwork[postgres] or honestwork[mariadb]"
         ) from error
+    cast(UnitPool, engine.pool).keep = backend == "sqlite" and in_memory(url)
+    return engine
+
+
+def _connect_args(url: URL, settings: Settings) -> dict[str, Any]:
+    """What the tested drivers are told when they connect. What the URL says goes first."""
+    wanted: dict[str, Any] = {}
+    match url.drivername.partition("+")[2] or "pysqlite":  # a server's URL has a driver by now
+        case "pysqlite":
+            wanted = {"timeout": settings.lock_timeout, "check_same_thread": False}
+        case "psycopg":
+            # The driver counts whole seconds, of which it takes at least two.
+            wanted = {"connect_timeout": max(2, round(settings.connect_timeout)), **KEEPALIVE}
+        case "pymysql":
+            # A server that accepts and says nothing is a matter of reading; see `_configure_mariadb`.
+            seconds = max(1, round(settings.connect_timeout))
+            wanted = {"connect_timeout": seconds, "read_timeout": seconds, "write_timeout": seconds}
+    return {name: value for name, value in wanted.items() if name not in url.query}
 
 
 def in_memory(url: URL) -> bool:
-    return url.database in (None, "", ":memory:")
+    """Whether the URL names a SQLite database in memory, which is gone with its connection."""
+    if url.database in (None, "", ":memory:"):
+        return True
+    database = str(url.database)
+    if not database.startswith("file:") or not asbool(url.query.get("uri", False)):
+        return False
+    path = unquote(database.removeprefix("file:").partition("?")[0])
+    return path in ("", ":memory:") or url.query.get("mode") == "memory" or url.query.get("vfs") == "memdb"
 
 
 def _begin_by(engine: Engine, begin: Callable[[Any, bool], None]) -> None:
-    """From now on *begin* begins each transaction, given the driver's connection, and whether it is for reading.
+    """From now on *begin* begins each transaction, given the checked-out connection, and whether it is for reading.
 
     In the place of the dialect's own, and not as an event: an engine whose events are heard tells of every
     statement, which costs as much as a tenth of a unit.
     """
 
-    def do_begin(connection: Any) -> None:
-        begin(connection.dbapi_connection, READING in connection.info)
+    def do_begin(link: Any) -> None:
+        if not getattr(link, "begun", False):
+            begin(link, getattr(link, "reading", False))
 
     dialect: Any = engine.dialect
     dialect.do_begin = do_begin
 
-    @event.listens_for(engine, "reset")
-    def reset(connection: Any, entry: ConnectionPoolEntry, state: Any) -> None:
-        if entry.info.pop(READING, False) and engine.dialect.name == "sqlite" and not state.terminate_only:
-            connection.execute("PRAGMA query_only=OFF")
 
-
-def _configure_sqlite(engine: Engine, begin: str, lock_timeout: float) -> None:
-    statement = f"BEGIN {begin.upper()}"
+def _configure_sqlite(engine: Engine, settings: Settings) -> None:
+    statement = f"BEGIN {settings.begin.upper()}"
 
     @event.listens_for(engine, "connect")
     def connect(connection: Any, entry: ConnectionPoolEntry) -> None:
@@ -155,128 +271,104 @@ def _configure_sqlite(engine: Engine, begin: str, lock_timeout: float) -> None:
         register_functions(connection)
         for pragma in (
             "foreign_keys=ON",
+            f"busy_timeout={round(settings.lock_timeout * 1000)}",
             "journal_mode=WAL",
-            "synchronous=NORMAL",
-            f"busy_timeout={round(lock_timeout * 1000)}",
+            f"synchronous={SYNCHRONOUS[settings.durability]}",
         ):
             connection.execute(f"PRAGMA {pragma}")
 
-    def begin_(connection: Any, is_reading: bool) -> None:
+    def begin(link: Any, is_reading: bool) -> None:
+        connection = link.dbapi_connection
         if is_reading:
+            link._connection_record.finalize_callback.append(_let_write)
             connection.execute("PRAGMA query_only=ON")
         connection.execute("BEGIN DEFERRED" if is_reading else statement)
 
-    _begin_by(engine, begin_)
+    _begin_by(engine, begin)
 
 
-def _configure_postgresql(engine: Engine, lock_timeout: float) -> None:
+def _let_write(connection: Any) -> None:
+    connection.execute("PRAGMA query_only=OFF")
+
+
+def _configure_postgresql(engine: Engine, settings: Settings) -> None:
+    timeout = settings.statement_timeout
+    is_psycopg = engine.dialect.driver == "psycopg"
+
     @event.listens_for(engine, "connect")
     def connect(connection: Any, entry: ConnectionPoolEntry) -> None:
         with connection.cursor() as cursor:
             # To the server 0 means to wait for ever.
-            cursor.execute(f"SET lock_timeout = {max(1, round(lock_timeout * 1000))}")
+            cursor.execute(f"SET lock_timeout = {max(1, round(settings.lock_timeout * 1000))}")
+            if timeout is not None:
+                cursor.execute(f"SET statement_timeout = {max(1, round(timeout * 1000))}")
             cursor.execute("SET TIME ZONE 'UTC'")
         connection.commit()
 
+        if is_psycopg and timeout is not None:
+            make_patient(connection, timeout + GRACE)
 
-def _configure_mariadb(engine: Engine, lock_timeout: float) -> None:
+    if is_psycopg:
+        _begin_by(engine, _begin_psycopg)
+
+
+def _begin_psycopg(link: Any, is_reading: bool) -> None:
+    """Send the BEGIN that psycopg would send with the first statement."""
+    connection = link.dbapi_connection
+    if bool(connection.read_only) is not is_reading:
+        connection.read_only = is_reading or None
+    with connection.lock:
+        connection.wait(connection._start_query())
+
+
+def _configure_mariadb(engine: Engine, settings: Settings) -> None:
+    timeout = settings.statement_timeout
+    is_pymysql = engine.dialect.driver == "pymysql"
+
     @event.listens_for(engine, "connect")
     def connect(connection: Any, entry: ConnectionPoolEntry) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SET SESSION innodb_snapshot_isolation = ON")
             # The server counts whole seconds; 0 means not to wait at all.
-            cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {round(lock_timeout)}")
+            cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {round(settings.lock_timeout)}")
+            if timeout is not None:
+                cursor.execute(f"SET SESSION max_statement_time = {timeout:g}")
             cursor.execute("SET SESSION time_zone = '+00:00'")
             cursor.execute("SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')")
+        if is_pymysql:
+            # Until here the limit was that of connecting.
+            connection._read_timeout = connection._write_timeout = None if timeout is None else timeout + GRACE
+            _keep_alive(connection._sock)
 
-    def begin(connection: Any, is_reading: bool) -> None:
+    def begin(link: Any, is_reading: bool) -> None:
         # By itself the server takes its snapshot at the first SELECT, which may come after a write.
-        with connection.cursor() as cursor:
-            cursor.execute(f"START TRANSACTION WITH CONSISTENT SNAPSHOT{', READ ONLY' if is_reading else ''}")
+        with link.dbapi_connection.cursor() as cursor:
+            statement = f"START TRANSACTION WITH CONSISTENT SNAPSHOT{', READ ONLY' if is_reading else ''}"
+            engine.dialect.do_execute(cursor, statement, None)
 
+    if is_pymysql:
+        mark_busy(engine.dialect)
     _begin_by(engine, begin)
 
 
-class WriteLock:
-    """One writer at a time in this process, in the order of asking.
-
-    SQLite has one writer anyway; those who wait for it sleep and poll, unfairly. Measured with 16 threads, beside
-    units that wait in SQLite: five times as many are done, and of a hundred the slowest waits 10 ms and not 500.
-    Where a turn is left to whoever is quicker it waits 20 ms, and no more are done.
-    """
-
-    def __init__(self, timeout: float) -> None:
-        self.timeout = timeout
-        self._guard = threading.Lock()
-        self._owner = 0
-        self._waiting: deque[_Place] = deque()
-
-    def acquire(self) -> None:
-        """Raises UnitNested if this thread has it already, Conflict if others keep it too long."""
-        me = threading.get_ident()
-        if self._owner == me:
-            raise UnitNested(
-                "this thread has another unit of work open on the same SQLite database, which has one writer:"
-                " end that one first, or, unless the database is in memory, open one of them with `reading()`"
-            )
-        with self._guard:
-            if not self._owner:
-                self._owner = me
-                return
-            place = _Place(me)
-            self._waiting.append(place)
-        try:
-            has_come = place.turn.acquire(timeout=self.timeout)
-        except BaseException:  # somebody has interrupted the program
-            if not self._leaves(place):
-                self.release()
-            raise
-        if not has_come and self._leaves(place):
-            raise Conflict(
-                f"another unit of work has been writing to this SQLite database for {self.timeout:g} seconds:"
-                " try again, and keep units short"
-            )
-
-    def release(self) -> None:
-        with self._guard:
-            if not self._waiting:
-                self._owner = 0
-                return
-            next_one = self._waiting.popleft()
-            self._owner = next_one.thread
-            next_one.turn.release()
-
-    def _leaves(self, place: _Place) -> bool:
-        """Does this one stop waiting? It does not, if its turn has come meanwhile."""
-        with self._guard:
-            if place not in self._waiting:
-                return False
-            self._waiting.remove(place)
-            return True
+def _keep_alive(connected: socket.socket) -> None:
+    """Let the system notice when the server's machine is gone, as KEEPALIVE does for PostgreSQL."""
+    if connected.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    for option, name in (("TCP_KEEPIDLE", "idle"), ("TCP_KEEPINTVL", "interval"), ("TCP_KEEPCNT", "count")):
+        if hasattr(socket, option):  # not every system has them
+            connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), KEEPALIVE[f"keepalives_{name}"])
 
 
-class _Place:
-    """Where a thread waits for its turn."""
-
-    def __init__(self, thread: int) -> None:
-        self.thread = thread
-        self.turn = threading.Lock()
-        self.turn.acquire()  # until somebody hands the turn over
+_turns: WeakValueDictionary[str, Turn] = WeakValueDictionary()
 
 
-_locks: WeakValueDictionary[str, WriteLock] = WeakValueDictionary()
-_locks_guard = threading.Lock()
-
-
-def write_lock(engine: Engine, timeout: float) -> WriteLock:
-    """The lock of this database: the same for every store on one file, its own for a database in memory."""
+def turn_to_write(engine: Engine, timeout: float) -> Turn:
+    """The turn to write to this database: one for all stores on a file, its own for a database in memory."""
     if in_memory(engine.url):
-        return WriteLock(timeout)
-    from pathlib import Path
-
-    path = str(Path(str(engine.url.database)).resolve())
-    with _locks_guard:
-        lock = _locks.get(path)
-        if lock is None:
-            _locks[path] = lock = WriteLock(timeout)
-        return lock
+        return Turn(timeout)
+    name = str(engine.url.database)
+    if asbool(engine.url.query.get("uri", False)):
+        name = unquote(name.removeprefix("file:").partition("?")[0])
+    path = str(Path(name).resolve())
+    return _turns.setdefault(path, Turn(timeout))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import ColumnElement, Select, literal, select
@@ -18,6 +18,7 @@ from ..queries import Query
 from ..refusals import already_removed, foreign, not_in_unit
 from ..repository import StoredRepository
 from ..tables import Row
+from ..usable import one_call
 from .rules import column, order_by, where
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ __all__ = ["SqlRepository"]
 
 A = TypeVar("A")
 K = TypeVar("K")
-R = TypeVar("R")
 
 
 class SqlRepository(StoredRepository[A, K]):
@@ -48,6 +48,7 @@ class SqlRepository(StoredRepository[A, K]):
         self._session.take_turn()
         return self._session.orm
 
+    @one_call
     def add(self, aggregate: A) -> None:
         self._require_ours(aggregate)
         session, state = self._session, instance_state(aggregate)
@@ -60,6 +61,7 @@ class SqlRepository(StoredRepository[A, K]):
         require_own(self._entity, aggregate, session)
         session.add(aggregate)
 
+    @one_call
     def remove(self, aggregate: A) -> None:
         self._require_ours(aggregate)
         orm, state = self._session.orm, instance_state(aggregate)
@@ -75,6 +77,7 @@ class SqlRepository(StoredRepository[A, K]):
         else:
             not_in_unit(self._entity, aggregate)
 
+    @one_call
     def get(self, key: K) -> A | None:
         key = self._entity.table.key_guard(key)
         session = self._session
@@ -87,23 +90,27 @@ class SqlRepository(StoredRepository[A, K]):
         found: list[A] = self._loader.load(session, rows)
         return found[0] if found else None
 
+    @one_call
     def _load(self, asked: Query, *, apart: bool = False) -> list[A]:
         statement = self._loader.select.where(*self._where(asked)).order_by(*self._order(asked)).limit(asked.limit)
         rows = self._rows(statement.offset(asked.offset) if asked.offset else statement)
         load = self._loader.load_apart if apart else self._loader.load
         return load(self._session, rows)
 
+    @one_call
     def _count(self, asked: Query) -> int:
         return int(self._rows(self._loader.count.where(*self._where(asked)))[0][0])
 
+    @one_call
     def _exists(self, asked: Query) -> bool:
         return bool(self._rows(self._loader.select.where(*self._where(asked)).limit(1)))
 
-    def _values(self, asked: Query, wanted: Projection[R]) -> list[R]:
+    @one_call
+    def _values(self, asked: Query, wanted: Projection[Any]) -> Iterable[Sequence[Any]]:
         values = [column(each, self._entity.cls) for each in wanted.expressions] or [literal(1)]
         statement = select(*values).select_from(self._loader.joined).where(*self._loader.of_this_class)
         statement = statement.where(*self._where(asked)).order_by(*self._order(asked)).limit(asked.limit)
-        return [wanted.build(row) for row in self._rows(statement)]
+        return self._rows(statement)
 
     def _rows(self, statement: Select[Any]) -> Sequence[Row]:
         self._session.flush()

@@ -11,18 +11,19 @@ What is added to `sqlalchemy.orm.Session`:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Executable, event
+from sqlalchemy import Connection, Executable, event
 from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import Session as OrmSession, make_transient
 from sqlalchemy.orm.attributes import instance_dict, instance_state
 from sqlalchemy.orm.state import InstanceState
 
-from ...domain.errors import Unavailable
+from ...domain.errors import HonestworkError, Unavailable, UnitFailed
 from ...domain.repository import Repository
 from ...service_layer.store import Session
 from ..aggregates import anything_expired
@@ -33,9 +34,12 @@ from ..ownership import owner_of, set_owner
 from ..ports import entity_of, repository_class
 from ..streams import Streaming
 from ..tables import Key, Row
-from ..usable import Usable
+from ..turn import Ticket, Turn
+from ..usable import Usable, one_call_of_a_session
 from .changes import look_over, mark_changed_documents, remember_documents, remembered_documents
-from .engines import WriteLock
+from .connection import UnitConnection
+from .drivers import State, state_of
+from .engines import begun
 from .errors import DRIVER_ERRORS, has_no_savepoint, is_lost, raised
 from .flush import flushed_plainly, is_overheard
 from .repository import SqlRepository
@@ -45,11 +49,16 @@ if TYPE_CHECKING:
 
 __all__ = ["SqlSession"]
 
+R = TypeVar("R")
+
 
 class _Orm(OrmSession):
-    """The ORM's session, which knows the unit that it works for."""
+    """The ORM's session, which knows the unit that it works for, and uses its connection."""
 
     unit: SqlSession
+
+    def get_bind(self, *about: Any, **options: Any) -> Connection:
+        return self.unit.connection()
 
 
 @event.listens_for(_Orm, "loaded_as_persistent")
@@ -118,15 +127,27 @@ def _after_flush(orm: _Orm, context: Any) -> None:
         remember_documents(entity, instance)
 
 
+def _as_raised(call: Callable[[], R]) -> R:
+    """Call, and let out what was raised: SQLAlchemy asserts in `finally`, and its AssertionError hides an interrupt."""
+    try:
+        return call()
+    except AssertionError as error:
+        if error.__context__ is None:
+            raise
+        raised = error.__context__
+    raise raised
+
+
 class SqlSession(Streaming, Usable, Session):
     """The workspace of one unit of work on a database. Lives as long as the unit's `with` block."""
 
-    def __init__(self, store: SqlStore, engine: Engine, lock: WriteLock | None, *, reading: bool) -> None:
+    def __init__(self, store: SqlStore, turn: Turn | None, *, reading: bool) -> None:
         super().__init__()
+        if turn is not None:
+            self.be_numbered()
         self.store = store
         self.reading = reading
-        self.orm = _Orm(engine, autoflush=False, expire_on_commit=False, close_resets_only=False)
-        self.orm.unit = self
+        self.orm = self._new_orm()
         self.held: list[object] = []
         self.documents: list[tuple[EntityPlan, object]] = []  # those that have JSON values
         self.arrivals = count()  # new objects are inserted in the order of their coming
@@ -137,16 +158,25 @@ class SqlSession(Streaming, Usable, Session):
         self._stored: list[tuple[EntityPlan, object, dict[str, Any]]] = []  # what objects had before a block
         self._readable: list[tuple[InstanceState[Any], dict[str, Any]]] = []  # what objects had when a block failed
         self.renewed = False  # a transaction has ended: what was loaded in it may have changed since
-        self._lock = lock
-        self._locked = False
+        self._turn = turn
+        self._ticket = None if turn is None else Ticket(self.number)
+        self._link: Any = None  # the pooled connection of the present transaction, as SQLAlchemy's pool gives it
+        self._connection: UnitConnection | None = None  # the same, as SQLAlchemy's engine gives it
         self._lost = False  # the connection, and the transaction with it
         self._undone = False  # the whole transaction, by the database: MariaDB does so where a block has lost a race
+        self._released = False
+
+    def _new_orm(self) -> _Orm:
+        orm = _Orm(autoflush=False, expire_on_commit=False, close_resets_only=False)
+        orm.unit = self
+        return orm
 
     def repository(self, port: type[Repository[Any, Any]], aggregate: type[Any]) -> SqlRepository[Any, Any]:
         entity = entity_of(self.store.schema, aggregate)
         repository: SqlRepository[Any, Any] = repository_class(port, SqlRepository)(self, entity)
         return repository
 
+    @one_call_of_a_session
     def flush(self) -> None:
         self.require_usable()
         for entity, instance in self.documents:
@@ -158,7 +188,7 @@ class SqlSession(Streaming, Usable, Session):
         self.raised.clear()
         try:
             if not flushed_plainly(self):
-                orm.flush()
+                _as_raised(orm.flush)
         except DRIVER_ERRORS as error:
             self._fail_by(error)
             self._take_back()
@@ -172,68 +202,122 @@ class SqlSession(Streaming, Usable, Session):
             self._take_back()
             raise
 
+    @one_call_of_a_session
     def commit(self) -> None:
         self.flush()
+        self._require_alive()
         try:
-            self.orm.commit()
+            _as_raised(self.orm.commit)
         except DRIVER_ERRORS as error:
             self._fail_by(error)
             raised(error, self.store.schema, committing=True)
-        except BaseException:
-            self.fail()
-            for connection in self._connections():  # the ORM takes the transaction for ended
-                if not connection.invalidated:
-                    connection.connection.rollback()
-            raise
         self.inserted.clear()
         self.deleted.clear()
         self._end_transaction()
 
+    @one_call_of_a_session
     def rollback(self) -> None:
         self.require_open()
-        try:
+        if not self.was_interrupted:
             self.orm.expunge_all()  # first, for a rollback expires whatever the session still has
             while self.orm.in_transaction():
                 self._end_orm(self.orm.rollback)
-            self.orm.expunge_all()
-        finally:
-            self._forget_since(0)
-            self._bring_back_deleted()
-            self.held.clear()
-            self.documents.clear()
-            self.recover()
-            self._lost = self._undone = False
-            self._stored.clear()
-            self._end_transaction()
+        self._let_go()
+        if self.was_interrupted:  # SQLAlchemy's session may be in no state to go on
+            self.orm = self._new_orm()
+        self.recover()
+        self._lost = self._undone = False
 
-    @contextmanager
-    def nested(self) -> Iterator[None]:
-        self.flush()
-        self.take_turn()
-        before = len(self.inserted)
-        savepoint = self._savepoint()
-        try:
-            yield
-            self.flush()
-            self._release(savepoint)
-            self._stored.clear()
-        except BaseException as error:
-            if not self.closed:
-                self._undo(savepoint, before, error)
-            raise
+    def nested(self) -> AbstractContextManager[None]:
+        return _Block(self)
 
     def close(self) -> None:
-        if self.closed:
+        if self._released:
             return
-        self.close_for_good()
+        if not self.is_of_this_process:
+            self._leave_to_parent()
+            return
+        if not self.free:
+            self.require_same_caller()
         try:
-            self._end_orm(self.orm.close)
-        finally:
-            self._forget_since(0)
-            self._bring_back_deleted()
-            self.held.clear()
-            self.documents.clear()
-            self._end_transaction()
+            self.close_for_good()
+            if not self.was_interrupted:
+                self._end_orm(self.orm.close)
+            self._let_go()
+        except BaseException as error:
+            self.was_interrupted = self.was_interrupted or not isinstance(error, HonestworkError)
+            self._let_go()
+            raise
+
+    def abandon(self) -> bool:
+        if self.closed or not self.is_of_this_process:
+            return False
+        self.close_for_good()
+        self._ticket = None  # the turn is free from now on
+        if self._link is not None:
+            self.store.drop(self._link)
+            self._link = self._connection = None
+        return True
+
+    def _let_go(self) -> None:
+        """Let go of all objects, and of the connection, whatever state the ORM is in. May be done again."""
+        self.orm.expunge_all()
+        self._forget_since(0)
+        self._bring_back_deleted()
+        self.held.clear()
+        self.documents.clear()
+        self._stored.clear()
+        self._readable.clear()
+        self._end_transaction()
+        self._released = self.closed
+
+    def _leave_to_parent(self) -> None:
+        """This is a child of the process that opened the unit: what it holds is left as it is, and never collected."""
+        self.store.leave_to_parent(self.orm, self._connection, self._link)
+        self.close_for_good()
+        self._released = True
+
+    # The connection
+
+    def connection(self) -> Connection:
+        """The connection of this unit's transaction, which begins now if none has begun."""
+        if self._connection is None:
+            try:
+                self.take_turn()
+                self._link = begun(self.store.engine, reading=self.reading)
+                self._connection = UnitConnection(self.store.engine, self._link, self)
+            except DRIVER_ERRORS as error:
+                self.tell(error)
+                raise
+        return self._connection
+
+    def tell(self, error: Exception) -> None:
+        """Called with each error of the database. What the user's own statements raise is translated here.
+
+        All others are translated where they are caught.
+        """
+        if self.free:
+            self._fail_by(error)
+            raised(error, self.store.schema)
+
+    def _require_alive(self) -> None:
+        """Raises UnitFailed where the server has failed the transaction, for it would answer COMMIT with a rollback.
+
+        Raises Unavailable where the connection is closed: nothing can have been stored.
+        """
+        if self._link is None or self._link.dbapi_connection is None:
+            return
+        match state_of(self._link.dbapi_connection, self.store.engine.dialect):
+            case State.FAILED | State.IN_FLIGHT:
+                self.fail()
+                raise UnitFailed(
+                    "the database has ended this unit's transaction because of an earlier error, and nothing of it is"
+                    " stored: leave the block and run the service again in a fresh unit, or call rollback() first"
+                )
+            case State.CLOSED:
+                self.fail()
+                self._lost = True
+                raise Unavailable("the connection was lost before the commit: run the service again in a fresh unit")
 
     def rows(self, statement: Executable, parameters: Any = None) -> Sequence[Row]:
         """The rows of a statement, which runs in this unit's transaction."""
@@ -245,8 +329,7 @@ class SqlSession(Streaming, Usable, Session):
             self._fail_by(error)
             raised(error, self.store.schema)
         except BaseException:
-            if self._is_cut_off():
-                self.fail()
+            self.interrupted()
             raise
 
     def has_row(self, entity: EntityPlan, key: Key) -> bool:
@@ -398,17 +481,19 @@ class SqlSession(Streaming, Usable, Session):
 
     def take_turn(self) -> None:
         """Wait until this unit may begin its transaction. Raises UnitNested, Conflict."""
-        if self._lock is not None and not self._locked:
-            self._lock.acquire()
-            self._locked = True
+        if self._ticket is not None and self._ticket.place is None:
+            assert self._turn is not None
+            self._turn.take(self._ticket)
 
     def _end_transaction(self) -> None:
         self.renewed = True
         self.end_streams()
-        if self._locked:
-            assert self._lock is not None
-            self._locked = False
-            self._lock.release()
+        if self._link is not None:
+            self.store.give_back(self._link)
+            self._link = self._connection = None
+        if self._ticket is not None:
+            assert self._turn is not None
+            self._turn.release(self._ticket)
 
     def _fail_by(self, error: Exception) -> None:
         self.fail()
@@ -418,19 +503,10 @@ class SqlSession(Streaming, Usable, Session):
     def _end_orm(self, end: Callable[[], None]) -> None:
         """Undo what was not committed. Where the connection is lost, the database has done it already."""
         try:
-            end()
+            _as_raised(end)
         except DRIVER_ERRORS as error:
             if not is_lost(error):
                 raised(error, self.store.schema)
-
-    def _is_cut_off(self) -> bool:
-        """Has the ORM given the connection up? It does so where a statement was interrupted, by Ctrl-C for one."""
-        return any(each.invalidated for each in self._connections())
-
-    def _connections(self) -> list[Connection]:
-        """Those that this unit's transaction holds."""
-        transaction = self.orm.get_transaction()
-        return [] if transaction is None else [each[0] for each in transaction._connections.values()]
 
     def _take_back(self) -> None:
         """What a failing flush has given to objects."""
@@ -441,7 +517,7 @@ class SqlSession(Streaming, Usable, Session):
 
     def _savepoint(self) -> Any:
         try:
-            return self.orm.begin_nested()
+            return _as_raised(self.orm.begin_nested)
         except DRIVER_ERRORS as error:
             self._fail_by(error)
             raised(error, self.store.schema)
@@ -451,7 +527,7 @@ class SqlSession(Streaming, Usable, Session):
 
     def _release(self, savepoint: Any) -> None:
         try:
-            savepoint.commit()
+            _as_raised(savepoint.commit)
         except DRIVER_ERRORS as error:
             self._fail_by(error)
             raised(error, self.store.schema)
@@ -460,7 +536,7 @@ class SqlSession(Streaming, Usable, Session):
             self._undone = True
             raise
 
-    def _undo(self, savepoint: Any, before: int, error: BaseException) -> None:
+    def _undo(self, savepoint: Any, before: int) -> None:
         for entity, instance in self.documents:
             mark_changed_documents(entity, instance)  # so that the rollback expires them
         self.keep_stored()
@@ -468,11 +544,10 @@ class SqlSession(Streaming, Usable, Session):
             self._drop_changes()
         try:
             try:
-                savepoint.rollback()
+                _as_raised(savepoint.rollback)
             finally:
                 self._forget_since(before)  # what is loaded again takes its members back from what is new again
-            if self._is_cut_off() and not isinstance(error, Exception):  # which is to come out as it is
-                self.fail()
+            if self.was_interrupted:
                 self._give_back()
                 return
             if self._lost:
@@ -522,6 +597,7 @@ class SqlSession(Streaming, Usable, Session):
             if instance_state(instance).expired_attributes and instance in self.orm:
                 give_back(entity, instance, stored)
         self._stored.clear()
+        self._readable.clear()
 
     def _forget_since(self, count: int) -> None:
         """Make new objects of those that the database does not have any more."""
@@ -537,3 +613,59 @@ class SqlSession(Streaming, Usable, Session):
         for instance in self.deleted:
             instance_state(instance)._deleted = False
         self.deleted.clear()
+
+
+class _Block:
+    """A block that is undone whole if it raises."""
+
+    def __init__(self, session: SqlSession) -> None:
+        self.session = session
+
+    def __enter__(self) -> None:
+        session = self.session
+        began = False
+        try:
+            began = session.take_call()
+            session.flush()
+            session.take_turn()
+            self.before = len(session.inserted)
+            self.savepoint = session._savepoint()
+            session.end_call(began)
+        except BaseException as error:
+            if not isinstance(error, HonestworkError):
+                session.interrupted()
+            session.end_call(began)
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        session = self.session
+        began = False
+        try:
+            if session.closed:
+                if kind is None:
+                    session.require_open()
+                return
+            began = session.take_call()
+            if kind is None:
+                self._keep()
+            else:
+                session._undo(self.savepoint, self.before)
+            session.end_call(began)
+        except BaseException as raised_instead:
+            if not isinstance(raised_instead, HonestworkError):
+                session.interrupted()
+            session.end_call(began)
+            raise
+
+    def _keep(self) -> None:
+        session = self.session
+        try:
+            session.flush()
+            session._release(self.savepoint)
+            session._stored.clear()
+        except BaseException:
+            if not session.closed:
+                session._undo(self.savepoint, self.before)
+            raise

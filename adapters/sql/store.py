@@ -5,18 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import Engine
+from sqlalchemy.engine import URL
 
+from ...domain.errors import WrongProcess
+from ...service_layer import process
 from ...service_layer.store import Store
 from ..entities import EntityPlan
 from ..mapping import Mapping
 from .broken_references import watch_references
-from .engines import configured, in_memory, reading, write_lock
+from .engines import Settings, configured, in_memory, turn_to_write
 from .errors import DRIVER_ERRORS, raised
 from .flush import Writer
 from .loading import Loader
+from .pool import drop, give_back
 from .session import SqlSession
 
 __all__ = ["SqlStore"]
+
+_of_the_parent: list[Any] = []  # in a child process: never used, and never collected
 
 
 class SqlStore(Store):
@@ -27,38 +33,89 @@ class SqlStore(Store):
         uow = Directory(store)
 
     *database* is a URL (`sqlite:///file.db`, `postgresql+psycopg://…`, `mariadb+pymysql://…`) or an Engine
-    of your own, whose pool is used as it is.
+    of your own, whose pool is used as it is, with its own reset. A store may be made before a fork: parent and
+    children go on with connections of their own. A database in SQLite's memory stays with the process that made it.
 
     Every unit reads one snapshot of the data, taken at its first statement. *begin* is for SQLite, which has
     one writer at a time: "immediate" lets a unit wait for its turn before it reads, so that nothing it read
     can have changed when it writes; "deferred" lets units overlap, and the second writer gets a Conflict.
 
-    *lock_timeout*, in seconds, is how long a unit waits for the locks of others before it gets a Conflict.
+    Times are in seconds:
 
-    Raises BadValue for a URL that is none, Unavailable if the driver is not installed. The database itself
-    is first reached by the first statement.
+    - *lock_timeout*: how long a unit waits for the locks of others before it gets a Conflict;
+    - *statement_timeout*: how long a statement may take on PostgreSQL and MariaDB, None for no limit. The server
+      ends it then; where the server does not answer, the connection is closed 5 s later;
+    - *connect_timeout*: how long to try to connect, in whole seconds;
+    - *pool_timeout*: how long a unit waits for a connection where all are in use (30);
+    - *pool_recycle*: the age at which a connection is replaced (never).
+
+    *pool_size* connections are kept (5), and up to *max_overflow* more are opened when they are needed (10).
+    *connect_args* goes to the driver. *echo* logs statements; the values in them stay out of log and errors,
+    unless *hide_parameters* is False.
+
+    *durability* is for SQLite: "power" keeps what was committed through a power cut (`synchronous=FULL`: each commit
+    waits for the disk); "process" keeps it through the end of the process alone (`synchronous=NORMAL`), and is
+    many times faster: for tests.
+
+    Raises BadValue for a URL that is none and for a setting out of range, Unavailable if the driver is not installed.
+    The database itself is first reached by the first statement.
     """
 
     def __init__(
-        self, database: str | Engine, mapping: Mapping, *, begin: str = "immediate", lock_timeout: float = 5.0
+        self,
+        database: str | URL | Engine,
+        mapping: Mapping,
+        *,
+        begin: str = "immediate",
+        lock_timeout: float = 5.0,
+        statement_timeout: float | None = 60.0,
+        connect_timeout: float = 10.0,
+        durability: str = "power",
+        pool_size: int | None = None,
+        max_overflow: int | None = None,
+        pool_timeout: float | None = None,
+        pool_recycle: float | None = None,
+        connect_args: dict[str, Any] | None = None,
+        echo: bool | str = False,
+        hide_parameters: bool = True,
     ) -> None:
         self.schema = mapping.schema
-        self.engine = configured(database, begin=begin, lock_timeout=lock_timeout)
-        self._reading = reading(self.engine)
+        settings = Settings(
+            begin=begin,
+            lock_timeout=lock_timeout,
+            statement_timeout=statement_timeout,
+            connect_timeout=connect_timeout,
+            durability=durability,
+            pool_size=pool_size,
+            max_overflow=max_overflow,
+            pool_timeout=pool_timeout,
+            pool_recycle=pool_recycle,
+            connect_args=connect_args,
+            echo=echo,
+            hide_parameters=hide_parameters,
+        )
+        self.engine = configured(database, settings)
         self.metadata = mapping.metadata
         self._loaders: dict[type[Any], Loader] = {}
         self._writers: dict[type[Any], Writer] = {}
-        self._one_writer = self.engine.dialect.name == "sqlite" and (begin == "immediate" or in_memory(self.engine.url))
-        self._write_lock = write_lock(self.engine, lock_timeout) if self._one_writer else None
-        if self.engine.dialect.name == "sqlite":
+        self._process = process.this
+        is_sqlite = self.engine.dialect.name == "sqlite"
+        self._is_in_memory = is_sqlite and in_memory(self.engine.url)
+        has_one_writer = is_sqlite and (begin == "immediate" or self._is_in_memory)
+        self._turn = turn_to_write(self.engine, lock_timeout) if has_one_writer else None
+        if is_sqlite:
             watch_references(self.engine, self.metadata, self.schema)
+        process.after_fork(self._begin_in_child)
 
     def open(self, *, reading: bool = False) -> SqlSession:
-        if reading:
-            # A database in memory has one connection for all units, so that readers take turns with the others.
-            turn = self._write_lock if in_memory(self.engine.url) else None
-            return SqlSession(self, self._reading, turn, reading=True)
-        return SqlSession(self, self.engine, self._write_lock, reading=False)
+        if self._is_in_memory and self._process is not process.this:
+            raise WrongProcess(
+                "this SQLite database in memory belongs to the process that forked this one: use a file, or make the"
+                " store and its tables after the fork"
+            )
+        # A database in memory has one connection for all units, so that readers take turns with the others.
+        turn = None if reading and not self._is_in_memory else self._turn
+        return SqlSession(self, turn, reading=reading)
 
     def create_tables(self) -> None:
         try:
@@ -74,6 +131,23 @@ class SqlStore(Store):
 
     def dispose(self) -> None:
         self.engine.dispose()
+
+    def give_back(self, link: Any) -> None:
+        """Give a connection back to the pool, outside of a transaction; close it if that cannot be had."""
+        give_back(link, self.engine.dialect)
+
+    def drop(self, link: Any) -> None:
+        """Let go of a connection from a finalizer: close it, and note that its place in the pool is free."""
+        drop(link, self.engine.dialect)
+
+    def leave_to_parent(self, *things: Any) -> None:
+        """Keep what belongs to the parent of this process from being collected, which might end it for both."""
+        _of_the_parent.append(things)
+
+    def _begin_in_child(self) -> None:
+        """Called in a child process: it uses connections of its own."""
+        self.leave_to_parent(self.engine.pool)
+        self.engine.dispose(close=False)
 
     def loader(self, entity: EntityPlan) -> Loader:
         """What loads a class, with its prepared statements; it lives as long as the store."""

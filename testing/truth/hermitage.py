@@ -119,7 +119,9 @@ def play_script(store: Store, script: str) -> str:
     outcomes = []
     for step in script.split(" | "):
         who, word, *numbers = step.split()
-        actor = actors.setdefault(who, _Actor(store))
+        if who not in actors:
+            actors[who] = _Actor(store)
+        actor = actors[who]
         if not actor.is_dead and (outcome := actor.play(word, *map(int, numbers))):
             outcomes.append(f"{who} {word}: {outcome}" if not numbers else f"{who} {word} {numbers[0]}: {outcome}")
     for actor in actors.values():

@@ -39,7 +39,8 @@ class Lie(NamedTuple):
 LIES = [
     # What becomes of a unit
     Lie("leaving the block commits", "alone", SESSION,
-        "            self.close_for_good()\n", "            self.flush(); self.transaction.commit(); self.close_for_good()\n"),
+        "        self.close_for_good()\n        self.changes", "        self.write(); self.transaction.commit(); self.close_for_good()\n"
+        "        self.changes"),
     Lie("a rollback keeps what was written", "alone", TRANSACTION,
         "        if self._overlays:\n            self._overlays = {}\n", ""),
     Lie("a unit goes on after an error", "alone", SESSION,
@@ -48,7 +49,7 @@ LIES = [
     Lie("a savepoint does not take rows back", "alone", TRANSACTION,
         "for overlay, key, before in reversed(journal[self._writes :]):", "for overlay, key, before in ():"),
     Lie("a savepoint does not take objects back", "alone", SESSION,
-        "            self._return_to(written)\n", ""),
+        "        self.session._return_to(self.written)\n", ""),
     Lie("a generated key stays on an object that was undone", "alone", INSTANCES,
         "    known.entity.renew(known.instance)\n", ""),
     Lie("what a failing flush has given stays", "alone", SESSION,
@@ -59,7 +60,7 @@ LIES = [
         "            changed=[known.instance for known in self.changed.values()],\n", "            changed=[],\n"),
     # What a unit sees
     Lie("get does not flush", "alone", REPOSITORY,
-        "        session.flush()\n        row = session.transaction.view", "        row = session.transaction.view"),
+        "            session.write()\n            row = session.transaction.view", "            row = session.transaction.view"),
     Lie("find does not flush", "alone", SEARCHING, "        self.session.flush()\n", ""),
     Lie("each get makes an object of its own", "alone", SESSION,
         "known = self._known[entity.identity_class].get(key)\n", "known = None\n"),
@@ -71,9 +72,10 @@ LIES = [
         "            shared = self.store.__dict__.setdefault('json', {})\n"
         "            values = shared.setdefault((entity.name, row), entity.decoded(row))\n"),
     Lie("a removed object is still found", "alone", REPOSITORY,
-        "        key = entity.table.key_guard(key)\n",
-        "        key = entity.table.key_guard(key)\n"
-        "        if (known := session._known[entity.identity_class].get(key)): return known.instance\n"),
+        "            key = entity.table.key_guard(key)\n",
+        "            key = entity.table.key_guard(key)\n"
+        "            if (known := session._known[entity.identity_class].get(key)):\n"
+        "                session.end_call(began); return known.instance\n"),
     Lie("objects are not read anew after a commit", "together", SESSION,
         "        self.written.clear()\n        self.renewed = True\n", "        self.written.clear()\n"),
     Lie("rows come in the order of insertion", "alone", SEARCHING,
@@ -106,8 +108,8 @@ LIES = [
     Lie("a row that is taken over keeps its version", "alone", FLUSH,
         "old + 1 if each is entity.version else new\n", "old if each is entity.version else new\n"),
     Lie("a generated key is given twice", "alone", TABLES,
-        "            del self.rows[key]\n        self.changed = time\n",
-        "            del self.rows[key]\n"
+        "            self.rows.pop(key, None)\n        self.changed = time\n",
+        "            self.rows.pop(key, None)\n"
         "            if self.plan.generated is not None: self.sequence = max([0, *self.rows])\n        self.changed = time\n"),
     Lie("orphans are kept", "alone", FLUSH,
         "        self.removed = dict(session.removed)\n        for ident",
@@ -220,7 +222,9 @@ LIES = [
     Lie("the snapshot is taken by a savepoint", "together", TRANSACTION,
         "        self.require_alive()\n        return Savepoint(self)\n",
         "        self.begin()\n        return Savepoint(self)\n"),
-    Lie("old versions of rows are not kept", "together", STORE, "keep=others", "keep=False"),
+    Lie("old versions of rows are not kept", "together", STORE,
+        "            self._publish(overlays, time, keep=others)\n        except", "            self._publish(overlays, time, keep=False)\n"
+        "        except"),
     Lie("old versions of rows are forgotten too early", "together", TABLES,
         "while len(versions) > 1 and versions[1][0] <= oldest:", "while len(versions) > 1:"),
     Lie("what is not committed is seen by others", "together", TRANSACTION,
@@ -228,7 +232,7 @@ LIES = [
         "        overlay.put(key, row)\n"
         "        if row is not None: self.store.tables[overlay.plan.name].put(key, row)\n\n"),
     Lie("rows are not locked", "together", TRANSACTION,
-        "        owner = where.setdefault(which, self)\n", "        owner = where[which] = self\n"),
+        "        if where.setdefault(which, self) is not self:\n", "        where[which] = self\n        if False:\n"),
     Lie("locks are never released", "together", TRANSACTION,
         "        if self._held:\n            self._release()\n", ""),
     Lie("a savepoint keeps its locks", "together", TRANSACTION,

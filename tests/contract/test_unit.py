@@ -15,7 +15,6 @@ from honestwork.domain import (
     UnitClosed,
     UnitNested,
     UnitReadOnly,
-    WrongThread,
 )
 from honestwork.service_layer import Store
 from tests.contract.shop import Customer, Line, Order, Product, Products, Shop, products, rows, stored
@@ -165,28 +164,6 @@ def test_a_generator_that_is_closed_in_its_block_undoes_the_unit(store: Store, u
     assert codes(store) == []
     with uow:
         assert uow.products.all() == []
-
-
-def test_another_thread_cannot_use_an_open_unit(store: Store, uow: Shop) -> None:
-    stored(store, Product("LAMP"))
-    with uow:
-        lamp = uow.products["LAMP"]
-        uses: list[Callable[[], Any]] = [
-            lambda: uow.products,
-            lambda: uow.customers.all(),
-            uow.commit,
-            uow.rollback,
-            uow.flush,
-            uow.__enter__,
-        ]
-        repository = uow.products
-        uses += [lambda: repository.get("LAMP"), lambda: repository.add(Product("X")), lambda: repository.remove(lamp)]
-
-        assert [type(in_thread(use)) for use in uses[1:]] == [WrongThread] * 8
-
-        lamp.quantity = 2  # nothing has happened to the unit
-        uow.commit()
-    assert rows(store, products)[0]["quantity"] == 2
 
 
 def test_another_thread_can_use_a_unit_that_has_ended(store: Store, uow: Shop) -> None:

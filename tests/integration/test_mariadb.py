@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from sqlalchemy.exc import DBAPIError
 
 from honestwork.adapters import SqlStore
-from honestwork.domain import Conflict, Unavailable, UnitFailed
+from honestwork.domain import Conflict, Unavailable, UnitFailed, UnitReadOnly
 from tests.integration.bank import Bank, balance, bank, mapping, sql
 from tests.integration.servers import lost_in_a_change, lost_in_a_commit, lost_in_a_read
 
@@ -37,7 +36,7 @@ def test_a_unit_runs_with(store: SqlStore, variable: str, value: object, reading
 
 
 def test_the_database_itself_refuses_changes_in_a_reading_unit(store: SqlStore) -> None:
-    with Bank(store).reading() as uow, pytest.raises(DBAPIError, match="READ ONLY transaction"):
+    with Bank(store).reading() as uow, pytest.raises(UnitReadOnly):
         sql(uow, "UPDATE accounts SET balance = 0")
 
     with Bank(store) as uow:

@@ -1,0 +1,119 @@
+"""What a driver knows of its connection, asked without a round trip.
+
+A connection may go back into the pool only outside of a transaction. The three drivers that are tested tell where
+theirs stands; of any other driver nothing is known, and it is rolled back to be sure.
+
+| driver   | tells                                     | a statement in flight                                |
+|----------|-------------------------------------------|------------------------------------------------------|
+| sqlite3  | `in_transaction`                          | never: statements run in the calling thread          |
+| psycopg  | libpq's transaction status                | the status ACTIVE, or its lock is held               |
+| PyMySQL  | the flag IN_TRANS of the server's answer  | `mark_busy` notes it, for the driver itself does not |
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from enum import Enum
+from sqlite3 import ProgrammingError
+from typing import Any
+
+__all__ = ["State", "cut", "mark_busy", "state_of"]
+
+BUSY = "_honestwork_busy"  # an attribute of PyMySQL's connection: a statement was sent, and its answer not read
+IN_TRANSACTION = 1  # SERVER_STATUS_IN_TRANS of the MySQL protocol
+IDLE, INTRANS, INERROR = 0, 2, 3  # PQTRANS_* of libpq
+
+
+class State(Enum):
+    """Where a connection stands."""
+
+    READY = "outside of a transaction"
+    OPEN = "in a transaction, with no statement in flight"
+    FAILED = "in a transaction that the server has failed"
+    IN_FLIGHT = "a statement was sent, and its answer not read"
+    CLOSED = "the connection is closed"
+    UNTOLD = "the driver does not tell"
+
+
+def state_of(connection: Any, dialect: Any) -> State:
+    """Where a driver's connection stands."""
+    match dialect.driver:
+        case "pysqlite":
+            return _of_sqlite(connection)
+        case "psycopg":
+            return _of_psycopg(connection)
+        case "pymysql":
+            return _of_pymysql(connection)
+    return State.UNTOLD
+
+
+def _of_sqlite(connection: Any) -> State:
+    try:
+        return State.OPEN if connection.in_transaction else State.READY
+    except ProgrammingError:
+        return State.CLOSED
+
+
+def _of_psycopg(connection: Any) -> State:
+    if connection.closed:
+        return State.CLOSED
+    if connection.lock.locked():  # an interrupted call has not let go of it
+        return State.IN_FLIGHT
+    status = connection.pgconn.transaction_status
+    if status == IDLE:
+        return State.READY
+    return State.OPEN if status == INTRANS else State.FAILED if status == INERROR else State.IN_FLIGHT
+
+
+def _of_pymysql(connection: Any) -> State:
+    if not connection.open:
+        return State.CLOSED
+    if getattr(connection, BUSY, False):
+        return State.IN_FLIGHT
+    return State.OPEN if connection.server_status & IN_TRANSACTION else State.READY
+
+
+def mark_busy(dialect: Any) -> None:
+    """From now on, note on each of PyMySQL's connections while a statement of it is in flight."""
+
+    def wrapped(name: str, connection_of: Any) -> None:
+        call = getattr(dialect, name)
+
+        def marked(first: Any, *arguments: Any, **options: Any) -> None:
+            connection = connection_of(first)
+            setattr(connection, BUSY, True)
+            try:
+                call(first, *arguments, **options)
+            except dialect.loaded_dbapi.Error:  # the server has answered, or the driver has closed the connection
+                setattr(connection, BUSY, False)
+                raise
+            setattr(connection, BUSY, False)
+
+        setattr(dialect, name, marked)
+
+    for name in ("do_execute", "do_executemany", "do_execute_no_params"):
+        wrapped(name, lambda cursor: cursor.connection)
+    for name in ("do_commit", "do_rollback"):
+        wrapped(name, lambda connection: connection.dbapi_connection)
+
+
+def cut(connection: Any, dialect: Any) -> None:
+    """Close a connection at once, whatever it is in the middle of, and let the server know where that is quick.
+
+    Its transaction is undone by the server.
+    """
+    errors = dialect.loaded_dbapi.Error
+    with suppress(errors, OSError):
+        if dialect.driver == "psycopg":
+            _cut_psycopg(connection, errors)
+        elif dialect.driver == "pymysql":
+            connection._force_close()  # close() would send a farewell, and fail if it was closed already
+        else:
+            connection.close()
+
+
+def _cut_psycopg(connection: Any, errors: Any) -> None:
+    if _of_psycopg(connection) is State.IN_FLIGHT:
+        with suppress(errors, OSError):  # else the server goes on with the statement, and keeps its locks until its end
+            connection.cancel_safe(timeout=1)
+    connection.close()
