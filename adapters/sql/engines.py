@@ -21,6 +21,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from ...domain.errors import BadValue, Conflict, Unavailable, UnitNested
+from .limits import cut_by_bytes, measure_statements
 from .rules import register_functions
 
 __all__ = ["READING", "WriteLock", "configured", "in_memory", "reading", "write_lock"]
@@ -58,6 +59,7 @@ def configured(database: str | Engine, *, begin: str, lock_timeout: float) -> En
             _configure_mariadb(engine, lock_timeout)
         case other:
             raise _unsupported(other)
+    cut_by_bytes(engine.dialect)
     return engine
 
 
@@ -188,6 +190,7 @@ def _configure_mariadb(engine: Engine, lock_timeout: float) -> None:
             cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {round(lock_timeout)}")
             cursor.execute("SET SESSION time_zone = '+00:00'")
             cursor.execute("SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')")
+        measure_statements(connection)
 
     def begin(connection: Any, is_reading: bool) -> None:
         # By itself the server takes its snapshot at the first SELECT, which may come after a write.

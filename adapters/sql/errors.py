@@ -31,10 +31,11 @@ from ..schema import Schema
 from ..tables import Check, Reference, TablePlan, Unique
 from ..violations import conflict, in_words_of_the_domain, read_only, violation
 from .broken_references import broken_reference
+from .limits import OVERFLOWS, exceeded
 
 __all__ = ["DRIVER_ERRORS", "has_no_savepoint", "is_lost", "raised", "translated"]
 
-DRIVER_ERRORS = (DBAPIError, StaleDataError, PoolTimeout)
+DRIVER_ERRORS = (DBAPIError, StaleDataError, PoolTimeout, OverflowError)
 
 SQLITE: dict[str, type[HonestworkError]] = {
     "SQLITE_CONSTRAINT_UNIQUE": Duplicate,
@@ -108,6 +109,8 @@ NO_SAVEPOINT = 1305  # MariaDB's: after a deadlock, or where a row has changed s
 
 def raised(error: Exception, schema: Schema, *, committing: bool = False) -> NoReturn:
     """Raise the domain's error for a driver's, with the driver's as its cause."""
+    if isinstance(error, OverflowError) and not str(error).endswith(OVERFLOWS):
+        raise error  # of a function of the mapping
     translation = translated(_first(error), schema, committing=committing)
     translation.__cause__ = error
     own = in_words_of_the_domain(translation, schema.violations)
@@ -116,7 +119,9 @@ def raised(error: Exception, schema: Schema, *, committing: bool = False) -> NoR
 
 def is_lost(error: Exception) -> bool:
     """Is the connection gone, and with it the transaction?"""
-    return isinstance(error, DBAPIError) and (error.connection_invalidated or _kind(error.orig) is Unavailable)
+    if not isinstance(error, DBAPIError):
+        return False
+    return error.connection_invalidated or (exceeded(error) is None and _kind(error.orig) is Unavailable)
 
 
 def has_no_savepoint(error: Exception) -> bool:
@@ -138,6 +143,8 @@ def translated(error: Exception, schema: Schema, *, committing: bool = False) ->
     """The domain's error for a driver's."""
     if isinstance(error, StaleDataError):
         return conflict()
+    if (too_large := exceeded(error)) is not None:
+        return too_large
     if isinstance(error, PoolTimeout):
         return Unavailable(
             f"no connection was free: {error}; units of work are kept open too long, or the pool is small"

@@ -351,9 +351,9 @@ class _Many(sa.types.TypeDecorator[Any]):
         values = value if process is None else [process(each) for each in value]
         return tuple(values) if dialect.name in MARIADB else json.dumps([_encoded(each) for each in values])
 
-    def process_literal_param(self, value: Any, dialect: Dialect) -> str:
-        process = self.each.dialect_impl(dialect).literal_processor(dialect)
-        return ", ".join(repr(each) if process is None else process(each) for each in value)
+    def literal_processor(self, dialect: Dialect) -> Callable[[Any], str]:
+        process: Callable[[Any], str] = self.each.dialect_impl(dialect).literal_processor(dialect) or repr
+        return lambda values: ", ".join(map(process, values))
 
 
 def _encoded(value: Any) -> Any:
