@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ...domain.errors import BackendError
 from ...service_layer.store import Store
 from ..mapping import Mapping
+from ..repository import cursor_key_of
 from .checks import predicate
 from .fidelity import Fidelity, fidelity
 from .session import MemorySession
@@ -29,13 +30,16 @@ class MemoryStore(Store):
     declare: keys, unique, not null, foreign keys, checks, lengths, versions. Units are isolated from one another by
     snapshots, roll back for real, and raise the errors that a database would make them raise.
 
-    Made in microseconds, empty; make one for each test.
+    Made in microseconds, empty; make one for each test. With a *cursor_key* the cursors of pages are signed, as by
+    `SqlStore`.
 
-    Raises MappingRefused if the mapping has something in it that cannot be imitated.
+    Raises MappingRefused if the mapping has something in it that cannot be imitated; BadValue if the cursor_key is no
+    key.
     """
 
-    def __init__(self, mapping: Mapping) -> None:
+    def __init__(self, mapping: Mapping, *, cursor_key: bytes | None = None) -> None:
         self.schema = mapping.schema
+        self.cursor_key = cursor_key_of(cursor_key)
         self.checks: dict[str, Checks] = mapping.prepared(_checks)
         self.lock = threading.RLock()
         self.tables = _Tables(self)

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from ...service_layer.store import Store
 from ..entities import EntityPlan
 from ..mapping import Mapping
+from ..repository import cursor_key_of
 from .broken_references import watch_references
 from .engines import configured, in_memory, reading, write_lock
 from .errors import DRIVER_ERRORS, raised
@@ -35,14 +36,24 @@ class SqlStore(Store):
 
     *lock_timeout*, in seconds, is how long a unit waits for the locks of others before it gets a Conflict.
 
-    Raises BadValue for a URL that is none, Unavailable if the driver is not installed. The database itself
+    *cursor_key* signs the cursors of pages: a cursor that was not written with the same key, for the same class and
+    order, raises RuleRefused. Give at least 16 random bytes, the same to every process that reads the cursors.
+
+    Raises BadValue for a URL or a key that is none, Unavailable if the driver is not installed. The database itself
     is first reached by the first statement.
     """
 
     def __init__(
-        self, database: str | Engine, mapping: Mapping, *, begin: str = "immediate", lock_timeout: float = 5.0
+        self,
+        database: str | Engine,
+        mapping: Mapping,
+        *,
+        begin: str = "immediate",
+        lock_timeout: float = 5.0,
+        cursor_key: bytes | None = None,
     ) -> None:
         self.schema = mapping.schema
+        self.cursor_key = cursor_key_of(cursor_key)
         self.engine = configured(database, begin=begin, lock_timeout=lock_timeout)
         self._reading = reading(self.engine)
         self.metadata = mapping.metadata
