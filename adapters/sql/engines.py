@@ -22,7 +22,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from ...domain.errors import BadValue, Conflict, Unavailable, UnitNested
 from .limits import cut_by_bytes, measure_statements
-from .rules import register_functions
+from .rules import learn_collations, register_functions
 
 __all__ = ["READING", "WriteLock", "configured", "in_memory", "reading", "write_lock"]
 
@@ -178,6 +178,7 @@ def _configure_postgresql(engine: Engine, lock_timeout: float) -> None:
             # To the server 0 means to wait for ever.
             cursor.execute(f"SET lock_timeout = {max(1, round(lock_timeout * 1000))}")
             cursor.execute("SET TIME ZONE 'UTC'")
+            learn_collations(engine.dialect, cursor)
         connection.commit()
 
 

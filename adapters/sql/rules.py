@@ -11,7 +11,7 @@ Databases differ where Python does not. What is done about it:
 | startswith, in | LIKE ignores case on SQLite and on MariaDB   | GLOB; LIKE with a binary collation     |
 | == of texts    | ignores case and trailing blanks on MariaDB  | a binary collation                     |
 | < of texts     | follows the language of the database         | COLLATE "C", utf8mb4_nopad_bin         |
-| lower, upper   | ASCII alone on SQLite, and under COLLATE "C" | Python's own on SQLite; ICU            |
+| lower, upper   | ASCII alone on SQLite, and under COLLATE "C" | Python's own on SQLite; see `CASE`     |
 | len            | bytes on MariaDB                             | char_length                            |
 | %              | has the sign of the dividend                 | (x % n + n) % n                        |
 | + - * of ints  | 32 bits on PostgreSQL                        | CAST(x AS BIGINT)                      |
@@ -44,12 +44,13 @@ from sqlalchemy.orm import aliased
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
 
+from ...domain.errors import RuleRefused
 from ...domain.rules.facts import Facts, annotated
 from ...domain.rules.formula import TRUE, Expr, strip_guards
 from ...domain.rules.order import OrderKey
 from ...domain.rules.trace import trace
 
-__all__ = ["MANY", "column", "explain", "order_by", "register_functions", "where"]
+__all__ = ["MANY", "column", "explain", "learn_collations", "order_by", "register_functions", "where"]
 
 Column = sa.ColumnElement[Any]
 
@@ -86,6 +87,19 @@ def register_functions(dbapi_connection: Any) -> None:
     if hasattr(dbapi_connection, "create_function"):
         for name, function in (("lower", str.lower), ("upper", str.upper), (DECODED, _decoded)):
             dbapi_connection.create_function(name, 1, _null_strict(function), deterministic=True)
+
+
+def learn_collations(dialect: Dialect, cursor: Any) -> None:
+    """Note, at the first connection to a PostgreSQL server, by which collation it has Python's lower() and upper()."""
+    if hasattr(dialect, CASE):
+        return
+    # A server that was built without ICU has none of its collations.
+    cursor.execute(
+        "SELECT collname FROM pg_collation WHERE collnamespace = 'pg_catalog'::regnamespace"
+        " AND collencoding IN (-1, pg_char_to_encoding(getdatabaseencoding()))"
+    )
+    known = {name for (name,) in cursor.fetchall()}
+    setattr(dialect, CASE, next((each for each in CASE_COLLATIONS if each in known), None))
 
 
 def explain(rule: Callable[[Any], bool], cls: type, dialect: str | None = None, *, facts: Facts = annotated) -> str:
@@ -538,6 +552,13 @@ def _is_binary(type_: TypeEngine[Any]) -> bool:
     return found.get("postgresql") == "C" and BINARY["mysql"] in (found.get("mysql"), found.get("mariadb"))
 
 
+CASE = "honestwork_case"
+"""Where a dialect of PostgreSQL notes the collation by which lower() and upper() are Python's; None if it has none."""
+
+CASE_COLLATIONS = ("und-x-icu", "pg_unicode_fast")
+"""Under COLLATE "C", lower() knows ASCII alone. ICU knows what Python knows, and so does PostgreSQL 18 by itself."""
+
+
 class _Lower(_Text):
     inherit_cache = True
     name = "lower"
@@ -551,8 +572,14 @@ class _Upper(_Text):
 def _compile_case(element: Any, compiler: Any, **kw: Any) -> str:
     text = compiler.process(element.clauses, **kw)
     if compiler.dialect.name == "postgresql":
-        # Under COLLATE "C", lower() knows ASCII alone; ICU knows what Python knows.
-        return f'{element.name}({text} COLLATE "und-x-icu") COLLATE "C"'
+        collation = getattr(compiler.dialect, CASE, CASE_COLLATIONS[0])
+        if collation is None:
+            raise RuleRefused(
+                f"{element.name}() cannot be asked of this PostgreSQL server: it was built without ICU and is older"
+                f" than version 18, so it knows {element.name}() of ASCII alone; use a server with ICU or PostgreSQL 18, or"
+                f" keep the {element.name} text in a column of its own"
+            )
+        return f'{element.name}({text} COLLATE "{collation}") COLLATE "C"'
     return f"{element.name}({text})"
 
 
