@@ -576,8 +576,8 @@ def _compile_case(element: Any, compiler: Any, **kw: Any) -> str:
         if collation is None:
             raise RuleRefused(
                 f"{element.name}() cannot be asked of this PostgreSQL server: it was built without ICU and is older"
-                f" than version 18, so it knows {element.name}() of ASCII alone; use a server with ICU or PostgreSQL 18, or"
-                f" keep the {element.name} text in a column of its own"
+                f" than version 18, so it knows ASCII alone; use a server with ICU or PostgreSQL 18,"
+                f" or keep the {element.name} text in a column of its own"
             )
         return f'{element.name}({text} COLLATE "{collation}") COLLATE "C"'
     return f"{element.name}({text})"
