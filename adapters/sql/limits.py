@@ -13,10 +13,12 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
+from sqlalchemy import Boolean, Date, DateTime, Integer, Interval, LargeBinary, Numeric, String, Time, Uuid
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
 
 from ...domain.errors import TooLarge
+from ..types import Duration, UTCDateTime
 
 __all__ = ["OVERFLOWS", "cut_by_bytes", "exceeded", "measure_statements"]
 
@@ -127,7 +129,7 @@ def _values(parameters: Any) -> Iterator[Any]:
 
 def measure_statements(connection: Any) -> None:
     """Let a new connection of PyMySQL refuse a statement that the server would close it for."""
-    if not type(connection).__module__.startswith("pymysql"):
+    if not type(connection).__module__.startswith("pymysql") or hasattr(connection, NOTE):
         return
     with connection.cursor() as cursor:
         cursor.execute("SELECT @@max_allowed_packet")
@@ -175,10 +177,11 @@ def cut_by_bytes(dialect: Dialect) -> None:
     def deliver_by_bytes(
         connection: Any, cursor: Any, statement: Any, parameters: Any, sizes: Any, context: Any
     ) -> Iterator[Any]:
-        allowed = getattr(connection.connection.dbapi_connection, NOTE, budget)
-        at_once = max(1, min(budget, allowed // 2) // _longest(parameters))
-        if at_once < context.execution_options.get(PAGE, default.insertmanyvalues_page_size):
-            context.execution_options = context.execution_options.union({PAGE: at_once})
+        most = min(budget, getattr(connection.connection.dbapi_connection, NOTE, budget) // 2)
+        at_once = context.execution_options.get(PAGE, default.insertmanyvalues_page_size)
+        bound = _bound(context.compiled.statement.table)
+        if (bound is None or bound * at_once > most) and (fit := max(1, most // _longest(parameters))) < at_once:
+            context.execution_options = context.execution_options.union({PAGE: fit})
         batches: Iterator[Any] = deliver(connection, cursor, statement, parameters, sizes, context)
         return batches
 
@@ -188,16 +191,41 @@ def cut_by_bytes(dialect: Dialect) -> None:
 PAGE = "insertmanyvalues_page_size"
 
 
+@lru_cache(1024)
+def _bound(table: Any) -> int | None:
+    """How many bytes a row has at most as literals, as far as the columns say it: then no row need be looked at."""
+    lengths = [SHORT if isinstance(column.type, BOUNDED) else _length(column.type) for column in table.columns]
+    return None if None in lengths else sum(2 * 4 * length + 32 for length in lengths if length is not None)
+
+
+def _length(declared: Any) -> int | None:
+    length: int | None = getattr(declared, "length", None) if isinstance(declared, String | LargeBinary) else None
+    return length
+
+
+SHORT = 80  # characters of a number, a date or a UUID
+BOUNDED = (Integer, Numeric, Boolean, Date, DateTime, Time, Interval, Uuid, UTCDateTime, Duration)
+
+
 def _longest(rows: Iterable[Any]) -> int:
-    """How many bytes the longest of these rows may have as literals."""
-    return max(sum(map(_literal, row.values() if isinstance(row, dict) else row)) for row in rows)
-
-
-def _literal(value: Any) -> int:
-    return 2 * _bytes(value) + 32  # each may be escaped
+    """How many bytes the longest of these rows may have as literals, in which each may be escaped."""
+    longest = 1
+    for row in rows:
+        length = 32 * len(row)
+        for value in row.values() if isinstance(row, dict) else row:
+            kind = type(value)
+            if kind is str:
+                length += 2 * len(value) if value.isascii() else 8 * len(value)
+            elif kind is not int:
+                length += 2 * _bytes(value)
+        longest = max(longest, length)
+    return longest
 
 
 def _bytes(value: Any) -> int:
     if isinstance(value, str):
         return len(value) if value.isascii() else 4 * len(value)
-    return len(value) if isinstance(value, bytes | bytearray | memoryview) else 0
+    if isinstance(value, bytes | bytearray | memoryview):
+        return len(value)
+    inner = getattr(value, "obj", None)  # of psycopg's Binary
+    return len(inner) if isinstance(inner, bytes | bytearray) else 0
