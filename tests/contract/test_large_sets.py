@@ -103,6 +103,20 @@ def test_several_large_sets_in_one_rule(store: Store) -> None:
         assert uow.products.count(lambda p: p.quantity in others or p.rating in some) == 2
 
 
+@pytest.mark.parametrize("count", [0, MANY + 1])
+def test_a_set_of_mixed_numbers(store: Store, count: int) -> None:
+    stored(store, Sample(whole=2, price=Decimal("2.50"), ratio=1.5), Sample(whole=3, price=Decimal(3), ratio=2.0))
+    rest = list(range(1000, 1000 + count))
+    halves, wholes = [Decimal("2.5"), Decimal(3), 0.5, *rest], [Decimal("2.5"), 7, 10**17, *rest]
+    floats = [1.5, 7, 10**17, *rest]
+
+    with Shop(store) as uow:
+        assert [each.whole for each in uow.samples.find(lambda sample: sample.whole in halves)] == [3]
+        assert [each.whole for each in uow.samples.find(lambda sample: sample.whole not in halves)] == [2]
+        assert [each.whole for each in uow.samples.find(lambda sample: sample.price in wholes)] == [2]
+        assert [each.whole for each in uow.samples.find(lambda sample: sample.ratio in floats)] == [2]
+
+
 def test_many_small_sets_in_one_rule(store: Store) -> None:
     stored(store, Product("a", quantity=1, rating=1), Product("b", quantity=9, rating=1))
     numbers = tuple(range(100_000, 100_000 + MANY))
