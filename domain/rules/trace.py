@@ -96,6 +96,10 @@ MORE = object()
 """There is another path: what `Scope.next_path` says instead of giving the tree."""
 _NOWHERE = (sys.maxsize, True)
 _LEAF = (None, 0, 1)
+_TOO_DEEP = (
+    "is made of too many functions within functions, or calls itself without end: give all_of() or any_of() all rules"
+    " at once"
+)
 _NOTHING_GIVEN: dict[Hashable, bool] = {}
 
 
@@ -241,6 +245,8 @@ class Tracer:
                     end = body()
                 except RuleRefused:
                     raise
+                except RecursionError as error:
+                    raise self.refusal or self.refuse(_TOO_DEEP) from error
                 except Exception as error:
                     raise self.refusal or self.refuse(_raised(error, scope.answers())) from error
                 if self.refusal is not None:  # swallowed by the rule

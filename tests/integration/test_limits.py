@@ -351,7 +351,7 @@ def test_rules_within_rules_without_end_are_refused(store: SqlStore, nested: Cal
     for _ in range(5000):
         endless = nested(endless)
 
-    with Library(store) as uow, pytest.raises(RuleRefused):
+    with Library(store) as uow, pytest.raises(RuleRefused, match="too many functions within functions"):
         uow.notes.find(endless)
 
 
