@@ -87,9 +87,7 @@ def trace(predicate: Callable[[A], bool], cls: type[A], *, facts: Facts = annota
         run, candidate = instrument(predicate, t), Thing(t, cls, 0)
         return t.condition(functools.partial(t.answer, run, candidate))
     except RecursionError as error:
-        raise t.refuse(
-            "is made of too many rules within rules: give all_of() or any_of() all of them at once"
-        ) from error
+        raise t.refuse(_TOO_DEEP) from error
 
 
 MORE = object()
