@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -182,7 +183,8 @@ class EntityPlan:
             if each.column.is_default_ours and (default := each.column.default) is not None
         ]
         self.key_order = tuple(
-            OrderKey(attr(0, (name,), self.by_name[name].column.guard.type)) for name in self.key_attributes
+            OrderKey(attr(0, (name,), guard.type), aware=guard.aware if guard.type is datetime else None)
+            for name, guard in [(name, self.by_name[name].column.guard) for name in self.key_attributes]
         )
 
     def _given_keys(self) -> list[tuple[str, str]]:

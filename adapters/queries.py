@@ -5,11 +5,10 @@ Every refusal happens here, before a store is asked, so it happens alike on all 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..domain.repository import require_count
-from ..domain.rules.cursor import read_cursor
 from ..domain.rules.formula import TRUE, Expr, and_, attr, const, isnull, not_, notnull
 from ..domain.rules.order import OrderKey, after, trace_order
 from ..domain.rules.trace import trace
@@ -39,9 +38,12 @@ def query(
     order_by: Callable[[Any], object] | None = None,
     limit: int | None = None,
     offset: int = 0,
-    cursor: str | None = None,
+    behind: Callable[[Sequence[OrderKey]], Sequence[object]] | None = None,
 ) -> Query:
-    """What is asked by a rule, by values of attributes, or by both. Raises RuleRefused, BadValue, ValueError."""
+    """What is asked by a rule, by values of attributes, or by both. Raises RuleRefused, BadValue, ValueError.
+
+    *behind* gives the values of the order's keys in a row; what is asked for comes after it.
+    """
     require_count("limit", limit)
     require_count("offset", offset)
     facts = schema.facts.__getitem__
@@ -51,8 +53,8 @@ def query(
     keys = entity.key_order if order_by is None else trace_order(
         order_by, entity.cls, key=entity.key_attributes, facts=facts
     )  # fmt: skip
-    if cursor is not None:
-        formula = and_(formula, after(keys, read_cursor(keys, cursor)))
+    if behind is not None:
+        formula = and_(formula, after(keys, behind(keys)))
     return Query(entity, formula, keys, limit, offset)
 
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypedDict, TypeVar
 
 from sqlalchemy.orm.attributes import instance_state
 
+from ..domain.errors import BadValue
 from ..domain.page import Page
 from ..domain.repository import OrderBy, Repository, Rule, require_page
+from ..domain.rules.cursor import read_cursor, write_cursor
 from ..domain.rules.projection import Projection, trace_columns
 from .entities import EntityPlan
 from .ownership import Unit, owner_of
@@ -20,13 +22,27 @@ from .ports import register, repository_class
 from .queries import Query, query
 from .refusals import copied, foreign, not_an_aggregate
 from .schema import Schema
-from .streams import STREAMED_AT_ONCE, Chunk, cursor_after
+from .streams import STREAMED_AT_ONCE, Chunk, Place, values_in
 
-__all__ = ["StoredRepository"]
+__all__ = ["StoredRepository", "cursor_key_of"]
 
 A = TypeVar("A")
 K = TypeVar("K")
 R = TypeVar("R")
+
+SHORTEST_KEY = 16
+
+
+def cursor_key_of(key: bytes | None) -> bytes | None:
+    """The key that a store signs cursors with. Raises BadValue if it is no key."""
+    if key is not None and (not isinstance(key, bytes) or len(key) < SHORTEST_KEY):
+        got = f"{len(key)} bytes" if isinstance(key, bytes) else type(key).__name__
+        raise BadValue(
+            f"cursor_key: expected at least {SHORTEST_KEY} random bytes, got {got}; make them once with"
+            " secrets.token_bytes(32), and give them to every process that reads the cursors",
+            attribute="cursor_key",
+        )
+    return key
 
 
 class StoredRepository(Repository[A, K]):
@@ -78,12 +94,17 @@ class StoredRepository(Repository[A, K]):
         self, rule: Rule[A] | None = None, *, order_by: OrderBy[A] | None = None, limit: int, after: str | None = None
     ) -> Page[A]:
         require_page(limit)
-        asked = self._query(rule, order_by=order_by, limit=limit + 1, cursor=after)
+        cls = self._entity.cls
+        signed: _Signed = {"secret": self._session.store.cursor_key, "about": f"{cls.__module__}.{cls.__qualname__}"}
+        behind = None if after is None else lambda keys: read_cursor(keys, after, **signed)
+        asked = self._query(rule, order_by=order_by, limit=limit + 1, behind=behind)
         found = self._load(asked)
-        return Page(found[:limit], next=cursor_after(asked.keys, found[limit - 1]) if len(found) > limit else None)
+        if len(found) <= limit:
+            return Page(found, next=None)
+        return Page(found[:limit], next=write_cursor(asked.keys, values_in(asked.keys, found[limit - 1]), **signed))
 
     def stream(self, rule: Rule[A] | None = None, *, order_by: OrderBy[A] | None = None) -> Iterator[A]:
-        return self._session.stream(lambda cursor: self._chunk(rule, order_by, cursor))
+        return self._session.stream(lambda place: self._chunk(rule, order_by, place))
 
     def select(
         self,
@@ -120,10 +141,11 @@ class StoredRepository(Repository[A, K]):
     def _query(self, *about: Any, **options: Any) -> Query:
         return query(self._schema, self._entity, *about, **options)
 
-    def _chunk(self, rule: Rule[A] | None, order_by: OrderBy[A] | None, cursor: str | None) -> Chunk[A]:
-        asked = self._query(rule, order_by=order_by, limit=STREAMED_AT_ONCE, cursor=cursor)
+    def _chunk(self, rule: Rule[A] | None, order_by: OrderBy[A] | None, place: Place | None) -> Chunk[A]:
+        behind = None if place is None else lambda keys: place
+        asked = self._query(rule, order_by=order_by, limit=STREAMED_AT_ONCE, behind=behind)
         found = self._load(asked, apart=True)
-        return found, cursor_after(asked.keys, found[-1]) if len(found) == STREAMED_AT_ONCE else None
+        return found, values_in(asked.keys, found[-1]) if len(found) == STREAMED_AT_ONCE else None
 
     # Adding and removing
 
@@ -139,9 +161,21 @@ class StoredRepository(Repository[A, K]):
             foreign(self._entity, aggregate)
 
 
+class _Signed(TypedDict):
+    secret: bytes | None
+    about: str
+
+
+class _Store(Protocol):
+    cursor_key: bytes | None
+
+
 class _Session(Unit, Protocol):
     """What the sessions of both stores do for a repository."""
 
+    @property
+    def store(self) -> _Store: ...
+
     def require_usable(self) -> None: ...
 
-    def stream(self, chunk: Callable[[str | None], Chunk[A]]) -> Iterator[A]: ...
+    def stream(self, chunk: Callable[[Place | None], Chunk[A]]) -> Iterator[A]: ...

@@ -11,23 +11,23 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from ..domain.errors import UnitClosed
-from ..domain.rules.cursor import write_cursor
 from ..domain.rules.order import OrderKey
 
-__all__ = ["STREAMED_AT_ONCE", "Chunk", "Streaming", "cursor_after"]
+__all__ = ["STREAMED_AT_ONCE", "Chunk", "Streaming", "values_in"]
 
 A = TypeVar("A")
-Chunk = tuple[list[A], str | None]  # what was found, and the cursor of what follows
+Place = tuple[object, ...]  # the values of an order's keys in a row
+Chunk = tuple[list[A], Place | None]  # what was found, and behind what the rest is
 
 STREAMED_AT_ONCE = 1000
 
 
-def cursor_after(keys: Sequence[OrderKey], aggregate: Any) -> str:
-    """Where what comes after this aggregate begins."""
+def values_in(keys: Sequence[OrderKey], aggregate: Any) -> Place:
+    """The values of an order's keys in this aggregate."""
     from .memory.rules import Objects, compile_values  # who never reads a page needs no store in memory
 
     values = compile_values([key.expression for key in keys], Objects())
-    return write_cursor(keys, values(aggregate))
+    return values(aggregate)
 
 
 class Streaming:
@@ -39,12 +39,12 @@ class Streaming:
         """The transaction has ended."""
         self._transactions += 1
 
-    def stream(self, chunk: Callable[[str | None], Chunk[A]]) -> Iterator[A]:
+    def stream(self, chunk: Callable[[Place | None], Chunk[A]]) -> Iterator[A]:
         """What the chunks hold, the first of which is asked for at once, to be refused at once."""
-        found, cursor = chunk(None)
-        return self._go_on(chunk, found, cursor)
+        found, place = chunk(None)
+        return self._go_on(chunk, found, place)
 
-    def _go_on(self, chunk: Callable[[str | None], Chunk[A]], found: list[A], cursor: str | None) -> Iterator[A]:
+    def _go_on(self, chunk: Callable[[Place | None], Chunk[A]], found: list[A], place: Place | None) -> Iterator[A]:
         transaction = self._transactions
         while True:
             for each in found:
@@ -54,6 +54,6 @@ class Streaming:
                         " the unit: read it to its end first"
                     )
                 yield each
-            if cursor is None:
+            if place is None:
                 return
-            found, cursor = chunk(cursor)
+            found, place = chunk(place)

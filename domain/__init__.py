@@ -20,6 +20,7 @@ from .errors import (
     NotInUnit as NotInUnit,
     ReferenceViolated as ReferenceViolated,
     RuleRefused as RuleRefused,
+    TooLarge as TooLarge,
     Unavailable as Unavailable,
     UnitClosed as UnitClosed,
     UnitFailed as UnitFailed,

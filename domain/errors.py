@@ -9,6 +9,7 @@
     │   ├── ReferenceViolated                a foreign key: the target is missing, or still referred to
     │   └── CheckFailed                      a CHECK constraint
     ├── BadValue (ValueError)            the value would not come back as it went in
+    ├── TooLarge                         a value or a statement exceeds a limit of the database
     ├── Conflict                         another unit of work was faster: try again in a fresh unit
     ├── Unavailable                      the database cannot be reached
     │   └── CommitOutcomeUnknown             it went away during a commit, which may have been done or not
@@ -53,6 +54,7 @@ __all__ = [
     "NotInUnit",
     "ReferenceViolated",
     "RuleRefused",
+    "TooLarge",
     "Unavailable",
     "UnitClosed",
     "UnitFailed",
@@ -118,6 +120,19 @@ class BadValue(HonestworkError, ValueError):
     def __init__(self, message: str, *, attribute: str = "", value: object = None) -> None:
         super().__init__(message)
         self.attribute = attribute
+        self.value = value
+
+
+class TooLarge(HonestworkError):
+    """A value or a statement exceeds a limit of the database or of its driver. Nothing of the unit has been stored.
+
+    `limit` is the name of the limit, a setting where there is one ("max_allowed_packet"), and `value` its value, or
+    None where the database does not tell.
+    """
+
+    def __init__(self, message: str, *, limit: str = "", value: int | None = None) -> None:
+        super().__init__(message)
+        self.limit = limit
         self.value = value
 
 

@@ -27,13 +27,13 @@ from sqlalchemy.orm.interfaces import MANYTOONE
 from ...domain.errors import MappingRefused
 from ..guard import INTEGERS, Guard, guard_for
 from .columns import of_column
+from .names import of_the_names_of
 
 if TYPE_CHECKING:
     from ..mapping import Mapping
 
 __all__ = ["of_names", "of_table", "of_tables"]
 
-NAME_LENGTH = 63  # of PostgreSQL, which cuts longer ones; MariaDB has 64
 INDEXED_BYTES = 2700  # PostgreSQL's indexes hold no more of one row
 BYTES_OF_A_CHARACTER = 4
 ONE_DATABASE_ONLY = {
@@ -80,7 +80,7 @@ def _names_given_twice(mapping: Mapping) -> Iterator[str]:
     seen = {name.casefold(): f"the table {name}" for name in mapping.metadata.tables}
     for table in mapping.metadata.tables.values():
         of_table: set[str] = set()
-        for each in sorted(_named(table), key=lambda each: isinstance(each, CheckConstraint)):
+        for each in sorted(_named(table), key=_in_order):
             name = str(each.name or "").casefold()
             if not name or isinstance(each, PrimaryKeyConstraint):
                 continue
@@ -91,6 +91,11 @@ def _names_given_twice(mapping: Mapping) -> Iterator[str]:
             elif seen.setdefault(name, what) != what or name in of_table:
                 yield f"{what} has the name of {seen[name]}, and not every database takes both: name them apart"
             of_table.add(name)
+
+
+def _in_order(named: Constraint | Index) -> tuple[bool, int]:
+    """Checks come last, and constraints as they were declared: a table has them in a set."""
+    return isinstance(named, CheckConstraint), getattr(named, "_creation_order", 0)
 
 
 def _named(table: Table) -> list[Constraint | Index]:
@@ -120,18 +125,11 @@ def of_table(table: Table, mapping: Mapping) -> Iterator[str]:
         yield f"{table.name} has no primary key: every row needs one to be found by"
     for column in table.columns:
         yield from of_column(table, column)
-    yield from _long_names(table)
+    yield from of_the_names_of(table)
     for constraint in sorted(table.constraints, key=lambda each: str(each.name)):
         yield from _constraint(table, constraint, mapping)
     for index in sorted(table.indexes, key=lambda each: str(each.name)):
         yield from _index(table, index)
-
-
-def _long_names(table: Table) -> Iterator[str]:
-    names = [table.name, *table.columns.keys(), *(each.name for each in _named(table))]
-    for name in names:
-        if isinstance(name, str) and len(name.encode()) > NAME_LENGTH:
-            yield f"the name {name} is longer than {NAME_LENGTH} bytes, and PostgreSQL would cut it: name it shorter"
 
 
 def _constraint(table: Table, constraint: Any, mapping: Mapping) -> Iterator[str]:

@@ -12,6 +12,7 @@ from ...domain.errors import BackendError
 from ...service_layer.process import around_fork
 from ...service_layer.store import Store
 from ..mapping import Mapping
+from ..repository import cursor_key_of
 from ..turn import Turn
 from .checks import predicate
 from .fidelity import Fidelity, fidelity
@@ -34,7 +35,8 @@ class MemoryStore(Store):
     declare: keys, unique, not null, foreign keys, checks, lengths, versions. Units are isolated from one another by
     snapshots, roll back for real, and raise the errors that a database would make them raise.
 
-    Made in microseconds, empty; make one for each test.
+    Made in microseconds, empty; make one for each test. With a *cursor_key* the cursors of pages are signed, as by
+    `SqlStore`.
 
     With *one_writer*, it stands for SQLite: one unit writes at a time, and others wait for their turn, up to
     *lock_timeout* seconds; see `SqlStore`.
@@ -42,11 +44,20 @@ class MemoryStore(Store):
     A fork copies the store: parent and child go on with what was committed, each for itself. Units that were open are
     the parent's, and hold nothing in the child.
 
-    Raises MappingRefused if the mapping has something in it that cannot be imitated.
+    Raises MappingRefused if the mapping has something in it that cannot be imitated; BadValue if the cursor_key is no
+    key.
     """
 
-    def __init__(self, mapping: Mapping, *, one_writer: bool = False, lock_timeout: float = 5.0) -> None:
+    def __init__(
+        self,
+        mapping: Mapping,
+        *,
+        one_writer: bool = False,
+        lock_timeout: float = 5.0,
+        cursor_key: bytes | None = None,
+    ) -> None:
         self.schema = mapping.schema
+        self.cursor_key = cursor_key_of(cursor_key)
         self.checks: dict[str, Checks] = mapping.prepared(_checks)
         self.lock = threading.RLock()
         self.turn = Turn(lock_timeout, "store") if one_writer else None

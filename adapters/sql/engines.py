@@ -29,9 +29,10 @@ from sqlalchemy.util import asbool
 from ...domain.errors import BadValue, Unavailable
 from ..turn import Turn
 from .drivers import mark_busy
+from .limits import cut_by_bytes, measure_statements
 from .patience import make_patient
 from .pool import UnitPool
-from .rules import register_functions
+from .rules import learn_collations, register_functions
 
 __all__ = ["Settings", "begun", "configured", "in_memory", "turn_to_write"]
 
@@ -116,6 +117,7 @@ def configured(database: str | URL | Engine, settings: Settings) -> Engine:
             _configure_mariadb(engine, settings)
         case other:
             raise _unsupported(other)
+    cut_by_bytes(engine.dialect)
     return engine
 
 
@@ -303,6 +305,7 @@ def _configure_postgresql(engine: Engine, settings: Settings) -> None:
             if timeout is not None:
                 cursor.execute(f"SET statement_timeout = {max(1, round(timeout * 1000))}")
             cursor.execute("SET TIME ZONE 'UTC'")
+            learn_collations(engine.dialect, cursor)
         connection.commit()
 
         if is_psycopg and timeout is not None:
@@ -335,6 +338,7 @@ def _configure_mariadb(engine: Engine, settings: Settings) -> None:
                 cursor.execute(f"SET SESSION max_statement_time = {timeout:g}")
             cursor.execute("SET SESSION time_zone = '+00:00'")
             cursor.execute("SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')")
+        measure_statements(connection)
         if is_pymysql:
             # Until here the limit was that of connecting.
             connection._read_timeout = connection._write_timeout = None if timeout is None else timeout + GRACE

@@ -31,10 +31,11 @@ from ..schema import Schema
 from ..tables import Check, Reference, TablePlan, Unique
 from ..violations import conflict, in_words_of_the_domain, read_only, violation
 from .broken_references import broken_reference
+from .limits import OVERFLOWS, exceeded
 
 __all__ = ["DRIVER_ERRORS", "has_no_savepoint", "is_lost", "raised", "translated"]
 
-DRIVER_ERRORS = (DBAPIError, StaleDataError, PoolTimeout)
+DRIVER_ERRORS = (DBAPIError, StaleDataError, PoolTimeout, OverflowError)
 
 SQLITE: dict[str, type[HonestworkError]] = {
     "SQLITE_CONSTRAINT_UNIQUE": Duplicate,
@@ -103,11 +104,14 @@ MARIADB: dict[int, type[HonestworkError]] = {
 }
 
 
+NAME = "`((?:[^`]|``)+)`"  # as MariaDB writes one
 NO_SAVEPOINT = 1305  # MariaDB's: after a deadlock, or where a row has changed since the snapshot
 
 
 def raised(error: Exception, schema: Schema, *, committing: bool = False) -> NoReturn:
     """Raise the domain's error for a driver's, with the driver's as its cause."""
+    if isinstance(error, OverflowError) and not str(error).endswith(OVERFLOWS):
+        raise error  # of a function of the mapping
     translation = translated(_first(error), schema, committing=committing)
     translation.__cause__ = error
     own = in_words_of_the_domain(translation, schema.violations)
@@ -116,7 +120,9 @@ def raised(error: Exception, schema: Schema, *, committing: bool = False) -> NoR
 
 def is_lost(error: Exception) -> bool:
     """Is the connection gone, and with it the transaction?"""
-    return isinstance(error, DBAPIError) and (error.connection_invalidated or _kind(error.orig) is Unavailable)
+    if not isinstance(error, DBAPIError):
+        return False
+    return error.connection_invalidated or (exceeded(error) is None and _kind(error.orig) is Unavailable)
 
 
 def has_no_savepoint(error: Exception) -> bool:
@@ -138,6 +144,8 @@ def translated(error: Exception, schema: Schema, *, committing: bool = False) ->
     """The domain's error for a driver's."""
     if isinstance(error, StaleDataError):
         return conflict()
+    if (too_large := exceeded(error)) is not None:
+        return too_large
     if isinstance(error, PoolTimeout):
         return Unavailable(
             f"no connection was free: {error}; units of work are kept open too long, or the pool is small"
@@ -146,7 +154,7 @@ def translated(error: Exception, schema: Schema, *, committing: bool = False) ->
     driver: Any = error.orig
     kind = Unavailable if error.connection_invalidated else _kind(driver)
     if issubclass(kind, ConstraintViolated):
-        return violation(kind, *_violated(driver, schema, _target(error.statement)))
+        return violation(kind, *_violated(driver, schema, error.statement))
     if kind is Unavailable and committing:
         return CommitOutcomeUnknown(
             f"the connection was lost during COMMIT ({_words(driver)}): look whether the change is there before"
@@ -191,16 +199,17 @@ def _codes(name: str) -> Iterable[str]:
 Violated = tuple[str, tuple[str, ...], str | None]  # table, columns, constraint
 
 
-def _violated(driver: Any, schema: Schema, target: tuple[str, str]) -> Violated:
-    """What is violated, as far as the database tells; *target* is the verb and the table of the statement."""
+def _violated(driver: Any, schema: Schema, statement: str | None) -> Violated:
+    """What is violated, as far as the database tells."""
     if hasattr(driver, "sqlite_errorname"):
-        return _violated_on_sqlite(driver, schema, *target)
+        return _violated_on_sqlite(driver, schema, *_target(statement))
     if diagnosis := getattr(driver, "diag", None):
         table = diagnosis.table_name or ""
         if diagnosis.column_name:
             return table, (diagnosis.column_name,), None
         return _by_constraint(schema, diagnosis.constraint_name, table)
-    return _violated_on_mariadb(str(driver.args[-1]), schema, target[1])
+    _, target = _target(statement)
+    return _violated_on_mariadb(str(driver.args[-1]), schema, target.replace("%%", "%"))  # as PyMySQL is given it
 
 
 def _violated_on_sqlite(driver: Exception, schema: Schema, verb: str, target: str) -> Violated:
@@ -212,13 +221,21 @@ def _violated_on_sqlite(driver: Exception, schema: Schema, verb: str, target: st
         if (reference := broken_reference(driver)) is not None:
             return reference.table, reference.columns, reference.name
         return _only_reference(schema.tables.get(target), deleting=verb == "DELETE FROM")
-    if "." not in detail:  # an index, by its name
-        return _by_constraint(schema, detail.removeprefix("index ").strip("'"), "")
-    table = target if detail.startswith(f"{target}.") else detail.partition(".")[0]
-    columns = tuple(detail.removeprefix(f"{table}.").split(f", {table}."))
-    plan = schema.tables.get(table)
-    name = _unique_name(plan, columns) if plan is not None and words.startswith("UNIQUE") else None
-    return table, columns, name
+    if detail.startswith("index '"):
+        return _by_constraint(schema, detail[len("index '") : -1], "")
+    # A name may have dots and commas in it: what is written is compared with what the schema would be written as.
+    for plan in sorted(schema.tables.values(), key=lambda plan: plan.name != target):
+        for columns in _constrained(plan, is_unique=words.startswith("UNIQUE")):
+            if detail == ", ".join(f"{plan.name}.{column}" for column in columns):
+                return plan.name, columns, _unique_name(plan, columns) if words.startswith("UNIQUE") else None
+    return target, (), None
+
+
+def _constrained(plan: TablePlan, *, is_unique: bool) -> Iterable[tuple[str, ...]]:
+    """The columns that have to be unique together, or each that must have a value."""
+    if is_unique:
+        return plan.key_columns, *(unique.columns for unique in plan.uniques)
+    return [(column.name,) for column in plan.columns]
 
 
 def _only_reference(plan: TablePlan | None, *, deleting: bool) -> Violated:
@@ -231,17 +248,24 @@ def _only_reference(plan: TablePlan | None, *, deleting: bool) -> Violated:
 
 
 def _violated_on_mariadb(words: str, schema: Schema, target: str) -> Violated:
-    if match := re.search(r"for key '([^']+)'$", words):
-        name = match[1].removeprefix(f"{target}.")  # as MySQL has it
+    plan = schema.tables.get(target)
+    if match := re.search(r"for key '(.+)'$", words, re.DOTALL):
+        # The value comes before the key, and both may have quotes in them: the longest name that fits.
+        known = [] if plan is None else [unique.name for unique in plan.uniques if unique.name]
+        for name in sorted(["PRIMARY", *known], key=len, reverse=True):
+            if words.endswith((f"for key '{name}'", f"for key '{target}.{name}'")):  # the second is MySQL's
+                break
+        else:
+            name = match[1].rpartition("for key '")[2].removeprefix(f"{target}.")
         if name == "PRIMARY":
-            plan = schema.tables.get(target)
             return (target, plan.key_columns, plan.key_name) if plan is not None else (target, (), None)
         return _by_constraint(schema, name, target)
-    if match := re.search(r"`([^`]+)`, CONSTRAINT `([^`]+)`", words):
-        return _by_constraint(schema, match[2], match[1])
-    if match := re.search(r"CONSTRAINT `([^`]+)` failed for `[^`]+`\.`([^`]+)`", words):
-        return _by_constraint(schema, match[1].removeprefix(f"{match[2]}."), match[2])
-    if match := re.search(r"^(?:Column|Field) '(.+)' (?:cannot be null|doesn't have)", words):
+    if match := re.search(rf"{NAME}, CONSTRAINT {NAME} FOREIGN KEY", words):
+        return _by_constraint(schema, _unquoted(match[2], "`"), _unquoted(match[1], "`"))
+    if match := re.search(rf"CONSTRAINT {NAME} failed for {NAME}\.{NAME}$", words):
+        table = _unquoted(match[3], "`")
+        return _by_constraint(schema, _unquoted(match[1], "`").removeprefix(f"{table}."), table)
+    if match := re.search(r"^(?:Column|Field) '(.+)' (?:cannot be null|doesn't have)", words, re.DOTALL):
         return target, (match[1],), None
     return target, (), None
 
@@ -260,8 +284,16 @@ def _by_constraint(schema: Schema, name: str | None, table: str) -> Violated:
 
 
 def _target(statement: str | None) -> tuple[str, str]:
-    match = re.match(r"""(INSERT INTO|UPDATE|DELETE FROM) (?:`([^`]+)`|"([^"]+)"|(\w+))""", statement or "")
-    return (match[1], match[2] or match[3] or match[4]) if match else ("", "")
+    """The verb and the table of a statement."""
+    match = re.match(rf"""(INSERT INTO|UPDATE|DELETE FROM) (?:{NAME}|"((?:[^"]|"")+)"|([^\s("`]+))""", statement or "")
+    if match is None:
+        return "", ""
+    verb, marked, quoted, bare = match.groups()
+    return verb, _unquoted(marked, "`") if marked else _unquoted(quoted, '"') if quoted else bare
+
+
+def _unquoted(name: str, quote: str) -> str:
+    return name.replace(2 * quote, quote)
 
 
 def _unique_name(plan: TablePlan, columns: tuple[str, ...]) -> str | None:

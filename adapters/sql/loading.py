@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Loader"]
 
-OWNERS_AT_ONCE = 500  # databases limit the parameters of a statement
+OWNERS_AT_ONCE = 500  # databases limit the parameters of a statement,
+BYTES_AT_ONCE = 500_000  # and its length
 
 
 class Loader:
@@ -210,6 +211,7 @@ class _Members:
         self.owner_key: Callable[[Row], Any] = itemgetter(*places)
         self.width = len(loader.columns)  # of a member's row
         columns = list(places.values())
+        self.at_once = max(1, min(OWNERS_AT_ONCE // len(columns), BYTES_AT_ONCE // sum(map(_bytes, columns))))
         ordered = statement.order_by(*ordering(owner.mapper.relationships[plan.attribute]))
         if len(columns) == 1:
             self.of_one: Select[Any] | None = ordered.where(columns[0] == bindparam("owner"))
@@ -246,8 +248,8 @@ class _Members:
             return session.rows(self.of_one, {"owner": keys[0]})
         return [
             row
-            for start in range(0, len(keys), OWNERS_AT_ONCE)
-            for row in session.rows(self.of_many, {"owners": keys[start : start + OWNERS_AT_ONCE]})
+            for start in range(0, len(keys), self.at_once)
+            for row in session.rows(self.of_many, {"owners": keys[start : start + self.at_once]})
         ]
 
     def _give(self, owner: Any, members: list[Any]) -> None:
@@ -255,6 +257,12 @@ class _Members:
             set_children(owner, self.plan, members)
         else:
             set_members(owner, self.plan.attribute, members)
+
+
+def _bytes(column: Column[Any]) -> int:
+    """How long a value of a key may be as a literal."""
+    length: int | None = getattr(column.type, "length", None)
+    return 50 if length is None else 2 + 8 * length  # four bytes for a character, each of which may be escaped
 
 
 def _children(store: SqlStore, owner: EntityPlan, plan: ChildrenPlan) -> _Members:

@@ -11,13 +11,14 @@ Databases differ where Python does not. What is done about it:
 | startswith, in | LIKE ignores case on SQLite and on MariaDB   | GLOB; LIKE with a binary collation     |
 | == of texts    | ignores case and trailing blanks on MariaDB  | a binary collation                     |
 | < of texts     | follows the language of the database         | COLLATE "C", utf8mb4_nopad_bin         |
-| lower, upper   | ASCII alone on SQLite, and under COLLATE "C" | Python's own on SQLite; ICU            |
+| lower, upper   | ASCII alone on SQLite, and under COLLATE "C" | Python's own on SQLite; see `CASE`     |
 | len            | bytes on MariaDB                             | char_length                            |
 | %              | has the sign of the dividend                 | (x % n + n) % n                        |
 | + - * of ints  | 32 bits on PostgreSQL                        | CAST(x AS BIGINT)                      |
 | + * of Decimal | floats on SQLite                             | round(x, scale)                        |
 | order of UUIDs | by the node first on MariaDB                 | CAST(x AS CHAR(36))                    |
 | order of None  | first or last                                | NULLS LAST; x IS NULL, x on MariaDB    |
+| in many values | a limit on the parameters of a statement     | one parameter: see `_Many`             |
 
 A collation is written only where the column has not got it already, and beside the constant rather than
 the column, so that an index is of use.
@@ -26,6 +27,7 @@ the column, so that an index is of use.
 from __future__ import annotations
 
 import inspect
+import json
 import operator
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -34,6 +36,7 @@ from typing import Any, cast
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.url import make_url
 from sqlalchemy.ext.compiler import compiles
@@ -41,15 +44,20 @@ from sqlalchemy.orm import aliased
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
 
+from ...domain.errors import RuleRefused
 from ...domain.rules.facts import Facts, annotated
 from ...domain.rules.formula import TRUE, Expr, strip_guards
 from ...domain.rules.order import OrderKey
 from ...domain.rules.trace import trace
 
-__all__ = ["column", "explain", "order_by", "register_functions", "where"]
+__all__ = ["MANY", "column", "explain", "learn_collations", "order_by", "register_functions", "where"]
 
 Column = sa.ColumnElement[Any]
 
+MANY, MANY_IN_ALL = 500, 5_000
+"""The set of an `in` with more values is sent as one parameter, also if all sets of a rule have more together."""
+
+MARIADB = ("mysql", "mariadb")
 BINARY = {"postgresql": '"C"', "mysql": "utf8mb4_nopad_bin", "mariadb": "utf8mb4_nopad_bin"}
 """The collations that compare as Python does: by code point, and 'a' is not 'a '."""
 
@@ -77,8 +85,21 @@ def register_functions(dbapi_connection: Any) -> None:
     sets the pragmas. The connections of other databases are left as they are.
     """
     if hasattr(dbapi_connection, "create_function"):
-        for name, function in (("lower", str.lower), ("upper", str.upper)):
+        for name, function in (("lower", str.lower), ("upper", str.upper), (DECODED, _decoded)):
             dbapi_connection.create_function(name, 1, _null_strict(function), deterministic=True)
+
+
+def learn_collations(dialect: Dialect, cursor: Any) -> None:
+    """Note, at the first connection to a PostgreSQL server, by which collation it has Python's lower() and upper()."""
+    if hasattr(dialect, CASE):
+        return
+    # A server that was built without ICU has none of its collations.
+    cursor.execute(
+        "SELECT collname FROM pg_collation WHERE collnamespace = 'pg_catalog'::regnamespace"
+        " AND collencoding IN (-1, pg_char_to_encoding(getdatabaseencoding()))"
+    )
+    known = {name for (name,) in cursor.fetchall()}
+    setattr(dialect, CASE, next((each for each in CASE_COLLATIONS if each in known), None))
 
 
 def explain(rule: Callable[[Any], bool], cls: type, dialect: str | None = None, *, facts: Facts = annotated) -> str:
@@ -119,6 +140,7 @@ class _Compiler:
 
     def __init__(self, entity: Any) -> None:
         self.entities: dict[int, Any] = {0: entity}
+        self.members = 0  # of sets: parameters of the statement
 
     def condition(self, formula: Expr) -> sa.ColumnElement[bool]:
         # A condition is asked for where unknown counts as false, so guards can go.
@@ -162,8 +184,13 @@ class _Compiler:
     def _membership(self, e: Expr) -> Column:
         subject = self.value(e.args[0])
         constants = [each.args[0] for each in e.args[1]]
-        members = sa.bindparam(None, constants, type_=_bind_type(constants, subject.type), expanding=True, unique=True)
-        subject = _Exactly(subject) if e.args[0].type is str and not _is_binary(subject.type) else subject
+        subject_type = subject.type
+        subject = _Exactly(subject) if e.args[0].type is str and not _is_binary(subject_type) else subject
+        kind = _bind_type(constants, subject_type)
+        self.members += len(constants)
+        if len(constants) > MANY or self.members > MANY_IN_ALL:
+            return (_Among if e.op == "in" else _NotAmong)(subject, constants, kind or subject_type)
+        members = sa.bindparam(None, constants, type_=kind, expanding=True, unique=True)
         return subject.in_(members) if e.op == "in" else subject.not_in(members)
 
     def _binary(self, e: Expr) -> Column:
@@ -306,6 +333,96 @@ def _bind_type(values: list[Any], like: TypeEngine[Any] | None) -> TypeEngine[An
     return _FLOAT if kind is float else like
 
 
+# --- sets ---------------------------------------------------------------------------------------------
+
+DECODED = "honestwork_decoded"  # a function that SQLite gets from us
+
+
+class _Many(sa.types.TypeDecorator[Any]):
+    """The values of a large set, as one parameter; *each* is the type of one value.
+
+    Databases limit the parameters of a statement (65,535 on PostgreSQL, 32,766 or 250,000 on SQLite), and SQLAlchemy
+    writes each of them into the statement. PostgreSQL takes an array, SQLite a JSON text; PyMySQL makes a list of
+    literals of a sequence.
+    """
+
+    impl = sa.String
+    cache_ok = True
+
+    def __init__(self, each: TypeEngine[Any]) -> None:
+        super().__init__()
+        self.each = each
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(ARRAY(self.each))
+        return dialect.type_descriptor(sa.String() if dialect.name == "sqlite" else sa.types.NullType())
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        if value is None or dialect.name == "postgresql":
+            return value
+        process = self.each.dialect_impl(dialect).bind_processor(dialect)
+        values = value if process is None else [process(each) for each in value]
+        return tuple(values) if dialect.name in MARIADB else json.dumps([_encoded(each) for each in values])
+
+    def literal_processor(self, dialect: Dialect) -> Callable[[Any], str]:
+        process: Callable[[Any], str] = self.each.dialect_impl(dialect).literal_processor(dialect) or repr
+        return lambda values: ", ".join(map(process, values))
+
+
+def _encoded(value: Any) -> Any:
+    """A value of SQLite as JSON: texts and whole numbers are themselves; what JSON would change is in a list."""
+    if isinstance(value, bytes | memoryview):
+        return [value.hex()]
+    return [value.hex(), ""] if isinstance(value, float) else value
+
+
+def _decoded(value: str) -> Any:
+    encoded, *is_float = json.loads(value)
+    return float.fromhex(encoded) if is_float else bytes.fromhex(encoded)
+
+
+class _Among(FunctionElement[bool]):
+    """`value IN (a large set)`."""
+
+    inherit_cache = True
+    type = sa.Boolean()
+    operator = "IN"
+
+    def __init__(self, value: Column, constants: list[Any], each: TypeEngine[Any]) -> None:
+        super().__init__(value, sa.bindparam(None, constants, type_=_Many(each), unique=True))
+
+    def self_group(self, against: Any = None) -> Any:
+        return self  # as of every condition
+
+
+class _NotAmong(_Among):
+    inherit_cache = True
+    operator = "NOT IN"
+
+
+def _compile_among(element: Any, compiler: Any, **kw: Any) -> str:
+    value, constants = element.clauses
+    subject = compiler.process(value.self_group(against=sa.sql.operators.in_op), **kw)
+    many: str = compiler.process(constants, **kw)
+    match compiler.dialect.name:
+        case _ if kw.get("literal_binds"):
+            many = f"({many})"
+        case "postgresql":
+            # The planner takes an array in a subquery for a short one, and hashes it whatever its length is; it would
+            # go through `ANY(array)` from the beginning for each row once the statement is prepared.
+            many = f"(SELECT unnest((SELECT {many})))"
+        case "sqlite":
+            value_of = f"CASE type WHEN 'array' THEN {DECODED}(value) ELSE value END"
+            many = f"(SELECT {value_of} FROM json_each({many}))"
+    asked = f"{subject} {element.operator} {many}"
+    return asked if element.operator == "IN" else f"({asked})"
+
+
+compiles(_Among)(_compile_among)
+compiles(_NotAmong)(_compile_among)
+
+
 # --- texts --------------------------------------------------------------------------------------------
 
 
@@ -435,6 +552,13 @@ def _is_binary(type_: TypeEngine[Any]) -> bool:
     return found.get("postgresql") == "C" and BINARY["mysql"] in (found.get("mysql"), found.get("mariadb"))
 
 
+CASE = "honestwork_case"
+"""Where a dialect of PostgreSQL notes the collation by which lower() and upper() are Python's; None if it has none."""
+
+CASE_COLLATIONS = ("und-x-icu", "pg_unicode_fast")
+"""Under COLLATE "C", lower() knows ASCII alone. ICU knows what Python knows, and so does PostgreSQL 18 by itself."""
+
+
 class _Lower(_Text):
     inherit_cache = True
     name = "lower"
@@ -448,8 +572,14 @@ class _Upper(_Text):
 def _compile_case(element: Any, compiler: Any, **kw: Any) -> str:
     text = compiler.process(element.clauses, **kw)
     if compiler.dialect.name == "postgresql":
-        # Under COLLATE "C", lower() knows ASCII alone; ICU knows what Python knows.
-        return f'{element.name}({text} COLLATE "und-x-icu") COLLATE "C"'
+        collation = getattr(compiler.dialect, CASE, CASE_COLLATIONS[0])
+        if collation is None:
+            raise RuleRefused(
+                f"{element.name}() cannot be asked of this PostgreSQL server: it was built without ICU and is older"
+                f" than version 18, so it knows ASCII alone; use a server with ICU or PostgreSQL 18,"
+                f" or keep the {element.name} text in a column of its own"
+            )
+        return f'{element.name}({text} COLLATE "{collation}") COLLATE "C"'
     return f"{element.name}({text})"
 
 

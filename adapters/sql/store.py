@@ -12,6 +12,7 @@ from ...service_layer import process
 from ...service_layer.store import Store
 from ..entities import EntityPlan
 from ..mapping import Mapping
+from ..repository import cursor_key_of
 from .broken_references import watch_references
 from .engines import Settings, configured, in_memory, turn_to_write
 from .errors import DRIVER_ERRORS, raised
@@ -57,8 +58,11 @@ class SqlStore(Store):
     waits for the disk); "process" keeps it through the end of the process alone (`synchronous=NORMAL`), and is
     many times faster: for tests.
 
-    Raises BadValue for a URL that is none and for a setting out of range, Unavailable if the driver is not installed.
-    The database itself is first reached by the first statement.
+    *cursor_key* signs the cursors of pages: a cursor that was not written with the same key, for the same class and
+    order, raises RuleRefused. Give at least 16 random bytes, the same to every process that reads the cursors.
+
+    Raises BadValue for a URL that is none, a key that is none and a setting out of range, Unavailable if the driver is
+    not installed. The database itself is first reached by the first statement.
     """
 
     def __init__(
@@ -78,8 +82,10 @@ class SqlStore(Store):
         connect_args: dict[str, Any] | None = None,
         echo: bool | str = False,
         hide_parameters: bool = True,
+        cursor_key: bytes | None = None,
     ) -> None:
         self.schema = mapping.schema
+        self.cursor_key = cursor_key_of(cursor_key)
         settings = Settings(
             begin=begin,
             lock_timeout=lock_timeout,

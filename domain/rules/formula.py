@@ -221,13 +221,19 @@ def _merged(op: str, a: Expr, b: Expr) -> Expr:
     subject, in_a, in_b = a.args[0], _values(a), _values(b)
     positive_a, positive_b = a.op in ("eq", "in"), b.op in ("eq", "in")
     if positive_a == positive_b:
-        both = tuple(value for value in in_a if value in in_b)
-        either = in_a + tuple(value for value in in_b if value not in in_a)
+        known = frozenset(in_b)
+        both = tuple(value for value in in_a if value in known)
+        either = in_a + _without_those(in_b, in_a)
         return member(subject, either if (op == "or") == positive_a else both, positive_a)
     inside, outside = (in_a, in_b) if positive_a else (in_b, in_a)
     if op == "or":  # x in inside or x not in outside
-        return member(subject, tuple(value for value in outside if value not in inside), positive=False)
-    return member(subject, tuple(value for value in inside if value not in outside))
+        return member(subject, _without_those(outside, inside), positive=False)
+    return member(subject, _without_those(inside, outside))
+
+
+def _without_those(values: tuple[Expr, ...], others: tuple[Expr, ...]) -> tuple[Expr, ...]:
+    known = frozenset(others)
+    return tuple(value for value in values if value not in known)
 
 
 # --- decision trees -----------------------------------------------------------------------------------

@@ -26,10 +26,11 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .facts import SCALARS
-from .formula import Expr, member
+from .formula import Expr, const, member
 from .rule import Rule
 from .standins import (
     NOTHING,
+    NUMBERS,
     STANDINS,
     Items,
     Symbol,
@@ -311,7 +312,14 @@ def _membership(t: Tracer, e: Expr, container: Any) -> Expr:
         if type(value) in STANDINS or not isinstance(value, SCALARS):
             raise t.refuse(f"looks for {e} in a collection that holds {shown(value)}; only constants make an IN")
         if comparable(e.type, type(value)) and storable(value):
-            constants.append(lift(t, value, e))
+            constant = lift(t, value, e)
+            if constant.type is not e.type and e.type in NUMBERS:
+                # Databases take a set of one type; a number that the type cannot express equals none of its values.
+                same = e.type(value)
+                if same != value:
+                    continue
+                constant = const(same)
+            constants.append(constant)
     if isinstance(container, set | frozenset):
         constants.sort(key=repr)  # a set is iterated in another order in each process; a statement should not be
     return member(e, tuple(dict.fromkeys(constants)))

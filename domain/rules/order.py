@@ -84,11 +84,15 @@ def _places(keys: object) -> list[_Directed]:
 
 @dataclass(frozen=True)
 class OrderKey:
-    """One key of an order: an expression, its direction, and where its NULLs go."""
+    """One key of an order: an expression, its direction, and where its NULLs go.
+
+    *aware* says whether its datetimes have a time zone; None where nobody knows.
+    """
 
     expression: Expr
     descending: bool = False
     nulls_first: bool = False
+    aware: bool | None = None
 
     def __str__(self) -> str:
         nulls = f" nulls {'first' if self.nulls_first else 'last'}" if self.expression.nullable else ""
@@ -122,7 +126,7 @@ def trace_order(
         if not isinstance(fact, Scalar):
             raise RuleRefused(f"the key {name} of {cls.__name__} is no single column")
         expression = attr(0, (name,), fact.type, fact.nullable)
-        keys.setdefault(expression, OrderKey(expression))
+        keys.setdefault(expression, OrderKey(expression, aware=fact.aware))
     return tuple(keys.values())
 
 
@@ -134,7 +138,7 @@ def _traced(t: Tracer, directed: _Directed) -> OrderKey:
         raise t.refuse(f"orders by {e}: the members of an enum have no order; store a rank and order by it")
     if not issubclass(e.type, SCALARS) or e.type in (bytes, timedelta):
         raise t.refuse(f"orders by {e} ({e.type.__name__}), which databases do not all order alike")
-    return OrderKey(e, directed.descending, directed.nulls_first)
+    return OrderKey(e, directed.descending, directed.nulls_first, t.aware.get(e))
 
 
 def after(keys: Sequence[OrderKey], values: Sequence[object]) -> Expr:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NOTHING",
+    "NUMBERS",
     "STANDINS",
     "Items",
     "Symbol",
@@ -51,6 +52,7 @@ __all__ = [
 NUMBERS = (int, float, Decimal)
 FRACTIONS = (float, Decimal)
 _LARGEST = 2**63 - 1  # the largest whole number that all databases store
+_LONGEST, _FINEST = 65, 76  # digits of a Decimal before and after the point: of DECIMAL, and of a product of two
 _EXACT_DIGITS = 15  # of a Decimal, which SQLite keeps as a binary float
 _made = tuple.__new__  # what the constructors of Expr and its like call, where a query makes most of them
 
@@ -85,8 +87,13 @@ def storable(value: Any) -> bool:
 
 def unfit(value: Any) -> str:
     """Why no database can be asked about a constant; empty if each of them can."""
-    if isinstance(value, FRACTIONS) and not math.isfinite(value):
+    if isinstance(value, FRACTIONS) and not (math.isfinite(value) if isinstance(value, float) else value.is_finite()):
         return f"uses {value!r}, which not every database can store; compare with a finite number"
+    if isinstance(value, Decimal) and not _is_of_a_column(value):
+        return (
+            f"uses {value!r}: a column holds at most {_LONGEST} digits before the point and {_FINEST} after it;"
+            " compare with a number that it could hold"
+        )
     if isinstance(value, str) and ("\0" in value or not _encodable(value)):
         return f"uses {value!r}: a NUL character or a lone surrogate is in no text that a database stores"
     if isinstance(value, time) and value.tzinfo is not None:
@@ -96,6 +103,16 @@ def unfit(value: Any) -> str:
     if isinstance(value, timedelta) and not -_LARGEST <= value // timedelta(microseconds=1) <= _LARGEST:
         return f"uses {value!r}, whose microseconds are more than 64 bits hold"
     return ""
+
+
+def _is_of_a_column(value: Decimal) -> bool:
+    # What is asked first costs nothing, whatever the exponent is.
+    if not -2 * _FINEST <= value.adjusted() < _LONGEST:
+        return False
+    digits, exponent = value.as_tuple()[1:]
+    return (
+        int(exponent) < _LONGEST and len("".join(map(str, digits)).rstrip("0")) - len(digits) <= int(exponent) + _FINEST
+    )
 
 
 def _digits(value: Decimal) -> int:

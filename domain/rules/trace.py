@@ -63,6 +63,12 @@ A = TypeVar("A")
 MAX_PATHS = 256
 MAX_QUESTIONS = 100
 MAX_CALCULATIONS = 100
+MAX_DEPTH, DEPTHS = 100, {"abs": 10, "mod": 7, "lower": 5, "upper": 5, "neg": 2}
+"""How deep an expression may be, and what an operation that is translated in many steps counts for."""
+MAX_SIZE = 500
+"""How many parts an expression may have: `x = x + x` in a loop doubles them."""
+MAX_SCOPES = 8
+"""How many collections deep a rule may look."""
 
 
 def trace(predicate: Callable[[A], bool], cls: type[A], *, facts: Facts = annotated) -> Expr:
@@ -77,13 +83,21 @@ def trace(predicate: Callable[[A], bool], cls: type[A], *, facts: Facts = annota
     """
     t = Tracer("rule", predicate, facts)
     require_function(t, predicate, "user.age >= 18")
-    run, candidate = instrument(predicate, t), Thing(t, cls, 0)
-    return t.condition(functools.partial(t.answer, run, candidate))
+    try:
+        run, candidate = instrument(predicate, t), Thing(t, cls, 0)
+        return t.condition(functools.partial(t.answer, run, candidate))
+    except RecursionError as error:
+        raise t.refuse(_TOO_DEEP) from error
 
 
 MORE = object()
 """There is another path: what `Scope.next_path` says instead of giving the tree."""
 _NOWHERE = (sys.maxsize, True)
+_LEAF = (None, 0, 1)
+_TOO_DEEP = (
+    "is made of too many functions within functions, or calls itself without end: give all_of() or any_of() all rules"
+    " at once"
+)
 _NOTHING_GIVEN: dict[Hashable, bool] = {}
 
 
@@ -165,6 +179,7 @@ class Tracer:
         self.straight = straight
         self.aware: dict[Expr, bool] = {}  # of the datetimes that were read: have they a time zone?
         self._scopes: list[Scope] = []
+        self._measures: dict[int, tuple[Expr | None, int, int]] = {}  # depth and size of what was calculated
         self._instrumented: dict[object, Any] = {}
         self.memberships: dict[tuple[int, Expr], tuple[object, Expr]] = {}  # see instrument.Membership
         self._used: dict[int, object] = {}  # generators, which are kept, or the id of one could be another's
@@ -209,6 +224,8 @@ class Tracer:
 
     def explore(self, body: Callable[[], Any]) -> Any:
         """Run *body* once for each path through it: the tree of its questions, with what it returned as leaves."""
+        if len(self._scopes) > MAX_SCOPES:
+            raise self.refuse(f"looks more than {MAX_SCOPES} collections deep, as a function that calls itself does")
         scope = Scope(self._scopes[-1] if self._scopes else None)
         straight, self.straight = self.straight, self.straight and not self._scopes
         self._scopes.append(scope)
@@ -226,6 +243,8 @@ class Tracer:
                     end = body()
                 except RuleRefused:
                     raise
+                except RecursionError as error:
+                    raise self.refusal or self.refuse(_TOO_DEEP) from error
                 except Exception as error:
                     raise self.refusal or self.refuse(_raised(error, scope.answers())) from error
                 if self.refusal is not None:  # swallowed by the rule
@@ -276,6 +295,15 @@ class Tracer:
         self._calculations += 1
         if self._calculations > MAX_CALCULATIONS:
             raise self.refuse(f"calculates more than {MAX_CALCULATIONS} times on one path, as a loop does")
+        parts = [self._measures.get(id(each), _LEAF) for each in e.args]
+        depth = DEPTHS.get(e.op, 1) + max([each[1] for each in parts])
+        size = 1 + sum([each[2] for each in parts])
+        if depth > MAX_DEPTH or size > MAX_SIZE:
+            raise self.refuse(
+                f"makes an expression that is nested too deeply, or has more than {MAX_SIZE} parts, as a loop does;"
+                " calculate with constants outside of the rule"
+            )
+        self._measures[id(e)] = e, depth, size
         return Symbol(self, e)
 
     # --- code -----------------------------------------------------------------------------------------

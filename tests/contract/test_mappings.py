@@ -23,10 +23,12 @@ from sqlalchemy import (
     Enum,
     Float,
     ForeignKey,
+    ForeignKeyConstraint,
     Integer,
     Interval,
     MetaData,
     Numeric,
+    PrimaryKeyConstraint,
     SmallInteger,
     String,
     Table,
@@ -435,6 +437,98 @@ def test_constraints_are_told_alike_whatever_the_names(make_store: MakeStore) ->
         (MissingValue, "my things", ("é",), None),
         (CheckFailed, "my things", ("select",), "ck my things"),
         (ReferenceViolated, "my-parts", ("the thing",), "fk_my-parts_the thing"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "%",
+        "%%",
+        "%(x)s",
+        '"',
+        "'",
+        "`",
+        ".",
+        " ",
+        "é☃",
+        ", ",
+        "$",
+        "\\",
+        "\n",
+        ":",
+        "?",
+        '"."',
+        "`, CONSTRAINT `",
+        "' for key '",
+    ],
+)
+def test_constraints_are_told_alike_whatever_is_in_the_names(make_store: MakeStore, part: str) -> None:
+    mapping = Mapping()
+    thing, other = fresh(), fresh()
+    column = {name: f"{name}{part}x" for name in ("key", "ref", "unique", "needed", "checked")}
+    others = Table(f"others{part}x", mapping.metadata, Column(column["key"], String(5), primary_key=True))
+    table = Table(
+        f"things{part}x",
+        mapping.metadata,
+        Column(column["key"], String(5)),
+        Column(column["ref"], String(5)),
+        Column(column["unique"], Integer),
+        Column(column["needed"], Integer, nullable=False),
+        Column(column["checked"], Integer),
+        PrimaryKeyConstraint(column["key"], name=f"pk{part}x"),
+        UniqueConstraint(column["unique"], name=f"uq{part}x"),
+    )
+    table.append_constraint(
+        ForeignKeyConstraint([table.c[column["ref"]]], [others.c[column["key"]]], name=f"fk{part}x")
+    )
+    table.append_constraint(CheckConstraint(table.c[column["checked"]] > 0, name=f"ck{part}x"))
+    mapping.aggregate(thing, table, properties={name: table.c[full] for name, full in column.items()})
+    mapping.aggregate(other, others, properties={"key": others.c[column["key"]]})
+    uow = units(things=thing, others=other)(make_store(mapping))
+    add(uow, "others", other(key="1"))
+    add(uow, "things", thing(key="1", ref="1", unique=1, needed=1, checked=1))
+
+    def new(**values: Any) -> Any:
+        return thing(**{"key": "2", "ref": None, "unique": None, "needed": 1, "checked": 1} | values)
+
+    def change(**values: Any) -> None:
+        with uow:
+            for name, value in values.items():
+                setattr(uow.things["1"], name, value)
+            uow.commit()
+
+    def remove() -> None:
+        with uow:
+            uow.others.remove(uow.others["1"])
+            uow.commit()
+
+    told = [
+        facts(lambda: add(uow, "things", new(key="1"))),
+        facts(lambda: add(uow, "things", new(unique=1))),
+        facts(lambda: add(uow, "things", new(needed=None))),
+        facts(lambda: add(uow, "things", new(checked=0))),
+        facts(lambda: add(uow, "things", new(ref="2"))),
+        facts(lambda: change(needed=None)),
+        facts(lambda: change(checked=0)),
+        facts(lambda: change(ref="2")),
+        facts(remove),
+    ]
+
+    expected = [
+        (Duplicate, "key", "pk"),
+        (Duplicate, "unique", "uq"),
+        (MissingValue, "needed", None),
+        (CheckFailed, "checked", "ck"),
+        (ReferenceViolated, "ref", "fk"),
+        (MissingValue, "needed", None),
+        (CheckFailed, "checked", "ck"),
+        (ReferenceViolated, "ref", "fk"),
+        (ReferenceViolated, "ref", "fk"),
+    ]
+    assert told == [
+        (kind, table.name, (column[name],), None if constraint is None else f"{constraint}{part}x")
+        for kind, name, constraint in expected
     ]
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+import unicodedata
 from collections.abc import Callable, Iterator
 
 import pytest
+from sqlalchemy import select
 
 from honestwork.adapters import SqlStore
-from honestwork.domain import Conflict, Unavailable, UnitReadOnly
-from tests.integration.bank import Bank, balance, bank, mapping, sql
+from honestwork.adapters.sql.rules import CASE, CASE_COLLATIONS, where
+from honestwork.domain import Conflict, RuleRefused, Unavailable, UnitReadOnly
+from honestwork.domain.rules import trace
+from tests.integration.bank import Account, Bank, balance, bank, mapping, sql
 from tests.integration.servers import lost_in_a_change, lost_in_a_commit, lost_in_a_read
 
 
@@ -82,3 +86,71 @@ def test_a_database_that_is_not_there_is_unavailable(postgres_url: str) -> None:
     with Bank(store) as uow, pytest.raises(Unavailable):
         uow.accounts.all()
     store.dispose()
+
+
+# --- collations ---------------------------------------------------------------------------------------
+
+
+def test_the_collation_of_lower_and_upper_is_one_that_the_server_has(store: SqlStore) -> None:
+    with Bank(store) as uow:
+        known = sql(uow, "SELECT array_agg(collname) FROM pg_collation")
+        version = int(str(sql(uow, "SHOW server_version_num")))
+
+    assert isinstance(known, list)
+    assert getattr(store.engine.dialect, CASE) == next((each for each in CASE_COLLATIONS if each in known), None)
+    assert version < 180_000 or getattr(store.engine.dialect, CASE) is not None
+
+
+@pytest.mark.parametrize("collation", CASE_COLLATIONS)
+def test_lower_and_upper_are_those_of_python(store: SqlStore, collation: str) -> None:
+    """Of every letter that Python's Unicode knows; PostgreSQL may know newer ones."""
+    letters = [chr(point) for point in range(1, 0x110000) if unicodedata.category(chr(point)) not in ("Cs", "Cn")]
+    texts = [*letters, "ΑΣ", "ΣΑΣ.", "ΑΣ Α", "ΑΣ\u0301Α", "straße", "İI", "Α\u00adΣ", "Α'Σ"]
+    with Bank(store) as uow:
+        if not sql(uow, f"SELECT count(*) FROM pg_collation WHERE collname = '{collation}'"):
+            pytest.skip(f"the server has no {collation}")
+        connection = uow.accounts.session.connection()  # type: ignore[attr-defined]
+        for name in ("lower", "upper"):
+            found = connection.exec_driver_sql(
+                f'SELECT {name}(text COLLATE "{collation}") FROM unnest(%s::text[]) WITH ORDINALITY AS t(text, n)'
+                " ORDER BY n",
+                (texts,),
+            ).scalars()
+            different = [text for text, answer in zip(texts, found, strict=True) if getattr(text, name)() != answer]
+
+            assert [text for text in different if not _is_newer(getattr(text, name)(), text)] == []
+
+
+def _is_newer(answer: str, text: str) -> bool:
+    """A letter whose other case came with a newer Unicode: Python leaves it as it is."""
+    return answer == text and len(text) == 1
+
+
+def test_without_a_collation_lower_and_upper_are_refused_before_anything_is_asked(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store.engine.dialect, CASE, None, raising=False)
+
+    with Bank(store) as uow:
+        uow.accounts.count()
+        for ask in (
+            lambda: uow.accounts.find(lambda account: account.owner.lower() == "john"),
+            lambda: uow.accounts.all(order_by=lambda account: account.owner.upper()),
+            lambda: uow.accounts.select(lambda account: account.owner.lower()),
+            lambda: uow.accounts.remove_where(lambda account: account.owner.upper() == "JOHN"),
+        ):
+            with pytest.raises(RuleRefused, match="built without ICU and is older than version 18"):
+                ask()
+        assert uow.accounts["John"].balance == 100  # the unit goes on
+        assert uow.accounts.exists(lambda account: account.owner.startswith("J"))
+
+
+def test_a_collation_of_postgresql_itself_is_used_where_there_is_no_icu(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Bank(store) as uow:
+        uow.accounts.count()
+    monkeypatch.setattr(store.engine.dialect, CASE, "pg_unicode_fast")
+    statement = select(where(trace(lambda account: account.owner.lower() == "john", Account), Account))
+
+    assert 'COLLATE "pg_unicode_fast"' in str(statement.compile(dialect=store.engine.dialect))

@@ -129,6 +129,10 @@ def engine(url: str) -> sa.Engine:
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: Any, _: Any) -> None:
         sql.register_functions(connection)
+        if engine.dialect.name == "postgresql":
+            with connection.cursor() as cursor:
+                sql.learn_collations(engine.dialect, cursor)
+            connection.rollback()
 
     shop.metadata.drop_all(engine)
     shop.metadata.create_all(engine)

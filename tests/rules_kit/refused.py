@@ -218,7 +218,7 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "lone surrogate": (lambda u: u.name == "\ud800", "lone surrogate"),
     "lone surrogate in a pattern": (lambda u: u.name.startswith("\ud800"), "lone surrogate"),
     "infinite Decimal": (lambda u: u.balance < Decimal("Infinity"), "finite"),
-    "enormous Decimal": (lambda u: u.balance < Decimal("1E+400"), "finite"),
+    "enormous Decimal": (lambda u: u.balance < Decimal("1E+400"), "at most 65 digits before the point"),
     "Decimal of many digits": (lambda u: u.balance > Decimal("1.499999999999999999999"), "more than 15 digits"),
     "one of many digits, among others": (lambda u: u.balance in (1, Decimal(1) / 3), "left|more than 15 digits"),
     "bytes": (lambda u: u.name == b"a", "mixes name"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -235,3 +236,82 @@ def test_names_that_are_given_twice_are_refused() -> None:
         "one_name of others has the name of one_name of things",
         "two constraints of others are called POSITIVE",
     ]
+
+
+# --- names that a database has for itself -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        *((name, "a column that PostgreSQL has in every table") for name in ("xmin", "xmax", "cmin", "cmax", "ctid")),
+        ("tableoid", "a column that PostgreSQL has in every table: write tableoid_ or so"),
+        *((name, "a column that MariaDB has in every table") for name in ("DB_ROW_ID", "db_trx_id", "FTS_DOC_ID")),
+        ("a ", "ends with a space"),
+        ("\U0001d11e", "beyond U\\+FFFF"),
+        ("a\0b", "NUL character"),
+        ("a\ud800", "lone surrogate"),
+    ],
+)
+def test_a_column_has_no_name_that_a_database_has_for_itself(name: str, why: str) -> None:
+    (finding,) = said_of_table(Column(name, Integer))
+
+    assert re.search(why, finding)
+
+
+@pytest.mark.parametrize(
+    "name", ["rowid", "oid", "_rowid_", "XMIN", "order", "select", "a%b", 'a"b', "a`b", "a.b", " a"]
+)
+def test_other_names_of_columns_are_names(name: str) -> None:
+    assert said_of_table(Column(name, Integer)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("sqlite_users", "SQLite keeps for itself"),
+        ("SQLITE_users", "SQLite keeps for itself"),
+        ("pg_class", "PostgreSQL finds its own"),
+        ("users ", "ends with a space"),
+        ("\U0001d11e", "beyond U\\+FFFF"),
+    ],
+)
+def test_a_table_has_no_name_that_a_database_has_for_itself(name: str, why: str) -> None:
+    mapping = Mapping()
+    mapping.aggregate(fresh(), Table(name, mapping.metadata, Column("id", String(5), primary_key=True)))
+
+    assert any(re.search(why, finding) for finding in said_of(mapping))
+
+
+def test_a_table_that_is_called_as_a_device_has_no_foreign_keys() -> None:
+    def findings(*columns: Column[Any]) -> list[str]:
+        mapping = Mapping()
+        table = Table("con", mapping.metadata, Column("id", String(5), primary_key=True), *columns)
+        mapping.aggregate(fresh(), table)
+        return said_of(mapping)
+
+    assert findings() == []
+    assert "the name of a device" in findings(Column("other", ForeignKey("con.id")))[0]
+
+
+@pytest.mark.parametrize(
+    ("thing", "why"),
+    [
+        (lambda: Index("sqlite_index", "c"), "SQLite keeps for itself"),
+        (lambda: Index("PRIMARY", "c"), "an index of MariaDB itself"),
+        (lambda: UniqueConstraint("c", name="gen_clust_index"), "an index of MariaDB itself"),
+        (lambda: ForeignKeyConstraint(["c"], ["things.id"], name="primary"), "an index of MariaDB itself"),
+        (lambda: UniqueConstraint("c", name="uq "), "ends with a space"),
+        (lambda: UniqueConstraint("c", name="\U0001d11e"), "beyond U\\+FFFF"),
+    ],
+)
+def test_a_constraint_has_no_name_that_a_database_has_for_itself(thing: Any, why: str) -> None:
+    (finding,) = said_of_table(Column("c", String(5)), thing())
+
+    assert re.search(why, finding)
+
+
+def test_an_enum_is_not_called_as_a_table_is() -> None:
+    (finding,) = said_of_table(Column("c", Enum("a", "b", name="things")))
+
+    assert "has the name of a table" in finding
