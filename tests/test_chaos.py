@@ -12,6 +12,7 @@ import pytest
 
 from tests.chaos.__main__ import PARTS
 from tests.chaos.report import FAULTS, Report
+from tests.chaos.stores import State
 from tests.chaos.transfers import BALANCE, compare
 
 ROOT = Path(__file__).parents[1]
@@ -33,7 +34,7 @@ def test_the_parts_share_all_of_the_time() -> None:
 
 def compared(*journal: str, transfers: list[tuple[str, int, int, int]], balances: tuple[int, int]) -> Report:
     report = Report()
-    state = {"transfers": list(transfers), "accounts": list(enumerate(balances))}
+    state: State = {"transfers": list(transfers), "accounts": list(enumerate(balances))}
     compare(report, "here", [line.split(" ", 1) for line in journal], state)
     return report
 

@@ -22,7 +22,7 @@ FAULTS = {
     "leaked": "leaked",
     "outside": "errors outside the tree",
 }
-MOST_NOTES = 40
+MOST_NOTES = 12  # of each fault
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Report:
         if times:
             with self._lock:
                 self.faults[kind] += times
-                if len(self.notes) < MOST_NOTES:
+                if sum(each.startswith(kind) for each in self.notes) < MOST_NOTES:
                     self.notes.append(f"{kind}: {note}")
 
     def failed(self, note: str, error: BaseException) -> None:

@@ -21,6 +21,7 @@ __all__ = [
     "KINDS",
     "SERVERS",
     "House",
+    "State",
     "administrator",
     "checked_out",
     "left_behind",
