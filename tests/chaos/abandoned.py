@@ -29,19 +29,32 @@ def run(report: Report, seconds: float, databases: dict[str, str], seed: int) ->
     end = time.monotonic() + seconds
     with tempfile.TemporaryDirectory(prefix="honestwork", ignore_cleanup_errors=True) as folder:
         for name, make in _stores(databases, Path(folder)).items():
-            store = make()
-            furnish(store)
-            for way in (_in_a_thread, _in_a_cycle, _in_a_generator, _many):
-                if not _abandon(report, f"{name}, {way.__name__[1:].replace('_', ' ')}", store, way):
-                    store = make()  # the one before takes no more writes
-                    if name in ("memory", "sqlite in memory"):
-                        furnish(store)
-            store.dispose()
+            _told(report, name, partial(_each_way, report, name, make))
         share = max(end - time.monotonic(), 1.0) / 2
         for name in ("memory", "sqlite"):
             store = MemoryStore(mapping) if name == "memory" else made(f"sqlite:///{folder}/storm.db")
             furnish(store)
-            _storm(report, f"{name}, while others commit", store, share)
+            note = f"{name}, while others commit"
+            _told(report, note, partial(_storm, report, note, store, share))
+
+
+def _told(report: Report, note: str, work: Callable[[], object]) -> None:
+    """An error ends this work, and not that on the other stores."""
+    try:
+        work()
+    except Exception as error:
+        report.failed(note, error)
+
+
+def _each_way(report: Report, name: str, make: Callable[[], Store]) -> None:
+    store = make()
+    furnish(store)
+    for way in (_in_a_thread, _in_a_cycle, _in_a_generator, _many):
+        if not _abandon(report, f"{name}, {way.__name__[1:].replace('_', ' ')}", store, way):
+            store = make()  # the one before takes no more writes
+            if name in ("memory", "sqlite in memory"):
+                furnish(store)
+    store.dispose()
 
 
 def _stores(databases: dict[str, str], folder: Path) -> dict[str, Callable[[], Store]]:

@@ -12,7 +12,6 @@ import itertools
 import logging
 import signal
 import sys
-import threading
 import time
 import warnings
 import zlib
@@ -457,10 +456,10 @@ class _Case:
             self.wrong.append(f"{whose}: {_words(error)}")
 
     def _use_in_another_thread(self) -> None:
-        thread = threading.Thread(target=self._use_in, args=("another thread", Bank(self.house.store)), daemon=True)
-        thread.start()
-        thread.join(PATIENCE)
-        if thread.is_alive():
+        work = self.house.elsewhere.submit(self._use_in, "another thread", Bank(self.house.store))
+        try:
+            work.result(PATIENCE)
+        except TimeoutError:
             self.wrong.append("another thread waits for ever")
 
     def _compare(self, before: State, after: State) -> None:

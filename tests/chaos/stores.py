@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import inspect
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from sqlalchemy import Engine, NullPool, create_engine, make_url, text
@@ -52,6 +55,31 @@ def made(url: str, *, begin: str = "immediate", lock_timeout: float = 1.0, **opt
 def plain_engine(url: str) -> Engine:
     """An engine that has nothing to do with any store, and commits each statement."""
     return create_engine(make_url(url), isolation_level="AUTOCOMMIT", pool_pre_ping=True)
+
+
+class _Elsewhere:
+    """Another thread, which works while this one waits. It is a daemon, for what it does may never end."""
+
+    def __init__(self) -> None:
+        self._works: SimpleQueue[tuple[Future[None], Callable[..., None], tuple[Any, ...]] | None] = SimpleQueue()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def submit(self, work: Callable[..., None], *arguments: Any) -> Future[None]:
+        done: Future[None] = Future()
+        self._works.put((done, work, arguments))
+        return done
+
+    def end(self) -> None:
+        self._works.put(None)
+
+    def _run(self) -> None:
+        while (given := self._works.get()) is not None:
+            done, work, arguments = given
+            try:
+                done.set_result(work(*arguments))
+            except BaseException as error:
+                done.set_exception(error)
+            del given, done, work, arguments  # with the unit that they hold
 
 
 class House:
@@ -100,6 +128,7 @@ class House:
         return rows(engine)
 
     def _build(self) -> None:
+        self.elsewhere = _Elsewhere()
         if self.kind == "memory":
             self.store = MemoryStore(mapping)
         elif self.kind == "sqlite-memory":
@@ -116,6 +145,7 @@ class House:
         furnish(self.store)
 
     def _tear_down(self) -> None:
+        self.elsewhere.end()
         with suppress(Exception):
             self.store.dispose()
         if self._plain is not None:
