@@ -11,7 +11,7 @@ import time
 from itertools import count
 from typing import Any
 
-from .lines import INTERRUPTS, hit_every_line, phases_of, quiet
+from .lines import INTERRUPTS, hit_every_line, phases_of, quiet, watched
 from .model import Bank, Transfer, works
 from .report import Report
 from .stores import KINDS, SERVERS, House, left_behind
@@ -181,7 +181,7 @@ def _hit(house: House, interrupt: BaseException, after: float, transfer: str) ->
         wrong.append(f"close(): {type(error).__name__}")
     for whose, unit in (("the same unit", uow), ("a fresh unit", Bank(house.store))):
         try:
-            with unit:
+            with watched(), unit:
                 works(unit)
         except BaseException as error:
             wrong.append(f"{whose}: {type(error).__name__}: {str(error)[:110]}")

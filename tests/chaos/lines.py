@@ -34,12 +34,14 @@ __all__ = [
     "Outcome",
     "Phase",
     "SoftTimeLimit",
+    "Stuck",
     "Wrong",
     "chosen",
     "hit_every_line",
     "judged",
     "phases_of",
     "quiet",
+    "watched",
 ]
 
 HARNESS = str(Path(__file__).parent)
@@ -289,7 +291,7 @@ class _Injector:
                 sys.settrace(None)
                 self.fired = _line(frame)
                 if self.by_signal:
-                    signal.raise_signal(signal.SIGALRM)
+                    signal.raise_signal(signal.SIGUSR1)
                 raise self.interrupt
             elif not self.ours_seen:
                 self.ours_seen = _is_own(frame.f_code.co_filename)
@@ -498,6 +500,26 @@ def _committed(before: State) -> State:
     }
 
 
+class Stuck(BaseException):
+    """What has taken too long is given up."""
+
+
+@contextmanager
+def watched(seconds: float = 15.0) -> Iterator[None]:
+    """Raise Stuck in the main thread where the block takes longer: nothing that hangs may hang the proof."""
+
+    def give_up(*about: object) -> None:
+        raise Stuck(f"not done after {seconds:g} seconds")
+
+    handler = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """No log, no warning and no collection of garbage for as long as the block."""
@@ -583,8 +605,11 @@ def hit_every_line(
             injector = _Injector(kind("time is up"), k, by_signal=(n + start) % signals == 0)
             # It is caught in the block or around it, and each line gets both, one or the other kind of interrupt.
             case = _Case(house, phase, injector, caught=(k + start) % 2 == 0)
-            with _heard(case):
-                case.play()
+            try:
+                with _heard(case), watched():
+                    case.play()
+            except Stuck:
+                case.wrong.append("stuck")
             if injector.fired is None and k > len(lines):
                 break
             outcome.hit += injector.fired is not None
@@ -613,10 +638,10 @@ def _heard(case: _Case) -> Iterator[None]:
         raise interrupt
 
     sys.unraisablehook = told
-    handler = signal.signal(signal.SIGALRM, interrupted) if case.injector.by_signal else None
+    handler = signal.signal(signal.SIGUSR1, interrupted) if case.injector.by_signal else None
     try:
         yield
     finally:
         sys.unraisablehook = before
         if case.injector.by_signal:
-            signal.signal(signal.SIGALRM, handler)
+            signal.signal(signal.SIGUSR1, handler)

@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, make_url, text
 from honestwork.adapters import SqlStore
 from honestwork.domain import Conflict
 
-from .lines import judged, quiet
+from .lines import judged, quiet, watched
 from .model import COUNTER, Bank, Transfer, works
 from .stores import SERVERS, House, left_behind
 
@@ -145,7 +145,7 @@ def _interrupted(house: House, wait: Wait, interrupt: BaseException, within: flo
     counted = 0
     for whose, unit in (("the same unit", uow), ("a fresh unit", Bank(house.store)), ("another", Bank(house.store))):
         try:
-            with unit:
+            with watched(), unit:
                 works(unit)
             counted += 1
         except BaseException as error:
