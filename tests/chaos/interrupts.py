@@ -11,7 +11,7 @@ import time
 from itertools import count
 from typing import Any
 
-from .lines import INTERRUPTS, hit_every_line, phases_of, quiet, watched
+from .lines import INTERRUPTS, forget, hit_every_line, phases_of, quiet, watched
 from .model import Bank, Transfer, works
 from .report import Report
 from .stores import KINDS, SERVERS, House, left_behind
@@ -174,7 +174,7 @@ def _hit(house: House, interrupt: BaseException, after: float, transfer: str) ->
     if raised is not None and raised is not interrupt:
         wrong.append(f"{type(raised).__name__} came out in its place")
     raised = None
-    interrupt.__traceback__ = None
+    forget(interrupt)
     try:
         getattr(uow, "close", lambda: None)()
     except BaseException as error:

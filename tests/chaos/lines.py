@@ -37,6 +37,7 @@ __all__ = [
     "Stuck",
     "Wrong",
     "chosen",
+    "forget",
     "hit_every_line",
     "judged",
     "phases_of",
@@ -328,6 +329,11 @@ def judged(raised: BaseException | None, interrupt: BaseException) -> list[str]:
     return [f"{type(raised).__name__} came out in its place"]
 
 
+def forget(error: BaseException) -> None:
+    """Drop the frames that an error has come through, as whoever has handled it drops them with it."""
+    error.__traceback__ = error.__context__ = error.__cause__ = None
+
+
 class _Case:
     """One interrupt, and what it leaves."""
 
@@ -405,6 +411,7 @@ class _Case:
 
     def _come_out(self, error: BaseException | None) -> None:
         self.ended = True
+        forget(self.injector.interrupt)
         if error is None and self.swallowed_by_python:
             return  # what is raised in a finalizer comes out nowhere: Python says so itself
         self.wrong += judged(error, self.injector.interrupt)
@@ -557,16 +564,15 @@ def _take_back(house: House) -> None:
         uow.commit()
 
 
-def chosen(lines: Sequence[tuple[str, int, str]], stride: int, offset: int, *, both: bool) -> list[int]:
-    """The numbers of the lines to hit: each own line when it comes first (every other one if not *both*), and of all
-    the rest every n-th."""
+def chosen(lines: Sequence[tuple[str, int, str]], stride: int, offset: int, *, own: int) -> list[int]:
+    """The numbers of the lines to hit: of the own lines, when they come first, one in *own*; of all one in *stride*."""
     seen: set[tuple[str, int]] = set()
     found = []
     for k, (path, number, _) in enumerate(lines, 1):
         is_new = (path, number) not in seen and _is_own(path)
         if is_new:
             seen.add((path, number))
-        if (k + offset) % stride == 0 or (is_new and (both or (len(seen) + offset) % 2)):
+        if (k + offset) % stride == 0 or (is_new and (len(seen) + offset) % own == 0):
             found.append(k)
     return found
 
@@ -578,7 +584,7 @@ def hit_every_line(
     *,
     stride: int = 1,
     offset: int = 0,
-    both: bool = True,
+    own: int = 1,
     signals: int = 4,
     seconds: float = 600.0,
     most: int = 1_000_000,
@@ -597,13 +603,13 @@ def hit_every_line(
         lines = recorded(house, phase)
         outcome.lines = len(lines)
         end = time.monotonic() + seconds
-        numbers = itertools.count(1) if stride == 1 else iter(chosen(lines, stride, start, both=both))
+        numbers = itertools.count(1) if stride == 1 else iter(chosen(lines, stride, start, own=own))
         for n, k in enumerate(numbers):
             if time.monotonic() > end or len(outcome.wrong) >= most:
                 outcome.out_of_time = True
                 break
             injector = _Injector(kind("time is up"), k, by_signal=(n + start) % signals == 0)
-            # It is caught in the block or around it, and each line gets both, one or the other kind of interrupt.
+            # It is caught inside of the block or around it, by turns.
             case = _Case(house, phase, injector, caught=(k + start) % 2 == 0)
             try:
                 with _heard(case), watched():

@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, make_url, text
 from honestwork.adapters import SqlStore
 from honestwork.domain import Conflict
 
-from .lines import judged, quiet, watched
+from .lines import forget, judged, quiet, watched
 from .model import COUNTER, Bank, Transfer, works
 from .stores import SERVERS, House, left_behind
 
@@ -189,6 +189,7 @@ def _waited(uow: Bank, wait: Wait, interrupt: BaseException, within: float) -> l
     else:
         wrong = [f"it did not wait: {type(raised).__name__}"]
     raised = None
+    forget(interrupt)
     if (took := time.monotonic() - started) > LOCK_TIMEOUT + 2.0:
         wrong.append(f"stuck for {took:.1f} s")
     return wrong
