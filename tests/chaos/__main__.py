@@ -34,7 +34,7 @@ PARTS = {
     "silent": 0.06,
     "commits": 0.09,
 }
-SECONDS = 420.0  # altogether, to which the parts' beginnings and ends are added
+SECONDS = 380.0  # altogether, to which the parts' beginnings and ends are added
 GRACE = 75.0  # seconds which a part may take beyond its share
 MARK = "report: "
 

@@ -36,6 +36,7 @@ PROCESSES = 4
 THREADS = 16
 LOCK_TIMEOUT = 2.0
 LIMIT = 20.0  # seconds: a unit waits for a few locks and one connection at most
+STARTING = 30.0  # seconds which workers may take to start
 CALM = 45.0  # seconds in which all workers do one more unit for each thread, and end
 
 
@@ -59,7 +60,10 @@ def _storm(
         births = [0] * processes
         workers = [_worker(url, folder, number, 0, seed, threads) for number in range(processes)]
         start = time.monotonic()
-        end, next_kill = start + seconds, start + max(seconds / 8, 4.0)
+        while time.monotonic() < start + STARTING and not all(_at_work(folder, each, 0) for each in range(processes)):
+            time.sleep(0.05)
+        start = time.monotonic()
+        end, next_kill = start + seconds, start + max(seconds / 8, 1.0)
         while time.monotonic() < end:
             time.sleep(chance.uniform(0.1, 0.5))
             if name != "sqlite":
@@ -69,9 +73,9 @@ def _storm(
                     report.fault("outside", f"{name}: a worker ended by itself with {worker.returncode}")
                     births[number] += 1
                     workers[number] = _worker(url, folder, number, births[number], seed, threads)
-            if time.monotonic() > next_kill:
-                next_kill += max(seconds / 8, 4.0)
-                number = chance.randrange(processes)
+            number = chance.randrange(processes)
+            if time.monotonic() > next_kill and _at_work(folder, number, births[number]):
+                next_kill = time.monotonic() + max(seconds / 8, 1.0)
                 workers[number].kill()
                 workers[number].wait()
                 report.did(f"{name} processes killed")
@@ -114,6 +118,11 @@ def _worker(url: str, folder: str, number: int, birth: int, seed: int, threads: 
         str(threads),
     ]
     return subprocess.Popen(command, stdin=subprocess.PIPE)
+
+
+def _at_work(folder: str, number: int, birth: int) -> bool:
+    """Has this worker started to keep its journal?"""
+    return Path(folder, f"{number}-{birth}").exists()
 
 
 def _calm(report: Report, name: str, workers: list[subprocess.Popen[bytes]]) -> None:
