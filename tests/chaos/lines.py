@@ -600,7 +600,8 @@ def hit_every_line(
     start = zlib.crc32(f"{house.kind} {phase.name}".encode()) + offset
     start += list(INTERRUPTS).index(interrupt) * (1 + 2 * (stride // 4))
     with quiet():
-        lines = recorded(house, phase)
+        with watched(60):
+            lines = recorded(house, phase)
         outcome.lines = len(lines)
         end = time.monotonic() + seconds
         numbers = itertools.count(1) if stride == 1 else iter(chosen(lines, stride, start, own=own))
@@ -623,7 +624,8 @@ def hit_every_line(
                 how = ", by a signal" if injector.by_signal else ""
                 outcome.wrong.append(Wrong(f"line {k}, {_said(injector.fired)}{how}", case.wrong))
                 del case
-                house.renew()
+                with watched(60):
+                    house.renew()
                 gc.collect()
             elif phase.commits:
                 _take_back(house)
