@@ -22,7 +22,7 @@ dev = .venv/.dev
 
 install = .venv/bin/uv pip install --quiet --python .venv/bin/python --constraints constraints.txt
 
-.PHONY: help run test lint format types pyright truth bench wheel constraints clean
+.PHONY: help run test lint format types pyright truth chaos bench wheel constraints clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -56,6 +56,9 @@ pyright: $(package) $(dev)  ## pyright --strict, over what users write (installs
 truth: $(package) $(dev)  ## the long proof that the fake tells the truth; ARGS= is passed on
 	.venv/bin/python -m honestwork.testing.truth $(foreach database,mariadb postgresql sqlite,\
 		--also "env RULES=5000 $(PYTEST) -q tests/integration -k 'random and $(database)'") $(ARGS)
+
+chaos: $(package) $(dev)  ## the proof under kills, forks, interrupts and silent servers; ARGS= is passed on
+	.venv/bin/python -m tests.chaos $(ARGS)
 
 bench: $(package) $(dev)  ## the benchmarks; ARGS= is passed on
 	.venv/bin/python -m benchmarks $(ARGS)
