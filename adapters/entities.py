@@ -400,7 +400,7 @@ def children_plan(relation: RelationshipProperty[Any], entities: dict[type[Any],
         attribute=relation.key,
         entity=child,
         is_collection=bool(relation.uselist),
-        owner_attribute=next((each.key for each in relation._reverse_property), None),
+        owner_attribute=min((each.key for each in relation._reverse_property), default=None),
         reference=reference,
         adopted=tuple(
             (child.by_name[remote].attribute or "", owner.by_name[local].attribute or "")

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, ColumnElement, Index, Table, UniqueConstraint
 
 from ..domain.errors import BadValue
+from .declared import constraints_of, foreign_keys_of, indexes_of
 from .defaults import producer, server_producer
 from .generated import key_guarder
 from .guard import Guard, guard_for
@@ -164,7 +165,7 @@ def table_plan(table: Table) -> TablePlan:
                 ),
             )
             for number, constraint in enumerate(
-                sorted(table.foreign_key_constraints, key=lambda each: names.index(each.column_keys[0]))
+                sorted(foreign_keys_of(table), key=lambda each: names.index(each.column_keys[0]))
             )
         ),
         checks=tuple(
@@ -173,7 +174,7 @@ def table_plan(table: Table) -> TablePlan:
                 columns=tuple(column.name for column in constraint.columns),
                 expression=constraint.sqltext,
             )
-            for constraint in sorted(table.constraints, key=_name_or_blank)
+            for constraint in constraints_of(table)
             if isinstance(constraint, CheckConstraint) and not constraint._type_bound
         ),
     )
@@ -181,8 +182,8 @@ def table_plan(table: Table) -> TablePlan:
 
 def _uniques(table: Table, names: list[str]) -> list[Unique]:
     declared: list[UniqueConstraint | Index] = [
-        *(each for each in table.constraints if isinstance(each, UniqueConstraint)),
-        *(each for each in table.indexes if each.unique),
+        *(each for each in constraints_of(table) if isinstance(each, UniqueConstraint)),
+        *(each for each in indexes_of(table) if each.unique),
     ]
     return [
         Unique(
@@ -190,7 +191,7 @@ def _uniques(table: Table, names: list[str]) -> list[Unique]:
             columns=tuple(column.name for column in each.columns),
             values=_values([names.index(column.name) for column in each.columns]),
         )
-        for each in sorted(declared, key=_name_or_blank)
+        for each in declared
     ]
 
 
@@ -199,10 +200,6 @@ def _name(constraint: Any) -> str | None:
     if name is None or isinstance(name, str):
         return None if name is None else str(name)
     return None
-
-
-def _name_or_blank(constraint: Any) -> str:
-    return _name(constraint) or ""
 
 
 def _values(positions: list[int]) -> Callable[[Row], Any]:
