@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -20,7 +21,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
-from ...domain.errors import BadValue, Conflict, Unavailable, UnitNested
+from ...domain.errors import BadValue, LockTimeout, Unavailable, UnitNested
 from .rules import register_functions
 
 __all__ = ["READING", "WriteLock", "configured", "in_memory", "reading", "write_lock"]
@@ -99,6 +100,7 @@ def _no_url(database: str) -> BadValue:
 def _engine(url: URL, lock_timeout: float) -> Engine:
     # A session ends its transaction before it gives the connection back: the pool need not do it again.
     options: dict[str, Any] = {"pool_reset_on_return": None}
+    options["hide_parameters"] = True  # values of rows are no business of logs and tracebacks
     if url.get_backend_name() not in SUPPORTED:
         raise _unsupported(url.get_backend_name())
     if url.get_backend_name() == "sqlite":
@@ -159,7 +161,8 @@ def _configure_sqlite(engine: Engine, begin: str, lock_timeout: float) -> None:
             "synchronous=NORMAL",
             f"busy_timeout={round(lock_timeout * 1000)}",
         ):
-            connection.execute(f"PRAGMA {pragma}")
+            with _read_only_accepted():
+                connection.execute(f"PRAGMA {pragma}")
 
     def begin_(connection: Any, is_reading: bool) -> None:
         if is_reading:
@@ -167,6 +170,16 @@ def _configure_sqlite(engine: Engine, begin: str, lock_timeout: float) -> None:
         connection.execute("BEGIN DEFERRED" if is_reading else statement)
 
     _begin_by(engine, begin_)
+
+
+@contextmanager
+def _read_only_accepted() -> Iterator[None]:
+    """A file that is read-only keeps its journal as it is, and can be read."""
+    try:
+        yield
+    except Exception as error:
+        if not getattr(error, "sqlite_errorname", "").startswith("SQLITE_READONLY"):
+            raise
 
 
 def _configure_postgresql(engine: Engine, lock_timeout: float) -> None:
@@ -212,7 +225,7 @@ class WriteLock:
         self._waiting: deque[_Place] = deque()
 
     def acquire(self) -> None:
-        """Raises UnitNested if this thread has it already, Conflict if others keep it too long."""
+        """Raises UnitNested if this thread has it already, LockTimeout if others keep it too long."""
         me = threading.get_ident()
         if self._owner == me:
             raise UnitNested(
@@ -232,7 +245,7 @@ class WriteLock:
                 self.release()
             raise
         if not has_come and self._leaves(place):
-            raise Conflict(
+            raise LockTimeout(
                 f"another unit of work has been writing to this SQLite database for {self.timeout:g} seconds:"
                 " try again, and keep units short"
             )

@@ -162,7 +162,7 @@ class SqlSession(Streaming, Usable, Session):
         except DRIVER_ERRORS as error:
             self._fail_by(error)
             self._take_back()
-            raised(error, self.store.schema)
+            raised(error, self.store.schema, reading=self.reading)
         except StatementError as error:  # around what a function of the mapping has raised
             self.fail()
             self._take_back()
