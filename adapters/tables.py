@@ -16,7 +16,7 @@ from sqlalchemy import CheckConstraint, ColumnElement, Index, Table, UniqueConst
 from ..domain.errors import BadValue
 from .declared import constraints_of, foreign_keys_of, indexes_of
 from .defaults import producer, server_producer
-from .generated import key_guarder
+from .generated import ALSO_READ, key_guarder
 from .guard import Guard, guard_for
 
 __all__ = ["Check", "ColumnPlan", "Key", "Reference", "Row", "TablePlan", "Unique", "table_plan"]
@@ -60,6 +60,12 @@ class ColumnPlan:
             return bool(self.encoded(value) != stored)
         except (TypeError, ValueError, AttributeError, LookupError, RecursionError):
             return True  # no row can hold it; the guard will say so
+
+    def fits(self, value: Any) -> bool:
+        """Is this, which a database gave, a value that an attribute may have?"""
+        if value is None:
+            return self.nullable
+        return self.guard.type is object or type(value) in (self.guard.type, *ALSO_READ.get(self.guard.type, ()))
 
     def decoded(self, stored: Any) -> Any:
         """A fresh value from what a row holds."""

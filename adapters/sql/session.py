@@ -11,7 +11,7 @@ What is added to `sqlalchemy.orm.Session`:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -39,6 +39,7 @@ from .engines import WriteLock
 from .errors import DRIVER_ERRORS, has_no_savepoint, is_lost, raised
 from .flush import flushed_plainly, is_overheard
 from .repository import SqlRepository
+from .unreadable import unreadable
 
 if TYPE_CHECKING:
     from .store import SqlStore
@@ -240,7 +241,12 @@ class SqlSession(Streaming, Usable, Session):
         self.take_turn()
         try:
             # As plain tuples, which is how the ORM reads them too: nobody asks for a column by its name.
-            return self.orm.connection().execute(statement, parameters)._raw_all_tuples()
+            result = self.orm.connection().execute(statement, parameters)
+            try:
+                return result._raw_all_tuples()
+            except Exception as error:
+                row = unreadable(self.orm.connection(), statement, parameters, error)
+                raise row or error from error
         except DRIVER_ERRORS as error:
             self._fail_by(error)
             raised(error, self.store.schema)
@@ -248,6 +254,18 @@ class SqlSession(Streaming, Usable, Session):
             if self._is_cut_off():
                 self.fail()
             raise
+
+    def forget_unread(self, instances: Iterable[object], *, is_mixed_up: bool) -> None:
+        """These are not whole, for a row that belongs to them cannot be read: nobody may find them.
+
+        Where others were loaded again on the way, they are *mixed up* of two states, and only a rollback can follow.
+        """
+        left = {id(each): each for each in instances}
+        self.orm._expunge_states([instance_state(each) for each in left.values() if each in self.orm])
+        self.held[:] = [each for each in self.held if id(each) not in left]
+        self.documents[:] = [each for each in self.documents if id(each[1]) not in left]
+        if is_mixed_up:
+            self.fail()
 
     def has_row(self, entity: EntityPlan, key: Key) -> bool:
         """Is there a row with this key, as this unit's transaction sees it? It may be that of another subclass."""

@@ -42,7 +42,7 @@ def lost_in_a_change(store: SqlStore, url: str, *, whose: str, kill: str) -> Non
         cut(url, uow, whose=whose, kill=kill)
         uow.accounts.add(Account("Mary"))
 
-        with pytest.raises(Unavailable) as caught:
+        with pytest.raises(Unavailable):
             uow.flush()
         uow.rollback()
         assert uow.accounts["John"].balance == 100  # the same unit, on a new connection
