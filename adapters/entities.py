@@ -86,7 +86,7 @@ class ValuePlan:
         if value is None:
             return [(each, None) for each in self.fields]
         if not isinstance(value, self.cls):
-            raise BadValue(f"{value!r} is no {self.cls.__name__}", value=value)
+            raise BadValue(f"expected {self.cls.__name__}, got {type(value).__name__}", value=value)
         own = getattr(value, "__composite_values__", None)
         parts = own() if own else [getattr(value, name) for name in self.names]
         return [

@@ -17,7 +17,7 @@ from ..domain.errors import BadValue
 from .declared import constraints_of, foreign_keys_of, indexes_of
 from .defaults import producer, server_producer
 from .generated import ALSO_READ, key_guarder
-from .guard import Guard, guard_for
+from .guard import Guard, guard_for, spoken_type
 
 __all__ = ["Check", "ColumnPlan", "Key", "Reference", "Row", "TablePlan", "Unique", "table_plan"]
 
@@ -227,7 +227,9 @@ def _key_guard(guards: list[Guard]) -> Callable[[Any], Key]:
     def several(key: Any) -> Key:
         if type(key) is not tuple or len(key) != len(guards):
             raise BadValue(
-                f"{key!r} is no key here: a tuple of {', '.join(guard.attribute for guard in guards)} is", value=key
+                f"expected a key of {len(guards)} parts, ({', '.join(guard.attribute for guard in guards)}), got"
+                f" {f'{len(key)} parts' if type(key) is tuple else spoken_type(key)}",
+                value=key,
             )
         return tuple([guard.key(part) for guard, part in zip(guards, key, strict=True)])
 

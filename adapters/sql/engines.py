@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import unquote
 from weakref import WeakValueDictionary
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -79,28 +80,61 @@ def reading(engine: Engine) -> Engine:
     return reader
 
 
-def _url(database: str) -> URL:
+def _url(database: str | URL) -> URL:
+    """The URL of a text. Raises BadValue, without a word of the text that may be a password, however it is written."""
     if not isinstance(database, str | URL):
-        raise _no_url(repr(database))
-    try:
-        url = make_url(database)
-    except (ArgumentError, ValueError):  # a port that is no number is a ValueError
-        raise _no_url(database) from None
+        raise _no_url("")
+    text = database if isinstance(database, str) else database.render_as_string(hide_password=False)
+    if (url := _parsed(text)) is None:  # outside of an except block, so that no error goes along that quotes the text
+        raise _no_url(text)
     return url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
 
 
-def _no_url(database: str) -> BadValue:
-    shown = re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", database)  # a password is nobody's business
+def _parsed(text: str) -> URL | None:
+    try:
+        text.encode()
+        url = make_url(text)
+    except (ArgumentError, ValueError):  # a port that is no number is a ValueError
+        return None
+    if "\0" in unquote(text):
+        return None
+    # With a second @ a piece of the password would be taken for the host, and be named in the driver's errors.
+    is_ambiguous = text.count("@") > 1 and url.get_backend_name() != "sqlite"
+    return None if is_ambiguous else url
+
+
+def _no_url(text: str) -> BadValue:
+    scheme = re.match(r"[\w+]+://", text)
+    rest = text[scheme.end() :] if scheme else text
+    shown = text if not re.search(r"[@:=?%\s]", rest) else f"{scheme[0] if scheme else ''}…"
     return BadValue(
-        f"{shown!r} is no database URL: write one like sqlite:///file.db or postgresql+psycopg://host/name",
+        f"{shown!r} is no database URL: write one like sqlite:///file.db or postgresql+psycopg://host/name, and"
+        " percent-encode what is special in a password (@ is %40)",
         value=shown,
     )
+
+
+def _secrets_apart(url: URL) -> tuple[URL, dict[str, Any]]:
+    """The URL without the passwords that its query has, which SQLAlchemy would show, and the passwords."""
+    if url.get_backend_name() == "sqlite":
+        return url, {}
+    names = [name for name in url.query if "pass" in name.lower() and name.lower() != "passfile"]
+    found: dict[str, Any] = {name: given if isinstance(given := url.query[name], str) else given[-1] for name in names}
+    url = url.difference_update_query(names)
+    if url.get_backend_name() in ("mariadb", "mysql") and not _is_latin(password := str(url.password or "")):
+        found["password"] = password.encode()  # the driver would refuse it, and quote it
+    return url, found
+
+
+def _is_latin(text: str) -> bool:
+    return all(ord(character) < 256 for character in text)
 
 
 def _engine(url: URL, lock_timeout: float) -> Engine:
     # A session ends its transaction before it gives the connection back: the pool need not do it again.
     options: dict[str, Any] = {"pool_reset_on_return": None}
     options["hide_parameters"] = True  # values of rows are no business of logs and tracebacks
+    url, secrets = _secrets_apart(url)
     if url.get_backend_name() not in SUPPORTED:
         raise _unsupported(url.get_backend_name())
     if url.get_backend_name() == "sqlite":
@@ -109,6 +143,7 @@ def _engine(url: URL, lock_timeout: float) -> Engine:
             options["poolclass"] = StaticPool
     else:
         options["isolation_level"] = SNAPSHOT  # set once for each connection, and not for each unit
+        options["connect_args"] = secrets
     try:
         return create_engine(url, **options)
     except NoSuchModuleError:

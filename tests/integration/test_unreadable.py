@@ -40,7 +40,6 @@ from honestwork.adapters import Mapping, MemoryStore, SqlStore, children, value
 from honestwork.domain import Repository, UnreadableRow
 from honestwork.service_layer import Store, UnitOfWork
 
-
 TOKEN = UUID(int=1)
 
 
