@@ -119,7 +119,10 @@ def _secrets_apart(url: URL) -> tuple[URL, dict[str, Any]]:
     if url.get_backend_name() == "sqlite":
         return url, {}
     names = [name for name in url.query if "pass" in name.lower() and name.lower() != "passfile"]
-    found: dict[str, Any] = {name: given if isinstance(given := url.query[name], str) else given[-1] for name in names}
+    found: dict[str, Any] = {}
+    for name in names:
+        value = url.query[name]
+        found["password" if name == "passwd" else name] = value if isinstance(value, str) else value[-1]
     url = url.difference_update_query(names)
     if url.get_backend_name() in ("mariadb", "mysql") and not _is_latin(password := str(url.password or "")):
         found["password"] = password.encode()  # the driver would refuse it, and quote it

@@ -33,7 +33,11 @@ class SqlStore(Store):
     one writer at a time: "immediate" lets a unit wait for its turn before it reads, so that nothing it read
     can have changed when it writes; "deferred" lets units overlap, and the second writer gets a Conflict.
 
-    *lock_timeout*, in seconds, is how long a unit waits for the locks of others before it gets a Conflict.
+    *lock_timeout*, in seconds, is how long a unit waits for the locks of others before it gets a LockTimeout, which
+    is a Conflict.
+
+    Values of rows and passwords stay out of errors: an engine made from a URL hides parameters. What an Engine of your
+    own shows, it goes on showing.
 
     Raises BadValue for a URL that is none, Unavailable if the driver is not installed. The database itself
     is first reached by the first statement.
