@@ -246,7 +246,9 @@ class SqlSession(Streaming, Usable, Session):
                 return result._raw_all_tuples()
             except Exception as error:
                 row = unreadable(self.orm.connection(), statement, parameters, error)
-                raise row or error from error
+                if row is None:
+                    raise
+                raise row from error
         except DRIVER_ERRORS as error:
             self._fail_by(error)
             raised(error, self.store.schema)
