@@ -124,7 +124,8 @@ def _secrets_apart(url: URL) -> tuple[URL, dict[str, Any]]:
         value = url.query[name]
         found["password" if name == "passwd" else name] = value if isinstance(value, str) else value[-1]
     url = url.difference_update_query(names)
-    if url.get_backend_name() in ("mariadb", "mysql") and not _is_latin(password := str(url.password or "")):
+    password = found.get("password", url.password) or ""
+    if url.get_backend_name() in ("mariadb", "mysql") and not _is_latin(password):
         found["password"] = password.encode()  # the driver would refuse it, and quote it
     return url, found
 
