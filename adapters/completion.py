@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.elements import conv
 from sqlalchemy.sql.schema import CallableColumnDefault
 
+from .declared import constraints_of, indexes_of, keep_order
 from .defaults import takes_context
 from .guard import guard_for
 from .lengths import count_characters
@@ -57,7 +58,8 @@ def complete(table: Table) -> None:
         if "sqlite" not in variants:  # where no other type than INTEGER counts
             generated.type = generated.type.with_variant(Integer(), "sqlite")
     _name_constraints(table)
-    for constraint in table.constraints:
+    keep_order(table)
+    for constraint in constraints_of(table):
         if isinstance(constraint, CheckConstraint):
             count_characters(constraint)
 
@@ -73,8 +75,8 @@ def _guarded(table: str, column: Column[Any], function: Callable[[Any], Any]) ->
 
 
 def _name_constraints(table: Table) -> None:
-    constraints: list[Any] = sorted(table.constraints, key=_place)
-    everything: list[Any] = [*constraints, *table.indexes]
+    constraints: list[Any] = constraints_of(table)
+    everything: list[Any] = [*constraints, *indexes_of(table)]
     taken = {str(each.name) for each in everything}
     for constraint in constraints:
         prefix = PREFIXES.get(type(constraint))
@@ -91,8 +93,3 @@ def _name_constraints(table: Table) -> None:
         if isinstance(named.name, conv) and len(named.name.encode()) > LONGEST:
             digest = md5(named.name.encode(), usedforsecurity=False).hexdigest()[-4:]
             named.name = conv(f"{named.name[: LONGEST - 8]}_{digest}")  # as PostgreSQL's dialect does it
-
-
-def _place(constraint: Any) -> Any:
-    """The order in which constraints were declared."""
-    return constraint._creation_order

@@ -23,8 +23,9 @@ from sqlalchemy.sql.operators import desc_op
 from ..domain.errors import BadValue
 from ..domain.rules.formula import attr
 from ..domain.rules.order import OrderKey
-from .generated import filler, guarder, hydrator, new_row_maker, row_reader, teller
+from .generated import filler, fitter, guarder, hydrator, new_row_maker, row_reader, teller
 from .tables import ColumnPlan, Key, Reference, Row, TablePlan
+from .unreadable import misfit, of_no_class, unbuilt, undecoded
 
 __all__ = [
     "ChildrenPlan",
@@ -73,12 +74,20 @@ class ValuePlan:
             return [each.name for each in fields(self.cls) if each.init]
         return list(inspect.signature(self.cls).parameters)
 
+    @cached_property
+    def may_refuse(self) -> bool:
+        """Can its constructor raise? That of a plain dataclass cannot."""
+        made: Any = self.cls.__new__
+        init: Any = getattr(self.cls.__init__, "__code__", None)
+        is_plain = is_dataclass(self.cls) and init is not None and init.co_filename == "<string>"
+        return not is_plain or hasattr(self.cls, "__post_init__") or made is not object.__new__
+
     def parts(self, value: Any) -> list[tuple[FieldPlan, Any]]:
         """The fields with their guarded values; a value of None is NULL in all of them. Raises BadValue."""
         if value is None:
             return [(each, None) for each in self.fields]
         if not isinstance(value, self.cls):
-            raise BadValue(f"{value!r} is no {self.cls.__name__}", value=value)
+            raise BadValue(f"expected {self.cls.__name__}, got {type(value).__name__}", value=value)
         own = getattr(value, "__composite_values__", None)
         parts = own() if own else [getattr(value, name) for name in self.names]
         return [
@@ -162,6 +171,7 @@ class EntityPlan:
             name: ValuePlan(composite.composite_class, tuple(self.by_name[prop.key] for prop in composite.props))  # type: ignore[arg-type]
             for name, composite in self.mapper.composites.items()
         }
+        self.refusing_values = [name for name, value in self.values.items() if value.may_refuse]
         self.findable_values = {
             name
             for name, value in self.values.items()
@@ -172,6 +182,7 @@ class EntityPlan:
         self.guard = guarder([each for _, each in mapped if each is not self.version])
         self.guard_new = guarder([each for _, each in mapped if each is not self.version and not each.column.generated])
         self.fill = filler(self.fields)
+        self._fits = fitter(self.fields)
         self.hydrate = hydrator(self.cls, self.mapper.class_manager, self.fields)
         self._row_of = row_reader(self.fields)
         self.documents = [(attribute, each) for attribute, each in mapped if each.column.guard.encode is not None]
@@ -283,7 +294,26 @@ class EntityPlan:
         """The class that a row of the base's table stands for."""
         if self.discriminator is None:
             return self
-        return self.subclasses[base_row[self.discriminator.position]]
+        found = self.subclasses.get(base_row[self.discriminator.position])
+        if found is None:
+            raise of_no_class(self, base_row)
+        return found
+
+    def require_fitting(self, row: Row) -> None:
+        """Raises UnreadableRow if a row that a database gave has what an object of the class may not have."""
+        if not self._fits(row):
+            misfit(self, row)
+
+    def build_values(self, instance: object, key: Key) -> None:
+        """Build the value objects whose classes may refuse what the row holds. Raises UnreadableRow.
+
+        The others are built when they are first asked for.
+        """
+        for name in self.refusing_values:
+            try:
+                getattr(instance, name)
+            except Exception as error:
+                raise unbuilt(self, key, name, error) from error
 
     def key_of(self, instance: object) -> Key:
         """The key as the object has it now; None, or with None in it, where it is not complete."""
@@ -299,7 +329,10 @@ class EntityPlan:
         """Fresh values from a row."""
         if not self.documents:
             return row
-        return tuple([each.column.decoded(stored) for each, stored in zip(self.fields, row, strict=True)])
+        try:
+            return tuple([each.column.decoded(stored) for each, stored in zip(self.fields, row, strict=True)])
+        except Exception as error:
+            raise undecoded(self, row, error) from error
 
     def renew(self, instance: object) -> None:
         """Make a new object of one that was inserted and rolled back, so that it can be added again.
@@ -402,7 +435,7 @@ def children_plan(relation: RelationshipProperty[Any], entities: dict[type[Any],
         attribute=relation.key,
         entity=child,
         is_collection=bool(relation.uselist),
-        owner_attribute=next((each.key for each in relation._reverse_property), None),
+        owner_attribute=min((each.key for each in relation._reverse_property), default=None),
         reference=reference,
         adopted=tuple(
             (child.by_name[remote].attribute or "", owner.by_name[local].attribute or "")

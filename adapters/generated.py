@@ -43,7 +43,20 @@ if TYPE_CHECKING:
 
     NextKey = Callable[[], int]
 
-__all__ = ["filler", "guarder", "hydrator", "key_guarder", "new_row_maker", "row_reader", "teller"]
+# A column of another database's making may hold whole numbers where the class has floats.
+ALSO_READ: dict[type[Any], tuple[type[Any], ...]] = {float: (int,)}
+
+__all__ = [
+    "ALSO_READ",
+    "filler",
+    "fitter",
+    "guarder",
+    "hydrator",
+    "key_guarder",
+    "new_row_maker",
+    "row_reader",
+    "teller",
+]
 
 
 def row_reader(fields: Sequence[FieldPlan]) -> Callable[[dict[str, Any], Container[str], Row], Row]:
@@ -148,6 +161,29 @@ def guarder(fields: Sequence[FieldPlan]) -> Callable[[dict[str, Any]], None]:
             f"    d[{each.attribute!r}] = guard_{number}(v)",
         ]
     return _function("def guard(d):", lines or ["pass"], names)
+
+
+def fitter(fields: Sequence[FieldPlan | None]) -> Callable[[Row], bool]:
+    """Does a row that a database gave have what its class may have? `ColumnPlan.fits` says it for one value.
+
+    None stands for a value of the row that is nobody's.
+    """
+    names: dict[str, Any] = {}
+    conditions = []
+    for number, each in enumerate(fields):
+        if each is None or each.attribute is None:
+            continue
+        v, kind = f"v{number}", each.column.guard.type
+        if kind is object:
+            conditions += [] if each.column.nullable else [f"{v} is not None"]
+            continue
+        choices = [kind, *ALSO_READ.get(kind, ())]
+        names.update({f"type_{number}_{place}": choice for place, choice in enumerate(choices)})
+        told = " or ".join(f"{v}.__class__ is type_{number}_{place}" for place in range(len(choices)))
+        told = f"{v} is None or {told}" if each.column.nullable else told
+        conditions.append(f"({told})")
+    lines = [f"{', '.join(f'v{number}' for number in range(len(fields)))}, = row"] if fields else []
+    return _function("def fits(row):", [*lines, f"return {' and '.join(conditions) or 'True'}"], names)
 
 
 def _function(head: str, lines: list[str], names: dict[str, Any]) -> Callable[..., Any]:

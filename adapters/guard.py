@@ -48,7 +48,7 @@ from sqlalchemy.util import method_is_overridden
 from ..domain.errors import BadValue, MappingRefused
 from .types import Duration, UTCDateTime
 
-__all__ = ["Guard", "guard_for"]
+__all__ = ["Guard", "guard_for", "spoken_type"]
 
 Check = Callable[[Any], Any]
 
@@ -96,9 +96,11 @@ class Guard:
         """The value as it will be loaded. Raises BadValue."""
         try:
             return self.check(value)
-        except _Refused as refused:
+        except _Refused as refused:  # the value itself may be a secret, and messages end up in logs
             raise BadValue(
-                f"{self.attribute} cannot hold {_shortened(value)}: {refused}", attribute=self.attribute, value=value
+                f"{self.attribute}: expected {refused}, got {refused.got or spoken_type(value)}",
+                attribute=self.attribute,
+                value=value,
             ) from None
 
     def key(self, value: Any) -> Any:
@@ -112,7 +114,11 @@ class Guard:
 
 
 class _Refused(ValueError):
-    """Says what is allowed instead."""
+    """Says what was expected, and what came, where that is more than a type."""
+
+    def __init__(self, expected: str, got: str = "") -> None:
+        super().__init__(expected)
+        self.got = got
 
 
 def guard_for(table: str, column: Column[Any]) -> Guard:
@@ -172,7 +178,7 @@ def _integer(bound: int) -> Check:
         if type(value) is not int:
             _refuse_type(value, "an int")
         if not -bound <= value < bound:
-            raise _Refused(f"an int from {-bound} to {bound - 1} is allowed")
+            raise _Refused(f"an int from {-bound} to {bound - 1}", "another int")
         return value
 
     return check
@@ -182,7 +188,7 @@ def _float(value: Any) -> Any:
     if type(value) is not float:
         _refuse_type(value, "a float")
     if not math.isfinite(value):
-        raise _Refused("a finite float is allowed")
+        raise _Refused("a finite float", "one that is not finite")
     return value + 0.0  # -0.0 becomes 0.0, as some databases have it
 
 
@@ -195,7 +201,7 @@ def _decimal(precision: int, scale: int) -> Check:
         if type(value) is not Decimal:
             _refuse_type(value, "a Decimal")
         if not value.is_finite() or abs(value) >= bound or (exact := value.quantize(quantum)) != value:
-            raise _Refused(f"a finite Decimal of {digits} digits is allowed, {scale} of them after the point")
+            raise _Refused(f"a finite Decimal of {digits} digits, {scale} of them after the point", "another Decimal")
         return exact + 0  # no negative zero
 
     return check
@@ -206,9 +212,9 @@ def _text(length: int | None) -> Check:
         if type(value) is not str:
             _refuse_type(value, "a str")
         if length is not None and len(value) > length:
-            raise _Refused(f"{len(value)} characters are given and {length} are allowed")
+            raise _Refused(f"at most {length} characters", f"{len(value)}")
         if "\0" in value or not _encodable(value):
-            raise _Refused("text without NUL characters and lone surrogates is allowed")
+            raise _Refused("text without NUL characters and lone surrogates", "text with some")
         return value
 
     return check
@@ -233,11 +239,11 @@ def _utc(value: Any) -> Any:
     if type(value) is not dt.datetime:
         _refuse_type(value, "an aware datetime")
     if value.utcoffset() is None:
-        raise _Refused("an aware datetime is allowed: say in which time zone it is")
+        raise _Refused("an aware datetime", "one without a time zone")
     try:
         return value.astimezone(dt.UTC).replace(fold=0)
     except OverflowError:
-        raise _Refused("a datetime that UTC can express is allowed") from None
+        raise _Refused("a datetime that UTC can express", "one beyond it") from None
 
 
 def _bytes(length: int | None) -> Check:
@@ -245,7 +251,7 @@ def _bytes(length: int | None) -> Check:
         if type(value) is not bytes:
             _refuse_type(value, "bytes")
         if length is not None and len(value) > length:
-            raise _Refused(f"{len(value)} bytes are given and {length} are allowed")
+            raise _Refused(f"at most {length} bytes", f"{len(value)}")
         return value
 
     return check
@@ -255,7 +261,7 @@ def _duration(value: Any) -> Any:
     if type(value) is not dt.timedelta:
         _refuse_type(value, "a timedelta")
     if not -MICROSECONDS <= value // dt.timedelta(microseconds=1) < MICROSECONDS:
-        raise _Refused("a timedelta whose microseconds a BIGINT can count is allowed, which is 292,000 years")
+        raise _Refused("a timedelta of at most 292,000 years, whose microseconds a BIGINT counts", "a longer one")
     return value
 
 
@@ -263,7 +269,7 @@ def _naive_datetime(value: Any) -> Any:
     if type(value) is not dt.datetime:
         _refuse_type(value, "a datetime")
     if value.tzinfo is not None:
-        raise _Refused("a naive datetime is allowed; DateTime(timezone=True) keeps aware ones")
+        raise _Refused("a naive datetime (DateTime(timezone=True) keeps aware ones)", "an aware one")
     return value.replace(fold=0)
 
 
@@ -271,14 +277,14 @@ def _naive_time(value: Any) -> Any:
     if type(value) is not dt.time:
         _refuse_type(value, "a time")
     if value.tzinfo is not None:
-        raise _Refused("a time without time zone is allowed")
+        raise _Refused("a time without time zone", "one with a time zone")
     return value.replace(fold=0)
 
 
 def _one_of(allowed: list[str]) -> Check:
     def check(value: Any) -> Any:
         if type(value) is not str or value not in allowed:
-            raise _Refused(f"one of {', '.join(map(repr, allowed))} is allowed")
+            raise _Refused(f"one of {', '.join(map(repr, allowed))}", "another str" if type(value) is str else "")
         return value
 
     return check
@@ -291,7 +297,7 @@ def _member(kind: type[PythonEnum]) -> Check:
         if type(value) is not kind:
             _refuse_type(value, f"a member of {kind.__name__}")
         if value not in members:
-            raise _Refused(f"a member of {kind.__name__} is allowed, and not several of them at once")
+            raise _Refused(f"a member of {kind.__name__}", "several of them at once")
         return value
 
     return check
@@ -304,8 +310,9 @@ def _json(value: Any) -> Any:
         same = False
     if not same:
         raise _Refused(
-            "what survives json.dumps and json.loads is allowed: dicts with text keys, lists, text, numbers,"
-            f" nested {JSON_LEVELS} levels deep at most"
+            "what survives json.dumps and json.loads (dicts with text keys, lists, text, numbers,"
+            f" nested {JSON_LEVELS} levels deep at most)",
+            f"a {type(value).__name__} that does not",
         )
     return value
 
@@ -361,12 +368,14 @@ def _decorated(attribute: str, table: str, column: Column[Any]) -> Guard:
         try:
             bound, again = bind(value), bind(value)
         except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
-            raise _Refused(f"{type(declared).__name__} says {error}") from error
+            raise _Refused(
+                f"a value that {type(declared).__name__} accepts", f"{spoken_type(value)} ({type(error).__name__})"
+            ) from error
         if bound is None or bound != again:
-            raise _Refused(f"a value that {type(declared).__name__} stores in one way is allowed, and not as None")
+            raise _Refused(f"a value that {type(declared).__name__} stores in one way, and not as None")
         loaded = load(decode(encode(inner.check(bound))))
         if type(loaded) is not type(value) or loaded != value:
-            raise _Refused(f"a value that {type(declared).__name__} gives back as it was is allowed")
+            raise _Refused(f"a value that {type(declared).__name__} gives back as it was")
         return loaded
 
     encode, decode = inner.encode or _as_it_is, inner.decode or _as_it_is
@@ -402,9 +411,9 @@ def _as_it_is(value: Any) -> Any:
 
 
 def _refuse_type(value: Any, spoken: str) -> NoReturn:
-    raise _Refused(f"{spoken} is allowed, not {type(value).__name__}")
+    raise _Refused(spoken)
 
 
-def _shortened(value: Any) -> str:
-    spelled = repr(value)
-    return spelled if len(spelled) <= 60 else f"{spelled[:57]}..."
+def spoken_type(value: object) -> str:
+    """What a message may say of a value."""
+    return type(value).__name__

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.orm import CascadeOptions, Mapper
 from sqlalchemy.orm.interfaces import MANYTOMANY, MANYTOONE, ONETOMANY
 
+from .declared import mappers_of
 from .entities import EntityPlan, children_plan, entity_plan, links_plan
 from .facts import facts_of
 from .ownership import watch_members
@@ -34,7 +35,7 @@ class Schema:
                 self.tables[reference.target].referrers.append(reference)
         self.entities = {
             mapper.class_: entity_plan(mapper, self.tables, is_root=mapper.class_ in mapping.roots)
-            for mapper in mapping.mappers
+            for mapper in mappers_of(mapping)
         }
         for entity in self.entities.values():
             self._relate(entity)

@@ -14,9 +14,10 @@ from typing import Any
 from sqlalchemy import CheckConstraint, ColumnElement, Index, Table, UniqueConstraint
 
 from ..domain.errors import BadValue
+from .declared import constraints_of, foreign_keys_of, indexes_of
 from .defaults import producer, server_producer
-from .generated import key_guarder
-from .guard import Guard, guard_for
+from .generated import ALSO_READ, key_guarder
+from .guard import Guard, guard_for, spoken_type
 
 __all__ = ["Check", "ColumnPlan", "Key", "Reference", "Row", "TablePlan", "Unique", "table_plan"]
 
@@ -59,6 +60,12 @@ class ColumnPlan:
             return bool(self.encoded(value) != stored)
         except (TypeError, ValueError, AttributeError, LookupError, RecursionError):
             return True  # no row can hold it; the guard will say so
+
+    def fits(self, value: Any) -> bool:
+        """Is this, which a database gave, a value that an attribute may have?"""
+        if value is None:
+            return self.nullable
+        return self.guard.type is object or type(value) in (self.guard.type, *ALSO_READ.get(self.guard.type, ()))
 
     def decoded(self, stored: Any) -> Any:
         """A fresh value from what a row holds."""
@@ -164,7 +171,7 @@ def table_plan(table: Table) -> TablePlan:
                 ),
             )
             for number, constraint in enumerate(
-                sorted(table.foreign_key_constraints, key=lambda each: names.index(each.column_keys[0]))
+                sorted(foreign_keys_of(table), key=lambda each: names.index(each.column_keys[0]))
             )
         ),
         checks=tuple(
@@ -173,7 +180,7 @@ def table_plan(table: Table) -> TablePlan:
                 columns=tuple(column.name for column in constraint.columns),
                 expression=constraint.sqltext,
             )
-            for constraint in sorted(table.constraints, key=_name_or_blank)
+            for constraint in constraints_of(table)
             if isinstance(constraint, CheckConstraint) and not constraint._type_bound
         ),
     )
@@ -181,8 +188,8 @@ def table_plan(table: Table) -> TablePlan:
 
 def _uniques(table: Table, names: list[str]) -> list[Unique]:
     declared: list[UniqueConstraint | Index] = [
-        *(each for each in table.constraints if isinstance(each, UniqueConstraint)),
-        *(each for each in table.indexes if each.unique),
+        *(each for each in constraints_of(table) if isinstance(each, UniqueConstraint)),
+        *(each for each in indexes_of(table) if each.unique),
     ]
     return [
         Unique(
@@ -190,7 +197,7 @@ def _uniques(table: Table, names: list[str]) -> list[Unique]:
             columns=tuple(column.name for column in each.columns),
             values=_values([names.index(column.name) for column in each.columns]),
         )
-        for each in sorted(declared, key=_name_or_blank)
+        for each in declared
     ]
 
 
@@ -199,10 +206,6 @@ def _name(constraint: Any) -> str | None:
     if name is None or isinstance(name, str):
         return None if name is None else str(name)
     return None
-
-
-def _name_or_blank(constraint: Any) -> str:
-    return _name(constraint) or ""
 
 
 def _values(positions: list[int]) -> Callable[[Row], Any]:
@@ -224,7 +227,9 @@ def _key_guard(guards: list[Guard]) -> Callable[[Any], Key]:
     def several(key: Any) -> Key:
         if type(key) is not tuple or len(key) != len(guards):
             raise BadValue(
-                f"{key!r} is no key here: a tuple of {', '.join(guard.attribute for guard in guards)} is", value=key
+                f"expected a key of {len(guards)} parts, ({', '.join(guard.attribute for guard in guards)}), got"
+                f" {f'{len(key)} parts' if type(key) is tuple else spoken_type(key)}",
+                value=key,
             )
         return tuple([guard.key(part) for guard, part in zip(guards, key, strict=True)])
 

@@ -17,7 +17,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from weakref import ref
 
-from ..domain.errors import Conflict, UnitNested
+from ..domain.errors import Conflict, LockTimeout, UnitNested
 from ..service_layer.process import after_fork
 from .open_units import is_around, is_on_an_event_loop
 
@@ -60,8 +60,8 @@ class Turn:
     def take(self, ticket: Ticket) -> None:
         """Wait until the turn comes to this ticket; it has it until `release`.
 
-        Raises UnitNested if the unit that has the turn was opened around this one, and Conflict if others have it
-        for longer than the timeout, or at once where waiting would block an event loop.
+        Raises UnitNested if the unit that has the turn was opened around this one, LockTimeout if others have it for
+        longer than the timeout, and Conflict at once where waiting would block an event loop.
         """
         try:
             ticket.place = place = _Place(ticket)
@@ -98,7 +98,7 @@ class Turn:
             self._require_unrelated(first)
             left = deadline - time.monotonic()
             if left <= 0:
-                raise Conflict(
+                raise LockTimeout(
                     f"another unit of work has been writing to this {self.database} for {self.timeout:g} seconds:"
                     " run the service again in a fresh unit, and keep units short"
                 )

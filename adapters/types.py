@@ -23,6 +23,7 @@ from sqlalchemy import (
     UUID,
     VARCHAR,
     BigInteger,
+    Boolean,
     DateTime,
     Double,
     Enum,
@@ -55,6 +56,7 @@ SQL_NAMES: dict[type[Any], type[TypeEngine[Any]]] = {
     TIMESTAMP: DateTime,
     UUID: Uuid,
 }
+TRUTHS = {None: None, 0: False, 1: True}
 MADE_HERE = "honestwork: means the same everywhere"
 
 
@@ -76,6 +78,13 @@ class OnMariaDB(TypeDecorator[Any]):
         options = {"collation": self.collation, "fsp": self.fsp}
         given = {name: option for name, option in options.items() if option is not None}
         return dialect.type_descriptor(getattr(mysql, self.name)(**given))
+
+
+class Truth(Boolean):
+    """A Boolean that reads 0 and 1 alone, where a database has no type of its own. `Boolean` becomes this."""
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        return None if dialect.supports_native_boolean else TRUTHS.__getitem__
 
 
 class UTCDateTime(TypeDecorator[dt.datetime]):
@@ -149,6 +158,8 @@ def _portable(declared: TypeEngine[Any]) -> TypeEngine[Any]:
         case Uuid(as_uuid=True):
             # MariaDB's own type sorts by time stamps and refuses what RFC 4122 does not know.
             return declared.with_variant(Uuid(native_uuid=False), *MARIADB)
+        case Boolean() if type(declared) is Boolean:
+            return declared.adapt(Truth)
         case LargeBinary():
             return declared.with_variant(OnMariaDB("LONGBLOB"), *MARIADB)
         case Interval():

@@ -9,12 +9,14 @@ from ..domain.errors import (
     Conflict,
     ConstraintViolated,
     Duplicate,
+    LockTimeout,
     MissingValue,
+    ReadOnlyDatabase,
     ReferenceViolated,
     UnitReadOnly,
 )
 
-__all__ = ["conflict", "in_words_of_the_domain", "read_only", "violation"]
+__all__ = ["conflict", "in_words_of_the_domain", "lock_timeout", "read_only", "read_only_database", "violation"]
 
 MEANING: dict[type[ConstraintViolated], str] = {
     Duplicate: "another row has the same value of {where}: look first, or catch Duplicate and tell the user",
@@ -56,9 +58,25 @@ def conflict(cause: str = "") -> Conflict:
     )
 
 
+def lock_timeout(cause: str = "") -> LockTimeout:
+    """The error of a lock that another unit holds."""
+    because = f" ({cause})" if cause else ""
+    return LockTimeout(
+        f"another unit of work holds a lock on what this one wants to store{because}: run the whole service again in a"
+        " fresh unit, and keep units short"
+    )
+
+
 def read_only() -> UnitReadOnly:
     """The error of a change in a reading unit."""
     return UnitReadOnly(
-        "the database refuses changes: this unit was opened with `reading()`, where `with uow:` would store"
-        " them, or the database is read-only"
+        "this unit was opened with `reading()`, which refuses changes: open it with `with uow:` to store them"
+    )
+
+
+def read_only_database(cause: str) -> ReadOnlyDatabase:
+    """The error of a change that a database accepts from nobody."""
+    return ReadOnlyDatabase(
+        f"the database is read-only ({cause}): connect to one that accepts changes, or open the unit with `reading()`"
+        " if it only reads"
     )

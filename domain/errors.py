@@ -10,9 +10,13 @@
     │   └── CheckFailed                      a CHECK constraint
     ├── BadValue (ValueError)            the value would not come back as it went in
     ├── TooLarge                         a value or a statement exceeds a limit of the database
-    ├── Conflict                         another unit of work was faster: try again in a fresh unit
-    ├── Unavailable                      the database cannot be reached
-    │   └── CommitOutcomeUnknown             it went away during a commit, which may have been done or not
+    ├── UnreadableRow                    a stored row that the mapped class cannot represent
+    ├── Conflict                         another unit of work was faster: run the service again in a fresh unit
+    │   └── LockTimeout                      it held a lock for longer than this unit waits
+    ├── Unavailable                      no connection, or it was lost before COMMIT: run the service again
+    ├── CommitOutcomeUnknown             the connection was lost during COMMIT: look before you repeat anything
+    ├── StatementTimeout                 the server ended a statement that ran for too long
+    ├── ReadOnlyDatabase                 the database accepts no changes
     ├── BackendError                     a database error that nobody foresaw; the cause is attached
     ├── MappingRefused                   the mapping cannot be served faithfully; lists every finding
     ├── RuleRefused (ValueError)         a rule, an order or a cursor that no query can answer exactly
@@ -46,14 +50,17 @@ __all__ = [
     "ForeignObject",
     "HonestworkError",
     "KeyChanged",
+    "LockTimeout",
     "MappingRefused",
     "MissingValue",
     "Misuse",
     "MultipleFound",
     "NotFound",
     "NotInUnit",
+    "ReadOnlyDatabase",
     "ReferenceViolated",
     "RuleRefused",
+    "StatementTimeout",
     "TooLarge",
     "Unavailable",
     "UnitClosed",
@@ -61,6 +68,7 @@ __all__ = [
     "UnitInUse",
     "UnitNested",
     "UnitReadOnly",
+    "UnreadableRow",
     "WrongProcess",
 ]
 
@@ -136,20 +144,72 @@ class TooLarge(HonestworkError):
         self.value = value
 
 
+class UnreadableRow(HonestworkError):
+    """A stored row that the mapped class cannot represent, such as one with an enum member that was since renamed.
+
+    `table`, `key` and `column` name the value; `key` and `column` are None where they are unknown, and `column`
+    is None where a whole row is missing. `__cause__` is the error that reading the value raised, if one was raised.
+
+    The message never contains the value. The unit stays usable: nothing was changed, and other rows can be read.
+    To mend it, migrate the row, or map its old value.
+    """
+
+    def __init__(self, message: str, *, table: str = "", key: object = None, column: str | None = None) -> None:
+        super().__init__(message)
+        self.table = table
+        self.key = key
+        self.column = column
+
+
 class Conflict(HonestworkError):
-    """Another unit of work has changed or locked the same rows. A fresh unit may well succeed."""
+    """Another unit of work has changed or locked the same rows. Nothing of this unit has been stored.
+
+    Run the whole service again in a fresh unit: it sees the other's changes, and may well succeed.
+    """
+
+
+class LockTimeout(Conflict):
+    """Another unit of work held a lock for longer than this unit waits (`lock_timeout`), and may still hold it."""
 
 
 class Unavailable(HonestworkError):
-    """The database cannot be reached, or the connection was lost. Nothing of the unit has been stored."""
+    """No connection to the database could be had, or it was lost before COMMIT. Nothing of the unit has been stored.
+
+    Running the whole service again is safe, and helps once the database is back: `except (Conflict, Unavailable)` is
+    the place for a retry. A wrong password, an unknown database or a file that is no database are a BackendError
+    instead, for another attempt would fail in the same way.
+    """
 
 
-class CommitOutcomeUnknown(Unavailable):
-    """The connection was lost during COMMIT: the unit is stored whole or not at all, and nobody can say which."""
+class CommitOutcomeUnknown(HonestworkError):
+    """The connection was lost during COMMIT: the unit is stored whole or not at all, and nobody can say which.
+
+    Never repeat the service blindly, for it would be done twice if the commit came through. In a fresh unit, look
+    whether the change is there; then decide. That is why this is no Unavailable.
+    """
+
+
+class StatementTimeout(HonestworkError):
+    """The server ended a statement that ran longer than its statement timeout. Nothing of the unit has been stored.
+
+    Running the service again would take as long again: make the query faster, or the timeout longer.
+    """
+
+
+class ReadOnlyDatabase(HonestworkError):
+    """A unit that may write was refused by a database that accepts no changes. Nothing of the unit has been stored.
+
+    The server is a standby or was set read-only, which happens in a failover; or the file, its folder or its URL
+    (`mode=ro`) is read-only. A change in `uow.reading()` is a UnitReadOnly instead, whatever the database is.
+    """
 
 
 class BackendError(HonestworkError):
-    """The database refused for a reason that has no class here. `__cause__` is the driver's error."""
+    """The database refused for a reason that has no class here. `__cause__` is the driver's error.
+
+    Among the reasons are those that only a person can remove: no access, an unknown database, missing tables, a disk
+    that is full. Running the service again does not help.
+    """
 
 
 class MappingRefused(HonestworkError):
@@ -186,7 +246,7 @@ class UnitFailed(Misuse):
 
 
 class UnitReadOnly(Misuse):
-    """Something was changed in a unit opened with `uow.reading()`."""
+    """Something was changed in a unit opened with `uow.reading()`. See ReadOnlyDatabase for writing units."""
 
 
 class UnitInUse(Misuse):

@@ -126,8 +126,9 @@ class UnitOfWork(ABC):
 
         The unit goes on: a second commit is a second transaction. Objects stay readable, also after the block.
 
-        Raises ConstraintViolated, BadValue or Conflict, after which only a rollback can follow; UnitNested
-        inside of `nested()`.
+        Raises ConstraintViolated, BadValue or Conflict, after which only a rollback can follow; ReadOnlyDatabase
+        where the database accepts no changes; CommitOutcomeUnknown, after which nobody may repeat it blindly;
+        UnitNested inside of `nested()`.
         """
         self._outermost("commit").commit()
 

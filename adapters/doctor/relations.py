@@ -11,6 +11,8 @@ from sqlalchemy.orm.interfaces import MANYTOMANY, MANYTOONE, ONETOMANY
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BinaryExpression, BooleanClauseList, UnaryExpression
 
+from ..declared import foreign_keys_of, mappers_of
+
 if TYPE_CHECKING:
     from ..mapping import Mapping
 
@@ -36,7 +38,7 @@ def of_relation(relation: RelationshipProperty[Any], mapping: Mapping) -> Iterat
         yield f"{where} says post_update, which writes rows twice: leave it out"
     if relation.passive_deletes == "all":
         yield f"{where} leaves the deletion of its members to the database: leave passive_deletes out"
-    for mapper in {relation.parent, relation.mapper}:
+    for mapper in dict.fromkeys((relation.parent, relation.mapper)):
         yield from _swapped_names(mapper)
     if relation.direction is ONETOMANY:
         yield from _children(relation, where, target)
@@ -47,7 +49,7 @@ def of_relation(relation: RelationshipProperty[Any], mapping: Mapping) -> Iterat
 
 
 def _other_owners(relation: RelationshipProperty[Any], mapping: Mapping, where: str, target: str) -> Iterator[str]:
-    for other in {each for mapper in mapping.mappers for each in mapper.relationships}:
+    for other in dict.fromkeys(each for mapper in mappers_of(mapping) for each in mapper.relationships):
         there = f"{other.parent.class_.__name__}.{other.key}"
         if (
             other.direction is ONETOMANY
@@ -131,7 +133,7 @@ def _swapped_names(mapper: Any) -> Iterator[str]:
 
 
 def _is_reference(table: Any, columns: Collection[Any]) -> bool:
-    return any(set(constraint.columns) == set(columns) for constraint in table.foreign_key_constraints)
+    return any(set(constraint.columns) == set(columns) for constraint in foreign_keys_of(table))
 
 
 def _joins(condition: Any, pairs: Collection[tuple[Any, Any]]) -> bool:

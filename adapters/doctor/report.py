@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..declared import mappers_of
 from .classes import of_class
 from .relations import of_relation
 from .tables import of_names, of_table, of_tables
@@ -21,9 +22,9 @@ __all__ = ["findings"]
 def findings(mapping: Mapping) -> list[str]:
     """A sentence for each reason to refuse the mapping; none if it is healthy."""
     found = [*of_tables(mapping), *of_names(mapping)]
-    for name in sorted(mapping.metadata.tables):
-        found += of_table(mapping.metadata.tables[name], mapping)
-    for mapper in sorted(mapping.mappers, key=lambda mapper: mapper.class_.__name__):
+    for table in mapping.metadata.tables.values():
+        found += of_table(table, mapping)
+    for mapper in mappers_of(mapping):
         found += of_class(mapper, mapping)
         for relation in mapper.relationships:
             found += of_relation(relation, mapping)

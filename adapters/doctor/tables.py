@@ -25,6 +25,7 @@ from sqlalchemy.exc import SAWarning
 from sqlalchemy.orm.interfaces import MANYTOONE
 
 from ...domain.errors import MappingRefused
+from ..declared import constraints_of, indexes_of, mappers_of
 from ..guard import INTEGERS, Guard, guard_for
 from .columns import of_column
 from .names import of_the_names_of
@@ -68,11 +69,13 @@ def of_names(mapping: Mapping) -> Iterator[str]:
     """Words of the domain for constraints that there are not."""
     tables = mapping.metadata.tables.values()
     known = {each.name for table in tables for each in _named(table) if not isinstance(each, Index) or each.unique}
-    for name in mapping.violations.keys() - known:
-        yield f"mapping.violation({name!r}, …) names no constraint of these tables: is it spelled as in the tables?"
-    checks = {each.name for table in tables for each in table.constraints if isinstance(each, CheckConstraint)}
-    for name in mapping.twins.keys() - checks:
-        yield f"mapping.check_twin({name!r}, …) names no check of these tables: is it spelled as in the tables?"
+    for name in mapping.violations:
+        if name not in known:
+            yield f"mapping.violation({name!r}, …) names no constraint of these tables: is it spelled as in the tables?"
+    checks = {each.name for table in tables for each in constraints_of(table) if isinstance(each, CheckConstraint)}
+    for name in mapping.twins:
+        if name not in checks:
+            yield f"mapping.check_twin({name!r}, …) names no check of these tables: is it spelled as in the tables?"
 
 
 def _names_given_twice(mapping: Mapping) -> Iterator[str]:
@@ -99,7 +102,7 @@ def _in_order(named: Constraint | Index) -> tuple[bool, int]:
 
 
 def _named(table: Table) -> list[Constraint | Index]:
-    return [*table.constraints, *table.indexes]
+    return [*constraints_of(table), *indexes_of(table)]
 
 
 def _taken_for_one(what: str, names: Iterable[str]) -> Iterator[str]:
@@ -126,9 +129,9 @@ def of_table(table: Table, mapping: Mapping) -> Iterator[str]:
     for column in table.columns:
         yield from of_column(table, column)
     yield from of_the_names_of(table)
-    for constraint in sorted(table.constraints, key=lambda each: str(each.name)):
+    for constraint in constraints_of(table):
         yield from _constraint(table, constraint, mapping)
-    for index in sorted(table.indexes, key=lambda each: str(each.name)):
+    for index in indexes_of(table):
         yield from _index(table, index)
 
 
@@ -199,7 +202,7 @@ def _indexed(where: str, columns: Iterable[Column[Any]]) -> Iterator[str]:
 def _deleted_first(mapping: Mapping) -> set[frozenset[Any]]:
     """The columns of foreign keys whose rows a store deletes before the row that they refer to."""
     found: set[frozenset[Any]] = set()
-    for mapper in mapping.mappers:
+    for mapper in mappers_of(mapping):
         if mapper.inherits is not None and not mapper.single:
             found.add(frozenset(mapper.local_table.primary_key))
         for relation in mapper.relationships:

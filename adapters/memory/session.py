@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm.attributes import instance_state
 
-from ...domain.errors import HonestworkError
+from ...domain.errors import HonestworkError, UnreadableRow
 from ...domain.repository import Repository
 from ...service_layer import process
 from ...service_layer.store import Session
@@ -22,6 +22,7 @@ from ..ports import entity_of, repository_class
 from ..streams import Streaming
 from ..tables import Key, Row
 from ..turn import Ticket
+from ..unreadable import unread
 from ..usable import Usable, one_call_of_a_session
 from ..violations import in_words_of_the_domain
 from .flush import Flush
@@ -273,7 +274,8 @@ class MemorySession(Streaming, Usable, Session):
         row = base_row
         for part in actual.parts[1:]:
             piece = self.transaction.view(self.store.tables[part.table.name], key)
-            assert piece is not None
+            if piece is None:
+                raise unread(f"{actual.name} has no row in this table", table=part.table.name, key=key)
             row += piece
         return actual, row
 
@@ -283,8 +285,13 @@ class MemorySession(Streaming, Usable, Session):
         if known is None:
             values = entity.decoded(row) if entity.documents else row
             known = self.register(entity, key, row, entity.hydrate(values))
-            if entity.relations:
-                self._fill_members(entity, key, known.instance, self.load)
+            if entity.relations or entity.refusing_values:
+                try:
+                    entity.build_values(known.instance, key)
+                    self._fill_members(entity, key, known.instance, self.load)
+                except UnreadableRow:  # it is not whole: nobody may find it
+                    self.forget(known)
+                    raise
         elif known.row is not row and known.row != row:  # an earlier transaction of this unit has loaded it
             if known.entity is not entity:  # since then another unit has stored one of another subclass in its place
                 for each in known.entity.tree(known.instance):
@@ -299,6 +306,7 @@ class MemorySession(Streaming, Usable, Session):
 
     def _fill(self, known: Known) -> None:
         fill(known.entity, known.instance, known.entity.decoded(known.row))
+        known.entity.build_values(known.instance, known.key)
         self._fill_members(known.entity, known.key, known.instance, self.load)
         commit_state(known.state)
         self.changes.modified.discard(known.state)
@@ -322,6 +330,7 @@ class MemorySession(Streaming, Usable, Session):
             if name not in apart:
                 apart[name] = instance = entity.hydrate(entity.decoded(row))
                 instance_state(instance).key = name
+                entity.build_values(instance, key)
                 set_owner(instance, NOBODY)
                 self._fill_members(entity, key, instance, load)
             return apart[name]

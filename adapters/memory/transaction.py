@@ -8,7 +8,7 @@ past the snapshot, as a database's do:
 - a new reference needs its target in the snapshot, unchanged by others meanwhile;
 - a row can be deleted if nothing committed or about to be committed refers to it.
 
-Where a database would wait for another transaction to end, this one does not: it raises Conflict at once,
+Where a database would wait for another transaction to end, this one does not: it raises LockTimeout at once,
 as a database does whose lock timeout has passed. Nothing here knows of objects.
 """
 
@@ -27,7 +27,7 @@ from ...domain.errors import (
 )
 from ..tables import Key, Reference, Row, TablePlan, Unique
 from ..turn import Ticket, Turn
-from ..violations import conflict, read_only, violation
+from ..violations import conflict, lock_timeout, read_only, violation
 from .tables import MemoryTable, Overlay
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class Transaction:
             self._check_row(table, row)
         self._claim_row(table, key)
         if table.sharers and _is_known_otherwise(table.plan, old, row) and self._is_shared(table, key):
-            raise conflict("a new row refers to this one")
+            raise lock_timeout("a new row refers to this one")
         if table.uniques:
             self._check_uniques(table, key, row, old)
         if table.references:
@@ -152,7 +152,7 @@ class Transaction:
         self.require_writing()
         self._claim_row(table, key)
         if self._is_shared(table, key):
-            raise conflict("a new row refers to the one that is removed")
+            raise lock_timeout("a new row refers to the one that is removed")
         for reference in table.plan.referrers:
             self._check_unreferred(reference, key)
         self._put(self._overlays.get(table) or self._overlay(table), key, None)
@@ -183,9 +183,9 @@ class Transaction:
         if table.locks.get(key) is self:
             return  # what others have done to the row they did before; it may be a new one of this unit
         snapshot = self.begin() if self.snapshot is None else self.snapshot
-        self._lock(table.locks, key)
-        if table.stamps.get(key, 0) > snapshot:
+        if table.stamps.get(key, 0) > snapshot:  # whoever has locked it since does not matter any more
             raise conflict()
+        self._lock(table.locks, key)
 
     def _claim_key(self, table: MemoryTable, overlay: Overlay, key: Key) -> None:
         # The lock first: a database waits for whoever has it before it judges.
@@ -237,11 +237,11 @@ class Transaction:
                 continue  # a row may refer to itself
             if (seen := self.view(targets, target)) is None:
                 raise self._broken(reference)
-            owner = targets.locks.get(target, self)
-            if owner is not self and _is_known_otherwise(targets.plan, seen, owner.view(targets, target)):
-                raise conflict("the row that is referred to is being removed, or known by another value")
             if _is_known_otherwise(targets.plan, seen, self._newest(targets, target)):
                 raise conflict("the row that is referred to has been removed, or is known by another value")
+            owner = targets.locks.get(target, self)
+            if owner is not self and _is_known_otherwise(targets.plan, seen, owner.view(targets, target)):
+                raise lock_timeout("the row that is referred to is being removed, or known by another value")
             self._share(targets, target)
 
     def _has_written(self, table: MemoryTable, key: Key) -> bool:
@@ -261,7 +261,7 @@ class Transaction:
             if other != own and (overlay is None or other not in overlay.rows):
                 holder = table.locks.get(other, self)
                 if holder is not self and _is_known_otherwise(table.plan, table.rows[other], holder.view(table, other)):
-                    raise conflict("the row that refers to this one is being removed, or known by another value")
+                    raise lock_timeout("the row that refers to this one is being removed, or known by another value")
                 raise self._broken(reference)
 
     @staticmethod
@@ -272,12 +272,12 @@ class Transaction:
 
     def _require_unlocked(self, where: dict[Any, Any], which: Any) -> None:
         if where.get(which, self) is not self:
-            raise conflict("another unit is storing it right now")
+            raise lock_timeout("another unit is storing it right now")
 
     def _lock(self, where: dict[Any, Any], which: Any) -> None:
         self._held.append((where, which))  # first, for what is held and not noted would be held for ever
         if where.setdefault(which, self) is not self:
-            raise conflict("another unit is storing it right now")
+            raise lock_timeout("another unit is storing it right now")
 
     def _is_shared(self, table: MemoryTable, key: Key) -> bool:
         return any(sharer is not self for sharer in table.sharers.get(key, ()))

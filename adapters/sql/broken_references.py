@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, MetaData, and_, event, exists, select
 from sqlalchemy.engine import ExceptionContext
 
+from ..declared import foreign_keys_of
 from ..schema import Schema
 from ..tables import Reference, TablePlan
 
@@ -78,7 +79,7 @@ def _deleted(metadata: MetaData, schema: Schema, plan: TablePlan, rows: list[dic
 def _target_columns(metadata: MetaData, reference: Reference) -> list[Any]:
     """The columns that are referred to, in the order of those that refer."""
     table = metadata.tables[reference.table]
-    constraint = next(each for each in table.foreign_key_constraints if tuple(each.column_keys) == reference.columns)
+    constraint = next(each for each in foreign_keys_of(table) if tuple(each.column_keys) == reference.columns)
     return [element.column for element in constraint.elements]
 
 

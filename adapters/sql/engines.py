@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -170,24 +171,61 @@ def _unsupported(database: str) -> BadValue:
 
 
 def _url(database: str | URL) -> URL:
+    """The URL of a text. Raises BadValue, without a word of the text that may be a password, however it is written."""
     if not isinstance(database, str | URL):
-        raise _no_url(repr(database))
-    try:
-        url = make_url(database)
-    except (ArgumentError, ValueError):  # a port that is no number is a ValueError
-        raise _no_url(str(database)) from None
+        raise _no_url("")
+    text = database if isinstance(database, str) else database.render_as_string(hide_password=False)
+    if (url := _parsed(text)) is None:  # outside of an except block, so that no error goes along that quotes the text
+        raise _no_url(text)
     return url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
 
 
-def _no_url(database: str) -> BadValue:
-    shown = re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", database)  # a password is nobody's business
+def _parsed(text: str) -> URL | None:
+    try:
+        text.encode()
+        url = make_url(text)
+    except (ArgumentError, ValueError):  # a port that is no number is a ValueError
+        return None
+    if "\0" in unquote(text):
+        return None
+    # With a second @ a piece of the password would be taken for the host, and be named in the driver's errors.
+    is_ambiguous = text.count("@") > 1 and url.get_backend_name() != "sqlite"
+    return None if is_ambiguous else url
+
+
+def _no_url(text: str) -> BadValue:
+    scheme = re.match(r"[\w+]+://", text)
+    rest = text[scheme.end() :] if scheme else text
+    shown = text if not re.search(r"[@:=?%\s]", rest) else f"{scheme[0] if scheme else ''}…"
     return BadValue(
-        f"{shown!r} is no database URL: write one like sqlite:///file.db or postgresql+psycopg://host/name",
+        f"{shown!r} is no database URL: write one like sqlite:///file.db or postgresql+psycopg://host/name, and"
+        " percent-encode what is special in a password (@ is %40)",
         value=shown,
     )
 
 
+def _secrets_apart(url: URL) -> tuple[URL, dict[str, Any]]:
+    """The URL without the passwords that its query has, which SQLAlchemy would show, and the passwords."""
+    if url.get_backend_name() == "sqlite":
+        return url, {}
+    names = [name for name in url.query if "pass" in name.lower() and name.lower() != "passfile"]
+    found: dict[str, Any] = {}
+    for name in names:
+        value = url.query[name]
+        found["password" if name == "passwd" else name] = value if isinstance(value, str) else value[-1]
+    url = url.difference_update_query(names)
+    password = found.get("password", url.password) or ""
+    if url.get_backend_name() in ("mariadb", "mysql") and not _is_latin(password):
+        found["password"] = password.encode()  # the driver would refuse it, and quote it
+    return url, found
+
+
+def _is_latin(text: str) -> bool:
+    return all(ord(character) < 256 for character in text)
+
+
 def _engine(url: URL, settings: Settings) -> Engine:
+    url, secrets = _secrets_apart(url)
     backend = url.get_backend_name()
     if backend not in SUPPORTED:
         raise _unsupported(backend)
@@ -195,7 +233,7 @@ def _engine(url: URL, settings: Settings) -> Engine:
         "poolclass": UnitPool,
         "hide_parameters": settings.hide_parameters,
         "echo": settings.echo,
-        "connect_args": {**_connect_args(url, settings), **(settings.connect_args or {})},
+        "connect_args": {**_connect_args(url, settings), **secrets, **(settings.connect_args or {})},
     }
     for name in ("pool_size", "max_overflow", "pool_timeout", "pool_recycle"):
         if (value := getattr(settings, name)) is not None:
@@ -277,7 +315,8 @@ def _configure_sqlite(engine: Engine, settings: Settings) -> None:
             "journal_mode=WAL",
             f"synchronous={SYNCHRONOUS[settings.durability]}",
         ):
-            connection.execute(f"PRAGMA {pragma}")
+            with _read_only_accepted():
+                connection.execute(f"PRAGMA {pragma}")
 
     def begin(link: Any, is_reading: bool) -> None:
         connection = link.dbapi_connection
@@ -291,6 +330,16 @@ def _configure_sqlite(engine: Engine, settings: Settings) -> None:
 
 def _let_write(connection: Any) -> None:
     connection.execute("PRAGMA query_only=OFF")
+
+
+@contextmanager
+def _read_only_accepted() -> Iterator[None]:
+    """A file that is read-only keeps its journal as it is, and can be read."""
+    try:
+        yield
+    except Exception as error:
+        if not getattr(error, "sqlite_errorname", "").startswith("SQLITE_READONLY"):
+            raise
 
 
 def _configure_postgresql(engine: Engine, settings: Settings) -> None:

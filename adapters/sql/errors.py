@@ -22,14 +22,23 @@ from ...domain.errors import (
     ConstraintViolated,
     Duplicate,
     HonestworkError,
+    LockTimeout,
     MissingValue,
+    ReadOnlyDatabase,
     ReferenceViolated,
+    StatementTimeout,
     Unavailable,
-    UnitReadOnly,
 )
 from ..schema import Schema
 from ..tables import Check, Reference, TablePlan, Unique
-from ..violations import conflict, in_words_of_the_domain, read_only, violation
+from ..violations import (
+    conflict,
+    in_words_of_the_domain,
+    lock_timeout,
+    read_only,
+    read_only_database,
+    violation,
+)
 from .broken_references import broken_reference
 from .limits import OVERFLOWS, exceeded
 
@@ -37,7 +46,9 @@ __all__ = ["DRIVER_ERRORS", "has_no_savepoint", "is_lost", "raised", "translated
 
 DRIVER_ERRORS = (DBAPIError, StaleDataError, PoolTimeout, OverflowError)
 
-SQLITE: dict[str, type[HonestworkError]] = {
+Kinds = type[HonestworkError]
+
+SQLITE: dict[str, Kinds] = {
     "SQLITE_CONSTRAINT_UNIQUE": Duplicate,
     "SQLITE_CONSTRAINT_PRIMARYKEY": Duplicate,
     "SQLITE_CONSTRAINT_ROWID": Duplicate,
@@ -45,14 +56,13 @@ SQLITE: dict[str, type[HonestworkError]] = {
     "SQLITE_CONSTRAINT_FOREIGNKEY": ReferenceViolated,
     "SQLITE_CONSTRAINT_TRIGGER": ReferenceViolated,  # so called for ON DELETE RESTRICT
     "SQLITE_CONSTRAINT_CHECK": CheckFailed,
-    "SQLITE_BUSY": Conflict,
+    "SQLITE_BUSY": LockTimeout,
     "SQLITE_BUSY_SNAPSHOT": Conflict,
-    "SQLITE_LOCKED": Conflict,
-    "SQLITE_READONLY": UnitReadOnly,
-    "SQLITE_CANTOPEN": Unavailable,
-    "SQLITE_NOTADB": Unavailable,
+    "SQLITE_LOCKED": LockTimeout,
+    "SQLITE_PROTOCOL": LockTimeout,  # many have begun at once
+    "SQLITE_READONLY": ReadOnlyDatabase,
 }
-POSTGRESQL: dict[str, type[HonestworkError]] = {
+POSTGRESQL: dict[str, Kinds] = {
     "23505": Duplicate,
     "23502": MissingValue,
     "23503": ReferenceViolated,
@@ -60,19 +70,22 @@ POSTGRESQL: dict[str, type[HonestworkError]] = {
     "23514": CheckFailed,
     "40001": Conflict,
     "40P01": Conflict,
-    "55P03": Conflict,
-    "25006": UnitReadOnly,
+    "55P03": LockTimeout,
+    "57014": StatementTimeout,
+    "25006": ReadOnlyDatabase,
     "57P01": Unavailable,
     "57P02": Unavailable,
     "57P03": Unavailable,
     "57P04": Unavailable,
     "57P05": Unavailable,
     "25P03": Unavailable,  # it was idle in a transaction for too long, and the server has ended the connection
-    "3D000": Unavailable,
+    "25P04": Unavailable,  # the same for a transaction that took too long
     "53300": Unavailable,
+    "08007": CommitOutcomeUnknown,
+    "40003": CommitOutcomeUnknown,  # CockroachDB, for an ambiguous commit
 }
-POSTGRESQL_CLASSES: dict[str, type[HonestworkError]] = {"08": Unavailable, "28": Unavailable}
-MARIADB: dict[int, type[HonestworkError]] = {
+POSTGRESQL_CLASSES: dict[str, Kinds] = {"08": Unavailable}
+MARIADB: dict[int, Kinds] = {
     1062: Duplicate,
     1048: MissingValue,
     1364: MissingValue,
@@ -82,38 +95,77 @@ MARIADB: dict[int, type[HonestworkError]] = {
     1452: ReferenceViolated,
     4025: CheckFailed,
     1020: Conflict,
-    1205: Conflict,
     1213: Conflict,
-    1290: UnitReadOnly,
-    1792: UnitReadOnly,
-    1836: UnitReadOnly,
+    1205: LockTimeout,
+    3572: LockTimeout,
+    1969: StatementTimeout,
+    3024: StatementTimeout,
+    1036: ReadOnlyDatabase,
+    1290: ReadOnlyDatabase,
+    1792: ReadOnlyDatabase,
+    1836: ReadOnlyDatabase,
     1040: Unavailable,
-    1044: Unavailable,
-    1045: Unavailable,
-    1049: Unavailable,
     1053: Unavailable,
+    1077: Unavailable,
+    1079: Unavailable,
+    1080: Unavailable,
     1129: Unavailable,
+    1152: Unavailable,
+    1158: Unavailable,
+    1159: Unavailable,
+    1160: Unavailable,
+    1161: Unavailable,
+    1184: Unavailable,
     1203: Unavailable,
     1226: Unavailable,
-    1698: Unavailable,
     1927: Unavailable,
     2002: Unavailable,
     2003: Unavailable,
+    2005: Unavailable,
     2006: Unavailable,
     2013: Unavailable,
+    2055: Unavailable,
+    4031: Unavailable,
 }
+# What only a person can mend: who may connect, and to what.
+ACCESS = ("SQLITE_CANTOPEN", "SQLITE_NOTADB", "SQLITE_AUTH", "SQLITE_PERM", "3D000", 1044, 1045, 1049, 1130, 1698)
+# libpq gives no SQLSTATE where the server refuses a connection, only words: of those that another attempt would hear
+# again. In another language they are not known, and the error is an Unavailable.
+REFUSED = re.compile(
+    "authentication failed|no password supplied|does not exist|no pg_hba.conf entry|not permitted to log in"
+    "|permission denied for database|is not currently accepting connections|unrecognized configuration parameter"
+    "|does not support SSL|certificate verify failed|invalid connection option|invalid .* value"
+)
+# Where drivers quote values of rows, or pieces of a statement into which PyMySQL has put values.
+QUOTED = re.compile(
+    "|".join(
+        (
+            r"(?<=entry )'.*'(?= for key )",
+            r"(?<=value: )'.*'(?= for column )",
+            r"(?<=near )'.*'(?= at line )",
+            r"(?<=with text )'.*'$",
+            r"(?<=: )(?:'.*'|\".*\")$",
+            r"(?<=value )\".*\"(?= is out of range)",
+        )
+    ),
+    re.DOTALL,
+)
 
 
 NAME = "`((?:[^`]|``)+)`"  # as MariaDB writes one
 NO_SAVEPOINT = 1305  # MariaDB's: after a deadlock, or where a row has changed since the snapshot
 
 
-def raised(error: Exception, schema: Schema, *, committing: bool = False) -> NoReturn:
-    """Raise the domain's error for a driver's, with the driver's as its cause."""
+def raised(error: Exception, schema: Schema, *, committing: bool = False, reading: bool = False) -> NoReturn:
+    """Raise the domain's error for a driver's, with the driver's as its cause.
+
+    *committing* tells that the error came from COMMIT, *reading* that a unit opened with `reading()` made a change.
+    """
     if isinstance(error, OverflowError) and not str(error).endswith(OVERFLOWS):
         raise error  # of a function of the mapping
-    translation = translated(_first(error), schema, committing=committing)
+    translation = translated(_first(error), schema, committing=committing, reading=reading)
     translation.__cause__ = error
+    _hide_values(error)
     own = in_words_of_the_domain(translation, schema.violations)
     raise own from own.__cause__
 
@@ -122,7 +174,9 @@ def is_lost(error: Exception) -> bool:
     """Is the connection gone, and with it the transaction?"""
     if not isinstance(error, DBAPIError):
         return False
-    return error.connection_invalidated or (exceeded(error) is None and _kind(error.orig) is Unavailable)
+    if error.connection_invalidated:
+        return True
+    return exceeded(error) is None and _kind(error) in (Unavailable, CommitOutcomeUnknown)
 
 
 def has_no_savepoint(error: Exception) -> bool:
@@ -140,7 +194,7 @@ def _first(error: Exception) -> Exception:
     return error
 
 
-def translated(error: Exception, schema: Schema, *, committing: bool = False) -> HonestworkError:
+def translated(error: Exception, schema: Schema, *, committing: bool = False, reading: bool = False) -> HonestworkError:
     """The domain's error for a driver's."""
     if isinstance(error, StaleDataError):
         return conflict()
@@ -152,41 +206,78 @@ def translated(error: Exception, schema: Schema, *, committing: bool = False) ->
         )
     assert isinstance(error, DBAPIError)
     driver: Any = error.orig
-    kind = Unavailable if error.connection_invalidated else _kind(driver)
+    kind = _kind(error)
     if issubclass(kind, ConstraintViolated):
         return violation(kind, *_violated(driver, schema, error.statement))
-    if kind is Unavailable and committing:
+    words = _words(driver)
+    if kind is CommitOutcomeUnknown or (kind is Unavailable and committing):
         return CommitOutcomeUnknown(
-            f"the connection was lost during COMMIT ({_words(driver)}): look whether the change is there before"
-            " doing it again"
+            f"the connection was lost during COMMIT ({words}): look in a fresh unit whether the change is there, and"
+            " never repeat it blindly"
         )
     if kind is Conflict:
-        return conflict(_words(driver))
+        return conflict(words)
+    if kind is LockTimeout:
+        return lock_timeout(words)
     if kind is Unavailable:
-        return Unavailable(f"the database cannot be reached: {_words(driver)}")
-    if kind is UnitReadOnly:
-        return read_only()
-    way_out = ": was create_tables() called, or the migration run?" if _misses_a_table(driver) else ""
-    return BackendError(f"the database refused: {_words(driver)}{way_out}")
+        return Unavailable(f"the database cannot be reached: {words}")
+    if kind is StatementTimeout:
+        return StatementTimeout(
+            f"the server ended a statement that ran for too long ({words}), and nothing of the unit is stored: make the"
+            " query faster, or the statement timeout longer"
+        )
+    if kind is ReadOnlyDatabase:
+        # SQLite's extended codes tell of the file; the plain one may be the PRAGMA of a reading unit.
+        is_ours = reading and getattr(driver, "sqlite_errorname", "SQLITE_READONLY") == "SQLITE_READONLY"
+        return read_only() if is_ours else read_only_database(words)
+    return BackendError(f"the database refused: {words}{_way_out(error)}")
 
 
-def _misses_a_table(driver: Any) -> bool:
-    """SQLite has no code for it."""
-    code = getattr(driver, "sqlstate", None) or next(iter(driver.args), "")
-    return code in ("42P01", "42S02", 1146) or str(code).startswith("no such table")
+def _way_out(error: DBAPIError) -> str:
+    driver: Any = error.orig
+    code = _code(driver)
+    if code in ("42P01", "42S02", 1146) or str(driver).startswith("no such table"):  # SQLite has no code for it
+        return ": was create_tables() called, or the migration run?"
+    if code in ACCESS or str(code).startswith("28") or _is_refused(error):
+        return ": check the user, the password and the database in the store's URL"
+    return ""
 
 
-def _kind(driver: Any) -> type[HonestworkError]:
+def _code(driver: Any) -> Any:
+    """SQLite's name, PostgreSQL's SQLSTATE or MariaDB's number of an error; None if it has none."""
     if name := getattr(driver, "sqlite_errorname", None):
-        return next((SQLITE[code] for code in _codes(name) if code in SQLITE), BackendError)
+        return name
     if driver.args and isinstance(driver.args[0], int):
-        return MARIADB.get(driver.args[0], BackendError)
-    if hasattr(driver, "sqlstate"):
-        state = driver.sqlstate
-        if state is None:  # psycopg gives none where no server has answered
-            return Unavailable if type(driver).__name__ in ("OperationalError", "ConnectionTimeout") else BackendError
-        return POSTGRESQL.get(state) or POSTGRESQL_CLASSES.get(state[:2], BackendError)
-    return BackendError
+        return driver.args[0]
+    return getattr(driver, "sqlstate", None)
+
+
+def _kind(error: DBAPIError) -> Kinds:
+    driver: Any = error.orig
+    code = _code(driver)
+    if getattr(driver, "sqlite_errorname", None):
+        kind = next((SQLITE[each] for each in _codes(code) if each in SQLITE), BackendError)
+    elif isinstance(code, int):
+        kind = MARIADB.get(code, BackendError)
+        if code == 1290 and (option := re.search(r"--([\w-]+)", _words(driver))) and "read" not in option[1]:
+            kind = BackendError  # another option of the server
+    elif code is not None:
+        kind = POSTGRESQL.get(code) or POSTGRESQL_CLASSES.get(code[:2], BackendError)
+        if code == "57014" and "user request" in _words(driver):
+            kind = BackendError  # somebody has cancelled it
+    else:
+        kind = Unavailable if _is_without_server(error) and not _is_refused(error) else BackendError
+    return Unavailable if error.connection_invalidated and kind is not CommitOutcomeUnknown else kind
+
+
+def _is_without_server(error: DBAPIError) -> bool:
+    """Has psycopg failed to connect? Other errors without SQLSTATE are its own, and the connection lives."""
+    names = [each.__name__ for each in type(error.orig).__mro__]
+    return hasattr(error.orig, "sqlstate") and "OperationalError" in names and error.statement is None
+
+
+def _is_refused(error: DBAPIError) -> bool:
+    return _is_without_server(error) and REFUSED.search(str(error.orig)) is not None
 
 
 def _codes(name: str) -> Iterable[str]:
@@ -303,5 +394,26 @@ def _unique_name(plan: TablePlan, columns: tuple[str, ...]) -> str | None:
 
 
 def _words(driver: Any) -> str:
-    spoken = str(driver.args[-1] if driver.args else driver).strip()
-    return spoken.splitlines()[0] if spoken else type(driver).__name__
+    """The first line of what the driver says, without values of rows; PostgreSQL's details quote them, too."""
+    primary = getattr(getattr(driver, "diag", None), "message_primary", None)
+    spoken = str(primary or (driver.args[-1] if driver.args else driver)).strip()
+    return QUOTED.sub("'…'", spoken).splitlines()[0] if spoken else type(driver).__name__
+
+
+def _hide_values(error: BaseException) -> None:
+    """Take values of rows out of the driver's words too, where the engine is to hide them: they end up in logs.
+
+    On PostgreSQL they stay in `error.orig.diag`.
+    """
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, DBAPIError) and found.hide_parameters and found.orig is not None and found.orig.args:
+            driver = found.orig
+            spoken, words = str(driver), _words(driver)
+            driver.args = (*driver.args[:-1], words)
+            found.args = tuple(_without(each, spoken, str(driver)) for each in found.args)
+        found = found.__cause__ or found.__context__
+
+
+def _without(text: Any, spoken: str, words: str) -> Any:
+    return text.replace(spoken, words) if isinstance(text, str) and spoken else text

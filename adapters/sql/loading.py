@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Column, ColumnElement, FromClause, Select, Table, and_, bindparam, func, select, tuple_
 from sqlalchemy.orm.attributes import instance_dict, instance_state
 
-from ..entities import ChildrenPlan, EntityPlan, LinksPlan, MembersPlan, Part, ordering
+from ...domain.errors import UnreadableRow
+from ..entities import ChildrenPlan, EntityPlan, FieldPlan, LinksPlan, MembersPlan, Part, ordering
+from ..generated import fitter
 from ..instances import fill, identity, set_children, set_members
 from ..ownership import NOBODY, set_owner
 from ..tables import Key, Row
+from ..unreadable import unread, wrong
 
 if TYPE_CHECKING:
     from .session import SqlSession
@@ -53,6 +56,7 @@ class Loader:
         )
         self.count: Select[Any] = select(func.count()).select_from(self.joined).where(*self.of_this_class)
         self._pieces: dict[type[Any], Callable[[Row], Row]] = {}
+        self._fitters: dict[tuple[FieldPlan | None, ...], Callable[[Row], bool]] = {}
 
     def column(self, table: str, name: str) -> Column[Any]:
         found: Column[Any] = self.tables[table].c[name]
@@ -112,12 +116,25 @@ class Loader:
     # Objects
 
     def load(self, session: SqlSession, rows: Iterable[Row]) -> list[Any]:
-        """The objects that stand for these rows, whole. They belong to the session."""
+        """The objects that stand for these rows, whole. They belong to the session. Raises UnreadableRow."""
+        new: dict[EntityPlan, list[Any]] = {self.entity: []}
+        again: dict[EntityPlan, list[Any]] = {}
+        try:
+            return self._load(session, rows, new, again)
+        except UnreadableRow:
+            session.forget_unread(chain.from_iterable(new.values()), is_mixed_up=bool(again))
+            raise
+
+    def _load(
+        self,
+        session: SqlSession,
+        rows: Iterable[Row],
+        new: dict[EntityPlan, list[Any]],
+        again: dict[EntityPlan, list[Any]],
+    ) -> list[Any]:
         known, unit_key, is_mixed = session.orm.identity_map, session.orm.hash_key, self.is_mixed
         entity = self.entity
         loaded: list[Any] = []
-        new: dict[EntityPlan, list[Any]] = {entity: []}
-        again: dict[EntityPlan, list[Any]] = {}
         for row in rows:
             if is_mixed:
                 entity, row = self._actual(row)
@@ -128,17 +145,23 @@ class Loader:
                 session.part_with(instance)
                 instance = None
             if instance is None:
+                entity.require_fitting(row)
                 instance = entity.hydrate(row)
                 state = instance_state(instance)
                 state.key = name
+                if entity.refusing_values:
+                    entity.build_values(instance, entity.table.key(row))
                 state.session_id = unit_key
                 known._add_unpresent(state, name)
                 new.setdefault(entity, []).append(instance)
             elif session.renewed:
+                entity.require_fitting(row)
                 fill(entity, instance, row)
                 state = instance_state(instance)
                 state._commit_all(instance_dict(instance), known)
                 state.expired_attributes.clear()  # its members follow
+                if entity.refusing_values:
+                    entity.build_values(instance, entity.table.key(row))
                 session.remember(entity, instance)
                 again.setdefault(entity, []).append(instance)
             loaded.append(instance)
@@ -165,8 +188,11 @@ class Loader:
             name = identity(entity, entity.table.key(row))
             instance = None if is_alone else known.get(name)
             if instance is None:
+                entity.require_fitting(row)
                 instance = entity.hydrate(row)
                 instance_state(instance).key = name
+                if entity.refusing_values:
+                    entity.build_values(instance, entity.table.key(row))
                 set_owner(instance, NOBODY)
                 if not is_alone:
                     known[name] = instance
@@ -176,6 +202,20 @@ class Loader:
             for members in self.store.loader(entity).members:
                 members.load_apart(session, instances, known)
         return loaded
+
+    def require_fitting(self, places: tuple[FieldPlan | None, ...], rows: Iterable[Row]) -> None:
+        """Raises UnreadableRow if one of these values, each of a place or None, is not what its attribute may have."""
+        if (fits := self._fitters.get(places)) is None:
+            fits = self._fitters[places] = fitter(places)
+        for row in rows:
+            if not fits(row):
+                place, value = next(
+                    (place, value)
+                    for place, value in zip(places, row, strict=True)
+                    if place is not None and not place.column.fits(value)
+                )
+                table = next(part.table.name for part in self.entity.parts if place in self.entity.fields[part.piece])
+                raise unread(wrong(place, value), table=table, column=place.column.name)
 
     def _actual(self, row: Row) -> tuple[EntityPlan, Row]:
         """(class, values) of a row: the subclass that it says it is, and the pieces of it that are its own."""

@@ -9,9 +9,9 @@ from sqlalchemy import ColumnElement, Select, literal, select
 from sqlalchemy.orm import Session as OrmSession
 from sqlalchemy.orm.attributes import instance_state
 
-from ...domain.rules.formula import TRUE
+from ...domain.rules.formula import TRUE, Expr
 from ...domain.rules.projection import Projection
-from ..entities import EntityPlan
+from ..entities import EntityPlan, FieldPlan
 from ..instances import identity
 from ..ownership import owner_of, require_own
 from ..queries import Query
@@ -103,14 +103,30 @@ class SqlRepository(StoredRepository[A, K]):
 
     @one_call
     def _exists(self, asked: Query) -> bool:
-        return bool(self._rows(self._loader.select.where(*self._where(asked)).limit(1)))
+        statement = select(literal(1)).select_from(self._loader.joined).where(*self._loader.of_this_class)
+        return bool(self._rows(statement.where(*self._where(asked)).limit(1)))
 
     @one_call
     def _values(self, asked: Query, wanted: Projection[Any]) -> Iterable[Sequence[Any]]:
         values = [column(each, self._entity.cls) for each in wanted.expressions] or [literal(1)]
         statement = select(*values).select_from(self._loader.joined).where(*self._loader.of_this_class)
         statement = statement.where(*self._where(asked)).order_by(*self._order(asked)).limit(asked.limit)
-        return self._rows(statement)
+        rows = self._rows(statement)
+        if wanted.expressions:
+            self._loader.require_fitting(tuple(map(self._place, wanted.expressions)), rows)
+        return rows
+
+    def _place(self, expression: Expr) -> FieldPlan | None:
+        """The place that an expression reads as it is, if it does nothing else."""
+        if expression.op != "attr":
+            return None
+        variable, path, _ = expression.args
+        if variable != 0:
+            return None
+        if len(path) == 1:
+            return self._entity.by_name.get(path[0])
+        value = self._entity.values.get(path[0])
+        return None if value is None or path[1] not in value.names else value.fields[value.names.index(path[1])]
 
     def _rows(self, statement: Select[Any]) -> Sequence[Row]:
         self._session.flush()

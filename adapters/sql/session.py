@@ -11,7 +11,7 @@ What is added to `sqlalchemy.orm.Session`:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from itertools import count
 from types import TracebackType
@@ -43,6 +43,7 @@ from .engines import begun
 from .errors import DRIVER_ERRORS, has_no_savepoint, is_lost, raised
 from .flush import flushed_plainly, is_overheard
 from .repository import SqlRepository
+from .unreadable import unreadable
 
 if TYPE_CHECKING:
     from .store import SqlStore
@@ -192,7 +193,7 @@ class SqlSession(Streaming, Usable, Session):
         except DRIVER_ERRORS as error:
             self._fail_by(error)
             self._take_back()
-            raised(error, self.store.schema)
+            raised(error, self.store.schema, reading=self.reading)
         except StatementError as error:  # around what a function of the mapping has raised
             self.fail()
             self._take_back()
@@ -298,7 +299,7 @@ class SqlSession(Streaming, Usable, Session):
         """
         if self.free:
             self._fail_by(error)
-            raised(error, self.store.schema)
+            raised(error, self.store.schema, reading=self.reading)
 
     def _require_alive(self) -> None:
         """Raises UnitFailed where the server has failed the transaction, for it would answer COMMIT with a rollback.
@@ -324,13 +325,32 @@ class SqlSession(Streaming, Usable, Session):
         self.take_turn()
         try:
             # As plain tuples, which is how the ORM reads them too: nobody asks for a column by its name.
-            return self.orm.connection().execute(statement, parameters)._raw_all_tuples()
+            result = self.orm.connection().execute(statement, parameters)
+            try:
+                return result._raw_all_tuples()
+            except Exception as error:
+                row = unreadable(self.orm.connection(), statement, parameters, error)
+                if row is None:
+                    raise
+                raise row from error
         except DRIVER_ERRORS as error:
             self._fail_by(error)
             raised(error, self.store.schema)
         except BaseException:
             self.interrupted()
             raise
+
+    def forget_unread(self, instances: Iterable[object], *, is_mixed_up: bool) -> None:
+        """These are not whole, for a row that belongs to them cannot be read: nobody may find them.
+
+        Where others were loaded again on the way, they are *mixed up* of two states, and only a rollback can follow.
+        """
+        left = {id(each): each for each in instances}
+        self.orm._expunge_states([instance_state(each) for each in left.values() if each in self.orm])
+        self.held[:] = [each for each in self.held if id(each) not in left]
+        self.documents[:] = [each for each in self.documents if id(each[1]) not in left]
+        if is_mixed_up:
+            self.fail()
 
     def has_row(self, entity: EntityPlan, key: Key) -> bool:
         """Is there a row with this key, as this unit's transaction sees it? It may be that of another subclass."""

@@ -43,7 +43,8 @@ class SqlStore(Store):
 
     Times are in seconds:
 
-    - *lock_timeout*: how long a unit waits for the locks of others before it gets a Conflict;
+    - *lock_timeout*: how long a unit waits for the locks of others before it gets a LockTimeout, which
+      is a Conflict;
     - *statement_timeout*: how long a statement may take on PostgreSQL and MariaDB, None for no limit. The server
       ends it then; where the server does not answer, the connection is closed 5 s later;
     - *connect_timeout*: how long to try to connect, in whole seconds;
@@ -51,8 +52,8 @@ class SqlStore(Store):
     - *pool_recycle*: the age at which a connection is replaced (never).
 
     *pool_size* connections are kept (5), and up to *max_overflow* more are opened when they are needed (10).
-    *connect_args* goes to the driver. *echo* logs statements; the values in them stay out of log and errors,
-    unless *hide_parameters* is False.
+    *connect_args* goes to the driver. *echo* logs statements. Values of rows stay out of log and errors, unless
+    *hide_parameters* is False; what an Engine of your own shows, it goes on showing.
 
     *durability* is for SQLite: "power" keeps what was committed through a power cut (`synchronous=FULL`: each commit
     waits for the disk); "process" keeps it through the end of the process alone (`synchronous=NORMAL`), and is

@@ -20,6 +20,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
+from ..errors import UnreadableRow
 from .facts import SCALARS, Facts, annotated
 from .formula import Expr
 from .standins import STANDINS, Symbol, Thing, shown
@@ -124,6 +125,14 @@ def _value_object(t: Tracer, value: Thing, expressions: dict[Expr, int]) -> Buil
 
     def build(row: Sequence[Any]) -> Any:
         values = {name: part(row) for name, part in parts.items()}
-        return None if optional and all(each is None for each in values.values()) else cls(**values)
+        if optional and all(each is None for each in values.values()):
+            return None
+        try:
+            return cls(**values)
+        except Exception as error:
+            raise UnreadableRow(
+                f"cannot read a row: {cls.__name__} refuses its values ({type(error).__name__}); mend the row in a"
+                " migration, or map what it holds"
+            ) from error
 
     return build

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from sqlalchemy import Column
 
+from ...adapters.declared import foreign_keys_of
 from ...adapters.entities import ChildrenPlan, EntityPlan, FieldPlan, LinksPlan
 from ...adapters.mapping import Mapping
 from ...adapters.schema import Schema
@@ -246,9 +247,7 @@ def _reference_order(reference: Reference, role: Role, target: Role) -> list[tup
     """(attribute, part of the target's key) for each column of a reference."""
     table = role.cast.tables[reference.table]
     constraint = next(
-        each
-        for each in table.foreign_key_constraints
-        if tuple(e.parent.name for e in each.elements) == reference.columns
+        each for each in foreign_keys_of(table) if tuple(e.parent.name for e in each.elements) == reference.columns
     )
     attributes = {column.name: attribute for attribute, column in role.cast.columns_of(role.entity)}
     return [

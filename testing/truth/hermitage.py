@@ -9,7 +9,7 @@ the value of row 1 to 11 and flushes. The words:
     add k v · rm k             insert and delete, with a flush
     commit · rollback
 
-Nobody waits: where a database would, its lock timeout passes, and that is a Conflict. A unit that gets an error is
+Nobody waits: where a database would, its lock timeout passes, and that is a LockTimeout. A unit that gets an error is
 rolled back and plays no more. An outcome tells what was read, who got which error, and the rows in the end.
 
 The fake does what PostgreSQL does, on every line. Write skew (`G2`) is allowed by snapshot isolation: both
@@ -202,7 +202,7 @@ def _as(memory: str, **different: str) -> dict[str, str]:
 
 EXPECTED: dict[str, dict[str, str]] = {
     "G0 dirty write": _as(
-        "2 set 1: Conflict; 1=11 2=21",
+        "2 set 1: LockTimeout; 1=11 2=21",
     ),
     "G1a aborted read": _as(
         "2 get 1: 10; 2 get 1: 10; 1=10 2=20",
@@ -212,10 +212,10 @@ EXPECTED: dict[str, dict[str, str]] = {
     ),
     "G1c circular information flow": _as(
         "1 get 2: 20; 2 get 1: 10; 1=11 2=22",
-        sqlite="2 set 2: Conflict; 1 get 2: 20; 1=11 2=20",
+        sqlite="2 set 2: LockTimeout; 1 get 2: 20; 1=11 2=20",
     ),
     "OTV observed transaction vanishes": _as(
-        "2 set 1: Conflict; 3 get 1: 11; 3 get 2: 19; 3 get 2: 19; 3 get 1: 11; 1=11 2=19",
+        "2 set 1: LockTimeout; 3 get 1: 11; 3 get 2: 19; 3 get 2: 19; 3 get 1: 11; 1=11 2=19",
     ),
     "PMP predicate read": _as(
         "1 eq 30: []; 1 mod 3: []; 1=10 2=20 3=30",
@@ -224,10 +224,10 @@ EXPECTED: dict[str, dict[str, str]] = {
         "1 mod 5: [1, 2]; 1 mod 5: [1, 2]; 1 mod 6: []; 1 get 1: 10; 1=12 2=20",
     ),
     "PMP predicate write": _as(
-        "1 mod 5: [1, 2]; 2 eq 20: [2]; 2 rm 2: Conflict; 1=20 2=30",
+        "1 mod 5: [1, 2]; 2 eq 20: [2]; 2 rm 2: LockTimeout; 1=20 2=30",
     ),
     "P4 lost update": _as(
-        "1 get 1: 10; 2 get 1: 10; 2 set 1: Conflict; 1=11 2=20",
+        "1 get 1: 10; 2 get 1: 10; 2 set 1: LockTimeout; 1=11 2=20",
     ),
     "P4 lost update, one after the other": _as(
         "1 get 1: 10; 2 get 1: 10; 2 commit: Conflict; 1=11 2=20",
@@ -250,7 +250,7 @@ EXPECTED: dict[str, dict[str, str]] = {
         sqlite="2 get 1: 10; 2 add 3: Conflict; 1=10 2=20 3=30",
     ),
     "duplicate insert, pending": _as(
-        "2 add 3: Conflict; 1=10 2=20 3=30",
+        "2 add 3: LockTimeout; 1=10 2=20 3=30",
     ),
     "duplicate insert, rolled back": _as(
         "1=10 2=20 3=31",
@@ -266,22 +266,22 @@ EXPECTED: dict[str, dict[str, str]] = {
     ),
     "G2-item write skew": _as(
         "1 get 1: 10; 1 get 2: 20; 2 get 1: 10; 2 get 2: 20; 1=11 2=21",
-        sqlite="1 get 1: 10; 1 get 2: 20; 2 get 1: 10; 2 get 2: 20; 2 set 2: Conflict; 1=11 2=20",
+        sqlite="1 get 1: 10; 1 get 2: 20; 2 get 1: 10; 2 get 2: 20; 2 set 2: LockTimeout; 1=11 2=20",
     ),
     "G2 write skew on a predicate": _as(
         "1 mod 3: []; 2 mod 3: []; 1=10 2=20 3=30 4=42",
-        sqlite="1 mod 3: []; 2 mod 3: []; 2 add 4: Conflict; 1=10 2=20 3=30",
+        sqlite="1 mod 3: []; 2 mod 3: []; 2 add 4: LockTimeout; 1=10 2=20 3=30",
     ),
     "G2 two edges": _as(
         "1 mod 1: [1, 2]; 3 mod 1: [1, 2]; 1=0 2=25",
         sqlite="1 mod 1: [1, 2]; 3 mod 1: [1, 2]; 1 set 1: Conflict; 1=10 2=25",
     ),
     "deadlock": _as(
-        "1 set 2: Conflict; 1=12 2=22",
-        sqlite="2 set 2: Conflict; 1=11 2=21",
+        "1 set 2: LockTimeout; 1=12 2=22",
+        sqlite="2 set 2: LockTimeout; 1=11 2=21",
     ),
     "different rows": _as(
         "1=11 2=22",
-        sqlite="2 set 2: Conflict; 1=11 2=20",
+        sqlite="2 set 2: LockTimeout; 1=11 2=20",
     ),
 }

@@ -211,7 +211,7 @@ LIES = [
     Lie("a unit goes on after a crash", "alone", TRANSACTION, "            self.lost()\n", ""),
     # Units that work together
     Lie("lost updates", "together", TRANSACTION,
-        "        if table.stamps.get(key, 0) > snapshot:\n", "        if False:\n"),
+        "        if table.stamps.get(key, 0) > snapshot:  #", "        if False:  #"),
     Lie("a deletion does not look whether the row has changed", "together", TRANSACTION,
         "        self.require_writing()\n        self._claim_row(table, key)\n", "        self.require_writing()\n"),
     Lie("the snapshot moves", "together", TRANSACTION,

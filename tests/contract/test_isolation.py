@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from honestwork.adapters import SqlStore
-from honestwork.domain import Conflict, ConstraintViolated, Duplicate, ReferenceViolated
+from honestwork.domain import Conflict, ConstraintViolated, Duplicate, LockTimeout, ReferenceViolated
 from honestwork.service_layer import Store
 from tests.contract.shop import (
     Customer,
@@ -185,14 +185,14 @@ def test_the_second_change_of_the_same_row_is_a_conflict(store: Store) -> None:
     assert quantities(store) == [11, 20]
 
 
-def test_a_change_of_a_row_that_another_unit_is_changing_is_a_conflict(store: Store) -> None:
+def test_a_change_of_a_row_that_another_unit_is_changing_waits_for_its_lock_in_vain(store: Store) -> None:
     with two_units(store) as (one, two):
         ours, theirs = one.products["A"], two.products["A"]
         ours.quantity = 11
         one.flush()
         theirs.quantity = 12
 
-        with pytest.raises(Conflict):
+        with pytest.raises(LockTimeout):
             two.flush()
         one.commit()
     assert quantities(store) == [11, 20]
@@ -323,12 +323,12 @@ def test_two_units_that_write_into_one_anothers_rows_cannot_both_succeed(store: 
             two.flush()
 
         lost.append(outcome(write))
-        if lost == [Conflict]:
+        if lost == [LockTimeout]:
             two.rollback()
         one.products["B"].quantity = 21
         one.commit()
 
-    assert lost == [Conflict]
+    assert lost == [LockTimeout]
     assert quantities(store) == [11, 21]
 
 
@@ -410,7 +410,7 @@ def test_a_key_that_another_unit_is_adding_cannot_be_added(store: Store) -> None
         one.flush()
         two.products.add(Product("C", quantity=2))
 
-        assert outcome(two.flush) in (Duplicate, Conflict)
+        assert outcome(two.flush) is LockTimeout
         one.commit()
     assert quantities(store) == [10, 20, 1]
 
@@ -504,7 +504,7 @@ def test_a_row_that_is_written_twice_keeps_what_it_refers_to(store: Store) -> No
         two.customers.remove(two.customers[customer.id])
 
         on_mariadb = isinstance(store, SqlStore) and store.engine.dialect.name == "mariadb"
-        assert outcome(two.flush) is (ReferenceViolated if on_mariadb else Conflict)
+        assert outcome(two.flush) is (ReferenceViolated if on_mariadb else LockTimeout)
 
 
 def test_what_is_referred_to_by_what_another_unit_is_removing_cannot_be_removed_yet(store: Store) -> None:
@@ -519,7 +519,7 @@ def test_what_is_referred_to_by_what_another_unit_is_removing_cannot_be_removed_
         one.flush()
         two.customers.remove(john)
 
-        assert outcome(two.flush) is Conflict
+        assert outcome(two.flush) is LockTimeout
     assert len(rows(store, customers)) == 1
 
 

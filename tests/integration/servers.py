@@ -28,7 +28,6 @@ def lost_in_a_read(store: SqlStore, url: str, *, whose: str, kill: str) -> None:
 
         with pytest.raises(Unavailable) as caught:
             uow.accounts.get("Mary")
-        assert not isinstance(caught.value, CommitOutcomeUnknown)
         assert caught.value.__cause__ is not None
         with pytest.raises(UnitFailed):
             uow.accounts.get("John")
@@ -43,9 +42,8 @@ def lost_in_a_change(store: SqlStore, url: str, *, whose: str, kill: str) -> Non
         cut(url, uow, whose=whose, kill=kill)
         uow.accounts.add(Account("Mary"))
 
-        with pytest.raises(Unavailable) as caught:
+        with pytest.raises(Unavailable):
             uow.flush()
-        assert not isinstance(caught.value, CommitOutcomeUnknown)
         uow.rollback()
         assert uow.accounts["John"].balance == 100  # the same unit, on a new connection
 

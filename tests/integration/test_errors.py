@@ -20,8 +20,11 @@ from honestwork.domain import (
     Conflict,
     Duplicate,
     HonestworkError,
+    LockTimeout,
     MissingValue,
+    ReadOnlyDatabase,
     ReferenceViolated,
+    StatementTimeout,
     Unavailable,
     UnitReadOnly,
 )
@@ -35,16 +38,19 @@ SQLITE: dict[str, type[HonestworkError]] = {
     "SQLITE_CONSTRAINT_FOREIGNKEY": ReferenceViolated,
     "SQLITE_CONSTRAINT_TRIGGER": ReferenceViolated,
     "SQLITE_CONSTRAINT_CHECK": CheckFailed,
-    "SQLITE_BUSY": Conflict,
+    "SQLITE_BUSY": LockTimeout,
     "SQLITE_BUSY_SNAPSHOT": Conflict,
-    "SQLITE_BUSY_RECOVERY": Conflict,
-    "SQLITE_BUSY_TIMEOUT": Conflict,
-    "SQLITE_LOCKED": Conflict,
-    "SQLITE_LOCKED_SHAREDCACHE": Conflict,
-    "SQLITE_READONLY": UnitReadOnly,
-    "SQLITE_READONLY_DBMOVED": UnitReadOnly,
-    "SQLITE_CANTOPEN": Unavailable,
-    "SQLITE_NOTADB": Unavailable,
+    "SQLITE_BUSY_RECOVERY": LockTimeout,
+    "SQLITE_BUSY_TIMEOUT": LockTimeout,
+    "SQLITE_LOCKED": LockTimeout,
+    "SQLITE_LOCKED_SHAREDCACHE": LockTimeout,
+    "SQLITE_PROTOCOL": LockTimeout,
+    "SQLITE_READONLY": ReadOnlyDatabase,
+    "SQLITE_READONLY_DBMOVED": ReadOnlyDatabase,
+    "SQLITE_CANTOPEN": BackendError,
+    "SQLITE_CANTOPEN_ISDIR": BackendError,
+    "SQLITE_NOTADB": BackendError,
+    "SQLITE_IOERR_WRITE": BackendError,
     "SQLITE_CONSTRAINT": BackendError,
     "SQLITE_ERROR": BackendError,
     "SQLITE_CORRUPT": BackendError,
@@ -58,16 +64,17 @@ POSTGRESQL: dict[str, type[HonestworkError]] = {
     "23514": CheckFailed,
     "40001": Conflict,
     "40P01": Conflict,
-    "55P03": Conflict,
-    "25006": UnitReadOnly,
+    "55P03": LockTimeout,
+    "57014": StatementTimeout,
+    "25006": ReadOnlyDatabase,
     "57P01": Unavailable,
     "57P02": Unavailable,
     "57P03": Unavailable,
     "08000": Unavailable,
     "08006": Unavailable,
-    "28P01": Unavailable,
-    "28000": Unavailable,
-    "3D000": Unavailable,
+    "28P01": BackendError,
+    "28000": BackendError,
+    "3D000": BackendError,
     "57P04": Unavailable,
     "57P05": Unavailable,
     "25P03": Unavailable,
@@ -87,15 +94,18 @@ MARIADB: dict[int, type[HonestworkError]] = {
     1452: ReferenceViolated,
     4025: CheckFailed,
     1020: Conflict,
-    1205: Conflict,
+    1205: LockTimeout,
+    1969: StatementTimeout,
+    3024: StatementTimeout,
     1213: Conflict,
-    1290: UnitReadOnly,
-    1792: UnitReadOnly,
-    1836: UnitReadOnly,
+    1036: ReadOnlyDatabase,
+    1290: ReadOnlyDatabase,
+    1792: ReadOnlyDatabase,
+    1836: ReadOnlyDatabase,
     1040: Unavailable,
-    1044: Unavailable,
-    1045: Unavailable,
-    1049: Unavailable,
+    1044: BackendError,
+    1045: BackendError,
+    1049: BackendError,
     1053: Unavailable,
     1129: Unavailable,
     1203: Unavailable,
@@ -137,6 +147,72 @@ def test_an_error_of_postgresql_is_known_by_its_sqlstate(state: str, kind: type[
 @pytest.mark.parametrize(("number", "kind"), MARIADB.items())
 def test_an_error_of_mariadb_is_known_by_its_number(number: int, kind: type[HonestworkError]) -> None:
     assert type(translated(from_mariadb(number), mapping.schema)) is kind
+
+
+@pytest.mark.parametrize("error", [from_sqlite("SQLITE_READONLY"), from_postgresql("25006"), from_mariadb(1792)])
+def test_a_change_in_a_reading_unit_is_told_from_a_database_that_is_read_only(error: Exception) -> None:
+    assert type(translated(error, mapping.schema, reading=True)) is UnitReadOnly
+    assert type(translated(error, mapping.schema)) is ReadOnlyDatabase
+
+
+def test_an_option_of_mariadb_that_is_not_about_reading_leaves_the_database_writable() -> None:
+    words = "The MariaDB server is running with the --{} option so it cannot execute this statement"
+
+    assert type(translated(from_mariadb(1290, words.format("read-only")), mapping.schema)) is ReadOnlyDatabase
+    assert type(translated(from_mariadb(1290, words.format("secure-file-priv")), mapping.schema)) is BackendError
+
+
+def test_a_statement_that_somebody_has_cancelled_did_not_take_too_long() -> None:
+    cancelled = DBAPIError("SELECT", None, psycopg.errors.QueryCanceled("canceling statement due to user request"))
+
+    assert type(translated(cancelled, mapping.schema)) is BackendError
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ('connection failed: connection to server at "::1" failed: Connection refused', Unavailable),
+        ("failed to resolve host 'nowhere'", Unavailable),
+        ("connection failed: FATAL:  sorry, too many clients already", Unavailable),
+        ("connection failed: FATAL:  the database system is starting up", Unavailable),
+        ('connection failed: FATAL:  password authentication failed for user "john"', BackendError),
+        ("connection failed: fe_sendauth: no password supplied", BackendError),
+        ('connection failed: FATAL:  database "nothing" does not exist', BackendError),
+        ('connection failed: FATAL:  role "nobody" does not exist', BackendError),
+        ("connection failed: FATAL:  no pg_hba.conf entry for host", BackendError),
+    ],
+)
+def test_a_connection_that_another_attempt_would_not_get_either_is_not_unavailable(
+    words: str, kind: type[HonestworkError]
+) -> None:
+    """To psycopg all of them are one: an OperationalError without an SQLSTATE."""
+    assert type(translated(DBAPIError(None, None, psycopg.OperationalError(words)), mapping.schema)) is kind
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        psycopg.OperationalError("sending query and params failed: number of parameters must be between 0 and 65535"),
+        psycopg.ProgrammingError("cannot adapt type 'object' using placeholder '%s' (format: AUTO)"),
+        psycopg.DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes"),
+    ],
+)
+def test_what_psycopg_itself_refuses_loses_no_connection(error: Exception) -> None:
+    assert type(translated(DBAPIError("SELECT", None, error), mapping.schema)) is BackendError
+    assert type(translated(DBAPIError("SELECT", None, error), mapping.schema, committing=True)) is BackendError
+
+
+@pytest.mark.parametrize("state", ["08007", "40003"])
+def test_a_server_that_does_not_know_the_outcome_of_a_commit_says_so(state: str) -> None:
+    error: Any = psycopg.OperationalError("no words")
+    error.sqlstate = state
+
+    assert type(translated(DBAPIError("COMMIT", None, error), mapping.schema)) is CommitOutcomeUnknown
+
+
+def test_who_repeats_what_is_unavailable_does_not_repeat_a_commit_of_unknown_outcome() -> None:
+    assert not issubclass(CommitOutcomeUnknown, Unavailable)
+    assert issubclass(LockTimeout, Conflict)
 
 
 @pytest.mark.parametrize("error", [from_postgresql("57P01"), from_postgresql("08006"), from_mariadb(2013)])

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from honestwork.adapters import SqlStore
-from honestwork.domain import Conflict, Unavailable, UnitFailed, UnitReadOnly
+from honestwork.domain import BackendError, Conflict, Unavailable, UnitFailed, UnitReadOnly
 from tests.integration.bank import Bank, balance, bank, mapping, sql
 from tests.integration.servers import lost_in_a_change, lost_in_a_commit, lost_in_a_read
 
@@ -82,8 +82,8 @@ def test_a_server_that_is_not_there_is_unavailable() -> None:
         uow.accounts.all()
 
 
-def test_a_database_that_is_not_there_is_unavailable(mariadb_url: str) -> None:
+def test_a_database_that_is_not_there_is_not_worth_another_attempt(mariadb_url: str) -> None:
     store = SqlStore(mariadb_url.replace("honestwork_", "no_such_", 1), mapping)
-    with Bank(store) as uow, pytest.raises(Unavailable):
+    with Bank(store) as uow, pytest.raises(BackendError, match="check the user"):
         uow.accounts.all()
     store.dispose()

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from honestwork.adapters import SqlStore
 from honestwork.adapters.sql.rules import CASE, CASE_COLLATIONS, where
-from honestwork.domain import Conflict, RuleRefused, Unavailable, UnitReadOnly
+from honestwork.domain import BackendError, Conflict, RuleRefused, Unavailable, UnitReadOnly
 from honestwork.domain.rules import trace
 from tests.integration.bank import Account, Bank, balance, bank, mapping, sql
 from tests.integration.servers import lost_in_a_change, lost_in_a_commit, lost_in_a_read
@@ -81,9 +81,9 @@ def test_a_server_that_is_not_there_is_unavailable() -> None:
         uow.accounts.all()
 
 
-def test_a_database_that_is_not_there_is_unavailable(postgres_url: str) -> None:
+def test_a_database_that_is_not_there_is_not_worth_another_attempt(postgres_url: str) -> None:
     store = SqlStore(postgres_url.replace("honestwork_", "no_such_", 1), mapping)
-    with Bank(store) as uow, pytest.raises(Unavailable):
+    with Bank(store) as uow, pytest.raises(BackendError, match="check the user"):
         uow.accounts.all()
     store.dispose()
 

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import select
 
 from honestwork.adapters import SqlStore
-from honestwork.domain import BadValue, Conflict, ReferenceViolated, UnitNested, UnitReadOnly
+from honestwork.domain import BadValue, Conflict, LockTimeout, ReferenceViolated, UnitNested, UnitReadOnly
 from tests.integration.bank import Account, Bank, accounts, balance, bank, mapping, sql
 
 ROOT = Path(__file__).parents[2]
@@ -107,7 +107,7 @@ def test_the_next_unit_is_free_after_one_that_was_refused(either: SqlStore) -> N
     assert balance(either) == 101
 
 
-def test_a_unit_of_another_thread_waits_for_its_turn_and_then_is_in_conflict(store: SqlStore) -> None:
+def test_a_unit_of_another_thread_waits_for_its_turn_until_its_lock_timeout(store: SqlStore) -> None:
     with Bank(store) as uow:
         uow.accounts.all()
 
@@ -118,7 +118,7 @@ def test_a_unit_of_another_thread_waits_for_its_turn_and_then_is_in_conflict(sto
                 return type(error)
             return None
 
-        assert together(rival) == [Conflict]
+        assert together(rival) == [LockTimeout]
     assert together(rival) == [None]
 
 

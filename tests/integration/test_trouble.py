@@ -11,7 +11,7 @@ from examples.users.adapters.orm import mapping
 from examples.users.service_layer import services
 from examples.users.service_layer.unit_of_work import Directory
 from honestwork.adapters import SqlStore
-from honestwork.domain import BackendError, BadValue, Conflict, UnitReadOnly
+from honestwork.domain import BackendError, BadValue, LockTimeout, ReadOnlyDatabase
 
 
 @pytest.mark.parametrize("begin", ["immediate", "deferred"])
@@ -21,7 +21,7 @@ def test_a_unit_that_waits_too_long_for_another_program_is_in_conflict(begin: st
     other = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
 
-    with pytest.raises(Conflict, match="again in a fresh unit"):
+    with pytest.raises(LockTimeout, match="again in a fresh unit"):
         services.register("John Doe", 30, uow=Directory(store))
 
     other.close()
@@ -38,7 +38,7 @@ def test_a_file_that_is_read_only_refuses_changes_and_can_be_read(sqlite_url: st
     read_only = SqlStore(f"sqlite:///file:{path}?mode=ro&uri=true", mapping)
 
     assert [entry.name for entry in services.list_users(uow=Directory(read_only))] == ["John Doe"]
-    with pytest.raises(UnitReadOnly, match="or the database is read-only"):
+    with pytest.raises(ReadOnlyDatabase, match="the database is read-only"):
         services.register("Mary Major", 17, uow=Directory(read_only))
     for each in (store, read_only):
         each.dispose()

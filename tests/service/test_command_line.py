@@ -94,14 +94,14 @@ def test_a_listing_can_ask_for_an_age(run: Run, john: str) -> None:
         (["rename", "99", "Nobody"], "there is no user with the id 99"),
         (["set-age", "-1", "3"], "there is no user with the id -1"),
         (["birthday", "0"], "there is no user with the id 0"),
-        (["remove", str(2**31)], "users.id cannot hold 2147483648"),
-        (["remove", str(2**63)], "users.id cannot hold 9223372036854775808"),
+        (["remove", str(2**31)], "users.id: expected an int from"),
+        (["remove", str(2**63)], "users.id: expected an int from"),
         (["add", "", "30"], "a user needs a name"),
         (["add", "   ", "30"], "a user needs a name"),
         (["add", "John\nDoe", "30"], "a name is one line of text"),
-        (["add", "x" * 81, "30"], "81 characters are given and 80 are allowed"),
+        (["add", "x" * 81, "30"], "expected at most 80 characters, got 81"),
         (["add", "John Doe", "-1"], "it cannot be -1"),
-        (["add", "John Doe", str(2**31)], "users.age cannot hold 2147483648"),
+        (["add", "John Doe", str(2**31)], "users.age: expected an int from"),
         (["rename", "1", ""], "a user needs a name"),
         (["set-age", "1", "-1"], "it cannot be -1"),
     ],
@@ -157,9 +157,9 @@ def test_a_misspelled_command_is_one_line_and_changes_nothing(words: list[str], 
         ("postgresql://127.0.0.1:1/name", "cannot be reached"),
         ("mariadb+pymysql://127.0.0.1:1/name", "cannot be reached"),
         ("mariadb://127.0.0.1:1/name", "cannot be reached"),
-        ("sqlite:///missing/folder/users.db", "cannot be reached"),
+        ("sqlite:///missing/folder/users.db", "the database refused"),
         ("sqlite:///text.db", "file is not a database"),
-        ("sqlite:///folder.db", "cannot be reached"),
+        ("sqlite:///folder.db", "the database refused"),
         ("sqlite:///file:users.db?mode=ro&uri=true", "read-only"),
         ("sqlite:///other_table.db", "the database refused"),
     ],
@@ -257,7 +257,7 @@ def test_a_name_that_is_no_text_is_one_line() -> None:
     done = subprocess.run([*map(str.encode, PROGRAM), b"add", b"\xff", b"30"], capture_output=True, timeout=60)
 
     assert (done.returncode, done.stdout) == (1, b"")
-    assert b"text without NUL characters and lone surrogates is allowed" in done.stderr
+    assert b"expected text without NUL characters and lone surrogates" in done.stderr
     assert done.stderr.count(b"\n") == 1
 
 
