@@ -21,6 +21,7 @@ from sqlalchemy.sql.elements import UnaryExpression
 from sqlalchemy.sql.operators import desc_op
 
 from ..domain.errors import BadValue
+from ..domain.interrupts import came_from_outside
 from ..domain.rules.formula import attr
 from ..domain.rules.order import OrderKey
 from .generated import filler, fitter, guarder, hydrator, new_row_maker, row_reader, teller
@@ -313,6 +314,8 @@ class EntityPlan:
             try:
                 getattr(instance, name)
             except Exception as error:
+                if came_from_outside(error):
+                    raise
                 raise unbuilt(self, key, name, error) from error
 
     def key_of(self, instance: object) -> Key:
@@ -332,6 +335,8 @@ class EntityPlan:
         try:
             return tuple([each.column.decoded(stored) for each, stored in zip(self.fields, row, strict=True)])
         except Exception as error:
+            if came_from_outside(error):
+                raise
             raise undecoded(self, row, error) from error
 
     def renew(self, instance: object) -> None:

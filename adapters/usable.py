@@ -55,14 +55,12 @@ class Usable:
 
     # Who
 
-    def take_call(self) -> bool:
-        """Take the session for a call. Return False inside of another call of the same thread. Raises UnitInUse."""
-        began = self.free.pop(True, False)
+    def begin_call(self, began: bool) -> None:
+        """Note who is in the call that took what is `free`, or that this is inside of one. Raises UnitInUse."""
         if began:
             self.caller = get_ident()
         else:
             self.require_same_caller()
-        return began
 
     def require_same_caller(self) -> None:
         """Raises UnitInUse unless the call that has the session is one of this thread, and this one is inside of it."""
@@ -136,10 +134,24 @@ class Usable:
         if self.number:
             open_units.end(self.number)
 
-    def interrupted(self) -> None:
-        """Something has left a call halfway, that is no error of the data: only a rollback can follow."""
+    def interrupted(self, error: BaseException) -> BaseException:
+        """Something has left a call halfway, that is no error of the data: only a rollback can follow.
+
+        Returns what was raised at first, where another error has come in its place.
+        """
         self.was_interrupted = True
         self.fail()
+        return error
+
+    def end_call_by(self, began: bool, error: BaseException) -> None:
+        """End a call that has raised. Raises what was raised at first, where another error has come in its place.
+
+        An error of this library has been dealt with where it was raised.
+        """
+        first = error if isinstance(error, HonestworkError) else self.interrupted(error)
+        self.end_call(began)
+        if first is not error:
+            raise first
 
 
 class _OfASession(Protocol):
@@ -166,9 +178,7 @@ def one_call_of_a_session(method: Callable[[U], R]) -> Callable[[U], R]:
             session.end_call(began)
             return result
         except BaseException as error:
-            if not isinstance(error, HonestworkError):
-                session.interrupted()
-            session.end_call(began)
+            session.end_call_by(began, error)
             raise
 
     return call
@@ -195,9 +205,7 @@ def one_call(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, 
             session.end_call(began)
             return result
         except BaseException as error:
-            if not isinstance(error, HonestworkError):
-                session.interrupted()
-            session.end_call(began)
+            session.end_call_by(began, error)
             raise
 
     return cast("Callable[Concatenate[S, P], R]", call)

@@ -294,8 +294,8 @@ class _Served:
         repository = unit._replaced.get(self.name)
         if repository is None:
             repository = session.repository(self.port, self.aggregate)
-        setattr(unit, self.name, repository)  # found before this descriptor, until the unit ends
         unit._made.append(self.name)
+        setattr(unit, self.name, repository)  # found before this descriptor, until the unit ends
         return repository
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy.orm.attributes import instance_state
 
-from ...domain.errors import HonestworkError
 from ...domain.rules.projection import Projection
 from ..entities import EntityPlan
 from ..ownership import owner_of, require_own
@@ -96,9 +95,7 @@ class MemoryRepository(StoredRepository[A, K]):
                 session.free[True] = True
             return found
         except BaseException as error:
-            if not isinstance(error, HonestworkError):
-                session.interrupted()
-            session.end_call(began)
+            session.end_call_by(began, error)
             raise
 
     @one_call

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm.attributes import instance_state
 
-from ...domain.errors import HonestworkError, UnreadableRow
+from ...domain.errors import UnreadableRow
 from ...domain.repository import Repository
 from ...service_layer import process
 from ...service_layer.store import Session
@@ -156,9 +156,9 @@ class MemorySession(Streaming, Usable, Session):
         self.store.dropped.append(self.transaction)
         return True
 
-    def interrupted(self) -> None:
+    def interrupted(self, error: BaseException) -> BaseException:
         self.store.unlock()
-        super().interrupted()
+        return super().interrupted(error)
 
     def _close(self) -> None:
         self.close_for_good()
@@ -429,7 +429,8 @@ class _Block:
         session = self.session
         began = False
         try:
-            began = session.take_call()
+            began = session.free.pop(True, False)
+            session.begin_call(began)
             session.write()
             if session.transaction.turn is not None:
                 session.transaction.take_turn()
@@ -437,9 +438,7 @@ class _Block:
             self.written = len(session.written)
             session.end_call(began)
         except BaseException as error:
-            if not isinstance(error, HonestworkError):
-                session.interrupted()
-            session.end_call(began)
+            session.end_call_by(began, error)
             raise
 
     def __exit__(
@@ -452,16 +451,15 @@ class _Block:
                 if kind is None:
                     session.require_open()
                 return
-            began = session.take_call()
+            began = session.free.pop(True, False)
+            session.begin_call(began)
             if kind is None:
                 self._keep()
             else:
                 self._undo()
             session.end_call(began)
         except BaseException as raised_instead:
-            if not isinstance(raised_instead, HonestworkError):
-                session.interrupted()
-            session.end_call(began)
+            session.end_call_by(began, raised_instead)
             raise
 
     def _keep(self) -> None:

@@ -29,6 +29,7 @@ from ...domain.errors import (
     StatementTimeout,
     Unavailable,
 )
+from ...domain.interrupts import came_from_outside
 from ..schema import Schema
 from ..tables import Check, Reference, TablePlan, Unique
 from ..violations import (
@@ -163,11 +164,23 @@ def raised(error: Exception, schema: Schema, *, committing: bool = False, readin
     """
     if isinstance(error, OverflowError) and not str(error).endswith(OVERFLOWS):
         raise error  # of a function of the mapping
+    if (interrupt := _interrupt_behind(error)) is not None:
+        raise interrupt
     translation = translated(_first(error), schema, committing=committing, reading=reading)
     translation.__cause__ = error
     _hide_values(error)
     own = in_words_of_the_domain(translation, schema.violations)
     raise own from own.__cause__
+
+
+def _interrupt_behind(error: Exception) -> BaseException | None:
+    """What has interrupted the driver, where that made it raise an error of its own."""
+    behind = error.orig if isinstance(error, DBAPIError) else None
+    while behind is not None:
+        behind = behind.__context__
+        if behind is not None and (not isinstance(behind, Exception) or came_from_outside(behind)):
+            return behind
+    return None
 
 
 def is_lost(error: Exception) -> bool:

@@ -9,7 +9,7 @@ Most limits have a code of their own. SQLite and psycopg tell the others by word
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -135,34 +135,31 @@ def measure_statements(connection: Any) -> None:
         cursor.execute("SELECT @@max_allowed_packet")
         ((allowed,),) = cursor.fetchall()
     setattr(connection, NOTE, allowed)
-    connection.__class__ = _measuring(connection.__class__)
+    connection.query = _measuring(connection, allowed)
     if allowed <= connection.cursorclass.max_stmt_length:
         connection.cursorclass = type(
             connection.cursorclass.__name__, (connection.cursorclass,), {"max_stmt_length": allowed - 2}
         )
 
 
-@lru_cache
-def _measuring(kind: type[Any]) -> type[Any]:
+def _measuring(connection: Any, allowed: int) -> Callable[..., int]:
+    """The connection's `query`, for statements that are short enough."""
     from pymysql.err import OperationalError
 
-    class Measuring(kind):  # type: ignore[misc]
-        """A connection that knows how long a statement may be."""
+    send: Callable[..., int] = connection.query
 
-        def query(self, sql: Any, unbuffered: bool = False) -> int:
-            allowed: int = getattr(self, NOTE)
-            if 4 * len(sql) >= allowed:
-                sql = sql.encode(self.encoding, "surrogateescape") if isinstance(sql, str) else sql
-                if len(sql) > allowed - 2:  # the server counts two bytes more
-                    error = OperationalError(
-                        PACKET_TOO_LARGE, f"the statement has {len(sql):,} bytes and {PACKET} is {allowed:,}"
-                    )
-                    setattr(error, NOTE, allowed)
-                    raise error
-            sent: int = super().query(sql, unbuffered)
-            return sent
+    def query(sql: Any, unbuffered: bool = False) -> int:
+        if 4 * len(sql) >= allowed:
+            sql = sql.encode(connection.encoding, "surrogateescape") if isinstance(sql, str) else sql
+            if len(sql) > allowed - 2:  # the server counts two bytes more
+                error = OperationalError(
+                    PACKET_TOO_LARGE, f"the statement has {len(sql):,} bytes and {PACKET} is {allowed:,}"
+                )
+                setattr(error, NOTE, allowed)
+                raise error
+        return send(sql, unbuffered)
 
-    return Measuring
+    return query
 
 
 def cut_by_bytes(dialect: Dialect) -> None:

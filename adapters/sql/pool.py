@@ -345,8 +345,9 @@ class Loan(PoolProxiedConnection):
         if record in pool._pool.queue or record in pool._pool.unused:
             return  # it was back already
         if pool.keep and record.dbapi_connection is not None:
-            with suppress(Exception):
-                record.dbapi_connection.rollback()
+            record.dbapi_connection.rollback()
+            while record.finalize_callback:
+                record.finalize_callback.pop()(record.dbapi_connection)
         else:
             pool.close(record)
         pool.put(record)

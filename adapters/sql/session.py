@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from itertools import count
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Executable, event
-from sqlalchemy.exc import StatementError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError, StatementError
 from sqlalchemy.orm import Session as OrmSession, make_transient
 from sqlalchemy.orm.attributes import instance_dict, instance_state
 from sqlalchemy.orm.state import InstanceState
@@ -49,8 +49,6 @@ if TYPE_CHECKING:
     from .store import SqlStore
 
 __all__ = ["SqlSession"]
-
-R = TypeVar("R")
 
 
 class _Orm(OrmSession):
@@ -128,15 +126,29 @@ def _after_flush(orm: _Orm, context: Any) -> None:
         remember_documents(entity, instance)
 
 
-def _as_raised(call: Callable[[], R]) -> R:
-    """Call, and let out what was raised: SQLAlchemy asserts in `finally`, and its AssertionError hides an interrupt."""
-    try:
-        return call()
-    except AssertionError as error:
-        if error.__context__ is None:
-            raise
-        raised = error.__context__
-    raise raised
+def _first_raised(error: BaseException) -> BaseException:
+    """What was raised before SQLAlchemy raised an error of its own because of it.
+
+    It wraps whatever a function of the mapping raises; and where it is interrupted between two steps, it asserts in
+    a `finally` that it was not.
+    """
+    first: BaseException | None = error
+    while first is not None and not isinstance(first, DBAPIError):
+        if isinstance(first, StatementError):
+            first = first.orig
+        elif isinstance(first, AssertionError | InvalidRequestError) and _is_of_sqlalchemy(first):
+            first = first.__context__
+        else:
+            return first
+    return first or error
+
+
+def _is_of_sqlalchemy(error: BaseException) -> bool:
+    """Return whether SQLAlchemy has raised it."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is None or trace.tb_frame.f_globals.get("__name__", "").startswith("sqlalchemy.")
 
 
 class SqlSession(Streaming, Usable, Session):
@@ -189,15 +201,11 @@ class SqlSession(Streaming, Usable, Session):
         self.raised.clear()
         try:
             if not flushed_plainly(self):
-                _as_raised(orm.flush)
+                orm.flush()
         except DRIVER_ERRORS as error:
             self._fail_by(error)
             self._take_back()
             raised(error, self.store.schema, reading=self.reading)
-        except StatementError as error:  # around what a function of the mapping has raised
-            self.fail()
-            self._take_back()
-            raise (error.orig or error) from None
         except BaseException:
             self.fail()
             self._take_back()
@@ -208,7 +216,7 @@ class SqlSession(Streaming, Usable, Session):
         self.flush()
         self._require_alive()
         try:
-            _as_raised(self.orm.commit)
+            self.orm.commit()
         except DRIVER_ERRORS as error:
             self._fail_by(error)
             raised(error, self.store.schema, committing=True)
@@ -246,8 +254,10 @@ class SqlSession(Streaming, Usable, Session):
                 self._end_orm(self.orm.close)
             self._let_go()
         except BaseException as error:
-            self.was_interrupted = self.was_interrupted or not isinstance(error, HonestworkError)
+            first = error if isinstance(error, HonestworkError) else self.interrupted(error)
             self._let_go()
+            if first is not error:
+                raise first from None
             raise
 
     def abandon(self) -> bool:
@@ -259,6 +269,9 @@ class SqlSession(Streaming, Usable, Session):
             self.store.drop(self._link)
             self._link = self._connection = None
         return True
+
+    def interrupted(self, error: BaseException) -> BaseException:
+        return super().interrupted(_first_raised(error))
 
     def _let_go(self) -> None:
         """Let go of all objects, and of the connection, whatever state the ORM is in. May be done again."""
@@ -336,9 +349,6 @@ class SqlSession(Streaming, Usable, Session):
         except DRIVER_ERRORS as error:
             self._fail_by(error)
             raised(error, self.store.schema)
-        except BaseException:
-            self.interrupted()
-            raise
 
     def forget_unread(self, instances: Iterable[object], *, is_mixed_up: bool) -> None:
         """These are not whole, for a row that belongs to them cannot be read: nobody may find them.
@@ -523,7 +533,7 @@ class SqlSession(Streaming, Usable, Session):
     def _end_orm(self, end: Callable[[], None]) -> None:
         """Undo what was not committed. Where the connection is lost, the database has done it already."""
         try:
-            _as_raised(end)
+            end()
         except DRIVER_ERRORS as error:
             if not is_lost(error):
                 raised(error, self.store.schema)
@@ -537,7 +547,7 @@ class SqlSession(Streaming, Usable, Session):
 
     def _savepoint(self) -> Any:
         try:
-            return _as_raised(self.orm.begin_nested)
+            return self.orm.begin_nested()
         except DRIVER_ERRORS as error:
             self._fail_by(error)
             raised(error, self.store.schema)
@@ -547,7 +557,7 @@ class SqlSession(Streaming, Usable, Session):
 
     def _release(self, savepoint: Any) -> None:
         try:
-            _as_raised(savepoint.commit)
+            savepoint.commit()
         except DRIVER_ERRORS as error:
             self._fail_by(error)
             raised(error, self.store.schema)
@@ -564,7 +574,7 @@ class SqlSession(Streaming, Usable, Session):
             self._drop_changes()
         try:
             try:
-                _as_raised(savepoint.rollback)
+                savepoint.rollback()
             finally:
                 self._forget_since(before)  # what is loaded again takes its members back from what is new again
             if self.was_interrupted:
@@ -645,16 +655,15 @@ class _Block:
         session = self.session
         began = False
         try:
-            began = session.take_call()
+            began = session.free.pop(True, False)
+            session.begin_call(began)
             session.flush()
             session.take_turn()
             self.before = len(session.inserted)
             self.savepoint = session._savepoint()
             session.end_call(began)
         except BaseException as error:
-            if not isinstance(error, HonestworkError):
-                session.interrupted()
-            session.end_call(began)
+            session.end_call_by(began, error)
             raise
 
     def __exit__(
@@ -667,16 +676,15 @@ class _Block:
                 if kind is None:
                     session.require_open()
                 return
-            began = session.take_call()
+            began = session.free.pop(True, False)
+            session.begin_call(began)
             if kind is None:
                 self._keep()
             else:
                 session._undo(self.savepoint, self.before)
             session.end_call(began)
         except BaseException as raised_instead:
-            if not isinstance(raised_instead, HonestworkError):
-                session.interrupted()
-            session.end_call(began)
+            session.end_call_by(began, raised_instead)
             raise
 
     def _keep(self) -> None:

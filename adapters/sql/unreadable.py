@@ -12,6 +12,7 @@ from sqlalchemy import Column, Connection, Executable, Select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ...domain.errors import UnreadableRow
+from ...domain.interrupts import came_from_outside
 from ..unreadable import unread
 
 __all__ = ["unreadable"]
@@ -41,6 +42,8 @@ def unreadable(
 
 def _is_of_a_value(error: Exception) -> bool:
     """Did it come from reading a value? A driver has no code for that."""
+    if came_from_outside(error):
+        return False
     if isinstance(error, DBAPIError):
         driver: Any = error.orig
         if error.connection_invalidated or getattr(driver, "sqlite_errorname", None) is not None:

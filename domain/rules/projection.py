@@ -21,6 +21,7 @@ from enum import Enum
 from typing import Any, Generic, TypeVar
 
 from ..errors import UnreadableRow
+from ..interrupts import came_from_outside
 from .facts import SCALARS, Facts, annotated
 from .formula import Expr
 from .standins import STANDINS, Symbol, Thing, shown
@@ -130,6 +131,8 @@ def _value_object(t: Tracer, value: Thing, expressions: dict[Expr, int]) -> Buil
         try:
             return cls(**values)
         except Exception as error:
+            if came_from_outside(error):
+                raise
             raise UnreadableRow(
                 f"cannot read a row: {cls.__name__} refuses its values ({type(error).__name__}); mend the row in a"
                 " migration, or map what it holds"

@@ -51,6 +51,7 @@ from enum import Enum, Flag
 from typing import Any, TypeVar
 
 from ..errors import RuleRefused
+from ..interrupts import came_from_outside
 from .facts import Facts, Scalar, annotated
 from .formula import FALSE, TRUE, Expr, branch, const, isnull, not_, polarity, reduce, to_formula
 from .instrument import instrument, refuse_identity, seen
@@ -246,6 +247,8 @@ class Tracer:
                 except RecursionError as error:
                     raise self.refusal or self.refuse(_TOO_DEEP) from error
                 except Exception as error:
+                    if came_from_outside(error):
+                        raise
                     raise self.refusal or self.refuse(_raised(error, scope.answers())) from error
                 if self.refusal is not None:  # swallowed by the rule
                     raise self.refusal

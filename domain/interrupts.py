@@ -1,0 +1,35 @@
+"""Telling an interrupt from an error of the code that was running.
+
+Ctrl-C is a KeyboardInterrupt, which no `except Exception` catches. The soft time limits of job queues are ordinary
+exceptions, raised by a signal's handler between any two instructions. Code that translates whatever a user's
+function raises has to let those out as they are.
+"""
+
+from __future__ import annotations
+
+import dis
+import signal
+from types import TracebackType
+
+__all__ = ["came_from_outside"]
+
+# Instructions that call no Python code: a frame above one of them was put there by a signal or by a trace function.
+_CALLS_NOTHING = (
+    *("CACHE", "COPY", "EXTENDED_ARG", "JUMP", "LOAD_CLOSURE", "LOAD_CONST", "LOAD_DEREF", "LOAD_FAST", "LOAD_GLOBAL"),
+    *("LOAD_SMALL_INT", "MAKE_CELL", "NOP", "POP_EXCEPT", "PUSH_EXC_INFO", "PUSH_NULL", "RESUME", "RETURN"),
+    *("STORE_FAST", "SWAP"),
+)
+
+
+def came_from_outside(error: BaseException) -> bool:
+    """Return whether a signal's handler raised this, and not the code that it interrupted."""
+    handlers = {getattr(signal.getsignal(each), "__code__", None) for each in signal.valid_signals()}
+    frame: TracebackType | None = error.__traceback__
+    while frame is not None:
+        if frame.tb_frame.f_code in handlers:
+            return True
+        instruction = dis.opname[frame.tb_frame.f_code.co_code[frame.tb_lasti]]
+        if frame.tb_next is not None and instruction.startswith(_CALLS_NOTHING):
+            return True
+        frame = frame.tb_next
+    return False
