@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from asyncio import _get_running_loop
 from collections.abc import Callable
 from functools import wraps
 from threading import get_ident
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
+from typing import Any, Concatenate, NoReturn, ParamSpec, Protocol, TypeVar, cast
 
 from ..domain.errors import HonestworkError, UnitClosed, UnitFailed, UnitInUse, WrongProcess
 from ..service_layer import process
 from ..service_layer.store import Opened, line_of
 from . import open_units
-from .open_units import is_on_an_event_loop
 
-__all__ = ["NOBODY", "Usable", "one_call", "one_call_of_a_session"]
+__all__ = ["CALL", "Call", "Usable", "one_call", "one_call_of_a_session"]
 
-NOBODY = 0  # no thread has this number
+CALL = "call"
+Call = tuple[int]  # the thread that calls; each call is a tuple of its own
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -31,19 +32,19 @@ class Usable:
     closed = False
     opened: Opened | None = None
     number = 0  # among the open units, where it is of interest which of them are around the code that runs
-    caller = NOBODY  # the thread that is in a call
     was_interrupted = False  # between any two lines, so that nothing can be relied on but a rollback
+    is_waiting = False  # for a fork of another thread
     _has_failed = False
     _is_of_a_task = False
 
     def __init__(self) -> None:
-        # A call takes what is in here, and puts it back. Both are single operations, and to put it back again does
-        # nothing, so that an interrupt between two lines can be answered by doing it again.
-        self.free = {True: True}
+        # The call that has the session, if any. A call notes itself by a single operation, and knows itself again by
+        # identity. So an interrupt between any two instructions can be answered by ending the call once more.
+        self.calls: dict[str, Call] = {}
         # Asked before everything that a session does, so all answers are in one object.
-        self._usable_in: process.Process | None = process.this
-        self._process = process.this
-        if is_on_an_event_loop():
+        self._usable_in: process.Process | None = process.own
+        self._process = process.own
+        if _get_running_loop() is not None:
             self._is_of_a_task = True
             self._usable_in = None
             self.be_numbered()
@@ -55,39 +56,55 @@ class Usable:
 
     # Who
 
-    def begin_call(self, began: bool) -> None:
-        """Note who is in the call that took what is `free`, or that this is inside of one. Raises UnitInUse."""
-        if began:
-            self.caller = get_ident()
-        else:
-            self.require_same_caller()
+    def begin_call(self, call: Call) -> None:
+        """Let this call have the session, unless it is inside of one that has it. Raises UnitInUse."""
+        holder = self.calls.setdefault(CALL, call)
+        if holder[0] != call[0]:
+            self.refuse_call()
 
-    def require_same_caller(self) -> None:
-        """Raises UnitInUse unless the call that has the session is one of this thread, and this one is inside of it."""
-        if self.caller != get_ident():
-            raise UnitInUse(
-                f"this unit of work{self._opened()} is in use by another thread at this moment: make a unit of work"
-                " for each thread, on the same store, or let them take turns"
-            )
+    def require_no_other_call(self) -> None:
+        """Raises UnitInUse while a call of another thread has the session."""
+        if (holder := self.calls.get(CALL)) is not None and holder[0] != get_ident():
+            self.refuse_call()
 
-    def end_call(self, began: bool) -> None:
-        """Let the next call have the session. Twice is the same as once."""
-        if began:
-            self.caller = NOBODY
-            self.free[True] = True
+    def refuse_call(self) -> NoReturn:
+        """Raises UnitInUse: a call of another thread has the session."""
+        raise UnitInUse(
+            f"this unit of work{self._opened()} is in use by another thread at this moment: make a unit of work"
+            " for each thread, on the same store, or let them take turns"
+        )
+
+    def end_call(self, call: Call) -> None:
+        """Let the next call have the session, if this one has it. Twice is the same as once."""
+        if self.calls.get(CALL) is call:
+            del self.calls[CALL]
+
+    def end_call_by(self, call: Call, error: BaseException) -> None:
+        """End a call that has raised. Raises what was raised at first, where another error has come in its place.
+
+        An error of this library has been dealt with where it was raised.
+        """
+        first = error if isinstance(error, HonestworkError) else self.interrupted(error)
+        self.end_call(call)
+        if first is not error:
+            raise first
 
     def require_open(self) -> None:
         """Raises UnitClosed, WrongProcess, UnitInUse."""
+        if process.this is not process.own:
+            self.is_waiting = True
+            process.wait_for_fork()
+            self.is_waiting = False
         if self.closed:
             raise UnitClosed(
                 "this unit of work has ended, and its repositories with it: do the work inside of the `with` block"
             )
-        if self._process is not process.this:
+        if self._process is not process.own:
             raise WrongProcess(
                 f"this unit of work{self._opened()} belongs to the process that forked this one: make a unit of work"
                 " here, on the same store"
             )
-        if self._is_of_a_task and is_on_an_event_loop() and not open_units.is_around(self.number):
+        if self._is_of_a_task and _get_running_loop() is not None and not open_units.is_around(self.number):
             raise UnitInUse(
                 f"this unit of work{self._opened()} belongs to another task: make a unit of work for each task, on the"
                 " same store"
@@ -106,7 +123,7 @@ class Usable:
 
     @property
     def is_of_this_process(self) -> bool:
-        return self._process is process.this
+        return self._process is process.own
 
     def _opened(self) -> str:
         return f", opened at {line_of(self.opened)}," if self.opened is not None else ""
@@ -143,16 +160,6 @@ class Usable:
         self.fail()
         return error
 
-    def end_call_by(self, began: bool, error: BaseException) -> None:
-        """End a call that has raised. Raises what was raised at first, where another error has come in its place.
-
-        An error of this library has been dealt with where it was raised.
-        """
-        first = error if isinstance(error, HonestworkError) else self.interrupted(error)
-        self.end_call(began)
-        if first is not error:
-            raise first
-
 
 class _OfASession(Protocol):
     _session: Any
@@ -166,22 +173,18 @@ def one_call_of_a_session(method: Callable[[U], R]) -> Callable[[U], R]:
     """The same as `one_call`, for a method of the session itself."""
 
     @wraps(method)
-    def call(session: U) -> R:
-        began = False
+    def called(session: U) -> R:
+        call = (get_ident(),)
         try:
-            began = session.free.pop(True, False)
-            if began:
-                session.caller = get_ident()
-            else:
-                session.require_same_caller()
+            session.begin_call(call)
             result = method(session)
-            session.end_call(began)
+            session.end_call(call)
             return result
         except BaseException as error:
-            session.end_call_by(began, error)
+            session.end_call_by(call, error)
             raise
 
-    return call
+    return called
 
 
 def one_call(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
@@ -192,20 +195,16 @@ def one_call(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, 
     """
 
     @wraps(method)
-    def call(self: S, *arguments: P.args, **options: P.kwargs) -> R:
+    def called(self: S, *arguments: P.args, **options: P.kwargs) -> R:
         session = self._session
-        began = False
+        call = (get_ident(),)
         try:
-            began = session.free.pop(True, False)
-            if began:
-                session.caller = get_ident()
-            else:
-                session.require_same_caller()
+            session.begin_call(call)
             result = method(self, *arguments, **options)
-            session.end_call(began)
+            session.end_call(call)
             return result
         except BaseException as error:
-            session.end_call_by(began, error)
+            session.end_call_by(call, error)
             raise
 
-    return cast("Callable[Concatenate[S, P], R]", call)
+    return cast("Callable[Concatenate[S, P], R]", called)

@@ -15,7 +15,7 @@ __all__ = ["came_from_outside"]
 
 # Instructions that call no Python code: a frame above one of them was put there by a signal or by a trace function.
 _CALLS_NOTHING = (
-    *("CACHE", "COPY", "EXTENDED_ARG", "JUMP", "LOAD_CLOSURE", "LOAD_CONST", "LOAD_DEREF", "LOAD_FAST", "LOAD_GLOBAL"),
+    *("COPY", "EXTENDED_ARG", "JUMP", "LOAD_CLOSURE", "LOAD_CONST", "LOAD_DEREF", "LOAD_FAST", "LOAD_GLOBAL"),
     *("LOAD_SMALL_INT", "MAKE_CELL", "NOP", "POP_EXCEPT", "PUSH_EXC_INFO", "PUSH_NULL", "RESUME", "RETURN"),
     *("STORE_FAST", "SWAP"),
 )
@@ -28,8 +28,15 @@ def came_from_outside(error: BaseException) -> bool:
     while frame is not None:
         if frame.tb_frame.f_code in handlers:
             return True
-        instruction = dis.opname[frame.tb_frame.f_code.co_code[frame.tb_lasti]]
-        if frame.tb_next is not None and instruction.startswith(_CALLS_NOTHING):
+        if frame.tb_next is not None and _instruction(frame).startswith(_CALLS_NOTHING):
             return True
         frame = frame.tb_next
     return False
+
+
+def _instruction(frame: TracebackType) -> str:
+    """The instruction that a frame was in. A call's place is that of the last of its cache entries."""
+    code, place = frame.tb_frame.f_code.co_code, frame.tb_lasti
+    while (name := dis.opname[code[place]]) == "CACHE":
+        place -= 2
+    return name

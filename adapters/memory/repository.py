@@ -14,7 +14,7 @@ from ..ownership import owner_of, require_own
 from ..queries import Query
 from ..refusals import already_removed, foreign, not_in_unit
 from ..repository import StoredRepository
-from ..usable import NOBODY, one_call
+from ..usable import CALL, one_call
 from .searching import Search
 
 if TYPE_CHECKING:
@@ -74,14 +74,12 @@ class MemoryRepository(StoredRepository[A, K]):
 
     def get(self, key: K) -> A | None:
         entity, session = self._entity, self._session
-        began = False
+        call = (get_ident(),)
         try:
             # What `one_call` does, in place: nothing is asked as often as this.
-            began = session.free.pop(True, False)
-            if began:
-                session.caller = get_ident()
-            else:
-                session.require_same_caller()
+            calls = session.calls
+            if calls.setdefault(CALL, call) is not call and calls[CALL][0] != call[0]:
+                session.refuse_call()
             key = entity.table.key_guard(key)
             session.write()
             row = session.transaction.view(self._table, key)
@@ -90,12 +88,11 @@ class MemoryRepository(StoredRepository[A, K]):
                 found = session.load(entity, key, row)
             elif row is not None and (actual := session.find(entity, key, row)) is not None:
                 found = session.load(actual[0], key, actual[1])
-            if began:
-                session.caller = NOBODY
-                session.free[True] = True
+            if calls.get(CALL) is call:
+                del calls[CALL]
             return found
         except BaseException as error:
-            session.end_call_by(began, error)
+            session.end_call_by(call, error)
             raise
 
     @one_call

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from threading import get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -135,12 +136,11 @@ class MemorySession(Streaming, Usable, Session):
     def close(self) -> None:
         if self._released:
             return
-        if self._process is not process.this:  # the child has forgotten what its parent's units held
+        if self._process is not process.own:  # the child has forgotten what its parent's units held
             self.close_for_good()
             self._released = True
             return
-        if not self.free:
-            self.require_same_caller()
+        self.require_no_other_call()
         try:
             self._close()
         except BaseException:
@@ -427,39 +427,37 @@ class _Block:
 
     def __enter__(self) -> None:
         session = self.session
-        began = False
+        call = (get_ident(),)
         try:
-            began = session.free.pop(True, False)
-            session.begin_call(began)
+            session.begin_call(call)
             session.write()
             if session.transaction.turn is not None:
                 session.transaction.take_turn()
             self.savepoint = session.transaction.savepoint()
             self.written = len(session.written)
-            session.end_call(began)
+            session.end_call(call)
         except BaseException as error:
-            session.end_call_by(began, error)
+            session.end_call_by(call, error)
             raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         session = self.session
-        began = False
+        call = (get_ident(),)
         try:
             if session.closed:
                 if kind is None:
                     session.require_open()
                 return
-            began = session.free.pop(True, False)
-            session.begin_call(began)
+            session.begin_call(call)
             if kind is None:
                 self._keep()
             else:
                 self._undo()
-            session.end_call(began)
+            session.end_call(call)
         except BaseException as raised_instead:
-            session.end_call_by(began, raised_instead)
+            session.end_call_by(call, raised_instead)
             raise
 
     def _keep(self) -> None:

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote
-from weakref import WeakValueDictionary
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
@@ -34,6 +33,7 @@ from .limits import cut_by_bytes, measure_statements
 from .patience import make_patient
 from .pool import UnitPool
 from .rules import learn_collations, register_functions
+from .sqlite_forks import turn_of
 
 __all__ = ["Settings", "begun", "configured", "in_memory", "turn_to_write"]
 
@@ -41,6 +41,7 @@ __all__ = ["Settings", "begun", "configured", "in_memory", "turn_to_write"]
 DRIVERS = {"postgresql": "postgresql+psycopg", "mariadb": "mariadb+pymysql", "mysql": "mysql+pymysql"}
 SUPPORTED = ("sqlite", *DRIVERS)
 SNAPSHOT = "REPEATABLE READ"
+READING = "honestwork_reading"  # a note in the info of SQLite's connection: it refuses writes
 GRACE = 5.0  # seconds that a server has to end a statement by itself, before its connection is closed
 KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}  # libpq's names; seconds
 SYNCHRONOUS = {"power": "FULL", "process": "NORMAL"}  # SQLite's setting for each durability
@@ -321,8 +322,11 @@ def _configure_sqlite(engine: Engine, settings: Settings) -> None:
     def begin(link: Any, is_reading: bool) -> None:
         connection = link.dbapi_connection
         if is_reading:
+            link.info[READING] = True
             link._connection_record.finalize_callback.append(_let_write)
             connection.execute("PRAGMA query_only=ON")
+        elif link.info.pop(READING, False):
+            _let_write(connection)
         connection.execute("BEGIN DEFERRED" if is_reading else statement)
 
     _begin_by(engine, begin)
@@ -413,9 +417,6 @@ def _keep_alive(connected: socket.socket) -> None:
             connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), KEEPALIVE[f"keepalives_{name}"])
 
 
-_turns: WeakValueDictionary[str, Turn] = WeakValueDictionary()
-
-
 def turn_to_write(engine: Engine, timeout: float) -> Turn:
     """The turn to write to this database: one for all stores on a file, its own for a database in memory."""
     if in_memory(engine.url):
@@ -423,5 +424,4 @@ def turn_to_write(engine: Engine, timeout: float) -> Turn:
     name = str(engine.url.database)
     if asbool(engine.url.query.get("uri", False)):
         name = unquote(name.removeprefix("file:").partition("?")[0])
-    path = str(Path(name).resolve())
-    return _turns.setdefault(path, Turn(timeout))
+    return turn_of(str(Path(name).resolve()), timeout)

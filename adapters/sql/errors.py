@@ -174,11 +174,19 @@ def raised(error: Exception, schema: Schema, *, committing: bool = False, readin
 
 
 def _interrupt_behind(error: Exception) -> BaseException | None:
-    """What has interrupted the driver, where that made it raise an error of its own."""
-    behind = error.orig if isinstance(error, DBAPIError) else None
+    """What has interrupted the driver, where that made it raise an error of its own.
+
+    An older error, in whose handler the service runs, is none of it: it has left the driver long ago.
+    """
+    behind: BaseException | None = error.orig if isinstance(error, DBAPIError) else None
     while behind is not None:
         behind = behind.__context__
-        if behind is not None and (not isinstance(behind, Exception) or came_from_outside(behind)):
+        if behind is None or behind.__traceback__ is None:
+            return None
+        module = behind.__traceback__.tb_frame.f_globals.get("__name__", "")
+        if not module.startswith(("psycopg", "pymysql", "contextlib")):
+            return None
+        if not isinstance(behind, Exception) or came_from_outside(behind):
             return behind
     return None
 

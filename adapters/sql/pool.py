@@ -262,6 +262,13 @@ def is_settled(link: Any, dialect: Any) -> bool:
     return state is State.READY or state is State.UNTOLD
 
 
+def _finalize(record: Any) -> None:
+    """Do what was to be done before the connection rests, each thing at least once."""
+    while record.finalize_callback:
+        record.finalize_callback[-1](record.dbapi_connection)
+        record.finalize_callback.pop()
+
+
 class Loan(PoolProxiedConnection):
     """A connection that is checked out of a `UnitPool`: what SQLAlchemy's connections talk to.
 
@@ -327,12 +334,10 @@ class Loan(PoolProxiedConnection):
         """End what is open on the connection, and return whether it is outside of a transaction."""
         if not is_settled(self, self._pool._dialect):
             return False
-        connection = record.dbapi_connection
-        while record.finalize_callback:
-            record.finalize_callback.pop()(connection)
+        _finalize(record)
         if self._pool.dispatch.reset:
             state_of_reset = PoolResetState(transaction_was_reset=True, terminate_only=False, asyncio_safe=True)
-            self._pool.dispatch.reset(connection, record, state_of_reset)
+            self._pool.dispatch.reset(record.dbapi_connection, record, state_of_reset)
         return True
 
     def _put_back(self, record: Any) -> None:
@@ -346,8 +351,7 @@ class Loan(PoolProxiedConnection):
             return  # it was back already
         if pool.keep and record.dbapi_connection is not None:
             record.dbapi_connection.rollback()
-            while record.finalize_callback:
-                record.finalize_callback.pop()(record.dbapi_connection)
+            _finalize(record)
         else:
             pool.close(record)
         pool.put(record)

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from itertools import count
+from threading import get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -246,8 +247,7 @@ class SqlSession(Streaming, Usable, Session):
         if not self.is_of_this_process:
             self._leave_to_parent()
             return
-        if not self.free:
-            self.require_same_caller()
+        self.require_no_other_call()
         try:
             self.close_for_good()
             if not self.was_interrupted:
@@ -310,7 +310,7 @@ class SqlSession(Streaming, Usable, Session):
 
         All others are translated where they are caught.
         """
-        if self.free:
+        if not self.calls:
             self._fail_by(error)
             raised(error, self.store.schema, reading=self.reading)
 
@@ -515,6 +515,12 @@ class SqlSession(Streaming, Usable, Session):
             assert self._turn is not None
             self._turn.take(self._ticket)
 
+    @property
+    def waits_for_turn(self) -> bool:
+        """Whether the unit is in the queue for the turn to write."""
+        ticket = self._ticket
+        return ticket is not None and ticket.place is not None and self._turn is not None and not self._turn.has(ticket)
+
     def _end_transaction(self) -> None:
         self.renewed = True
         self.end_streams()
@@ -653,38 +659,36 @@ class _Block:
 
     def __enter__(self) -> None:
         session = self.session
-        began = False
+        call = (get_ident(),)
         try:
-            began = session.free.pop(True, False)
-            session.begin_call(began)
+            session.begin_call(call)
             session.flush()
             session.take_turn()
             self.before = len(session.inserted)
             self.savepoint = session._savepoint()
-            session.end_call(began)
+            session.end_call(call)
         except BaseException as error:
-            session.end_call_by(began, error)
+            session.end_call_by(call, error)
             raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         session = self.session
-        began = False
+        call = (get_ident(),)
         try:
             if session.closed:
                 if kind is None:
                     session.require_open()
                 return
-            began = session.free.pop(True, False)
-            session.begin_call(began)
+            session.begin_call(call)
             if kind is None:
                 self._keep()
             else:
                 session._undo(self.savepoint, self.before)
-            session.end_call(began)
+            session.end_call(call)
         except BaseException as raised_instead:
-            session.end_call_by(began, raised_instead)
+            session.end_call_by(call, raised_instead)
             raise
 
     def _keep(self) -> None:

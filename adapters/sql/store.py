@@ -20,6 +20,7 @@ from .flush import Writer
 from .loading import Loader
 from .pool import drop, give_back
 from .session import SqlSession
+from .sqlite_forks import opened
 
 __all__ = ["SqlStore"]
 
@@ -105,8 +106,8 @@ class SqlStore(Store):
         self.metadata = mapping.metadata
         self._loaders: dict[type[Any], Loader] = {}
         self._writers: dict[type[Any], Writer] = {}
-        self._process = process.this
-        is_sqlite = self.engine.dialect.name == "sqlite"
+        self._process = process.own
+        self._is_sqlite = is_sqlite = self.engine.dialect.name == "sqlite"
         self._is_in_memory = is_sqlite and in_memory(self.engine.url)
         has_one_writer = is_sqlite and (begin == "immediate" or self._is_in_memory)
         self._turn = turn_to_write(self.engine, lock_timeout) if has_one_writer else None
@@ -115,14 +116,17 @@ class SqlStore(Store):
         process.after_fork(self._begin_in_child)
 
     def open(self, *, reading: bool = False) -> SqlSession:
-        if self._is_in_memory and self._process is not process.this:
+        if self._is_in_memory and self._process is not process.own:
             raise WrongProcess(
                 "this SQLite database in memory belongs to the process that forked this one: use a file, or make the"
                 " store and its tables after the fork"
             )
         # A database in memory has one connection for all units, so that readers take turns with the others.
         turn = None if reading and not self._is_in_memory else self._turn
-        return SqlSession(self, turn, reading=reading)
+        session = SqlSession(self, turn, reading=reading)
+        if self._is_sqlite:
+            opened(session)
+        return session
 
     def create_tables(self) -> None:
         try:

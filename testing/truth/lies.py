@@ -75,7 +75,7 @@ LIES = [
         "            key = entity.table.key_guard(key)\n",
         "            key = entity.table.key_guard(key)\n"
         "            if (known := session._known[entity.identity_class].get(key)):\n"
-        "                session.end_call(began); return known.instance\n"),
+        "                session.end_call(call); return known.instance\n"),
     Lie("objects are not read anew after a commit", "together", SESSION,
         "        self.written.clear()\n        self.renewed = True\n", "        self.written.clear()\n"),
     Lie("rows come in the order of insertion", "alone", SEARCHING,
