@@ -47,7 +47,7 @@ def together(*services: Callable[[], object]) -> list[object]:
 
 
 @pytest.mark.parametrize(
-    ("pragma", "value"), [("foreign_keys", 1), ("journal_mode", "wal"), ("synchronous", 2), ("busy_timeout", 100)]
+    ("pragma", "value"), [("foreign_keys", 1), ("journal_mode", "wal"), ("synchronous", 1), ("busy_timeout", 100)]
 )
 def test_a_file_is_opened_with(store: SqlStore, pragma: str, value: object) -> None:
     with Bank(store) as uow:
