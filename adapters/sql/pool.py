@@ -262,6 +262,13 @@ def is_settled(link: Any, dialect: Any) -> bool:
     return state is State.READY or state is State.UNTOLD
 
 
+def _take_flags_back(record: Any) -> None:
+    """Make the connection of a reading unit one that may write again. After an interrupt it is done again."""
+    while record.finalize_callback:
+        record.finalize_callback[-1](record.dbapi_connection)
+        record.finalize_callback.pop()
+
+
 class Loan(PoolProxiedConnection):
     """A connection that is checked out of a `UnitPool`: what SQLAlchemy's connections talk to.
 
@@ -328,8 +335,7 @@ class Loan(PoolProxiedConnection):
         if not is_settled(self, self._pool._dialect):
             return False
         connection = record.dbapi_connection
-        while record.finalize_callback:
-            record.finalize_callback.pop()(connection)
+        _take_flags_back(record)
         if self._pool.dispatch.reset:
             state_of_reset = PoolResetState(transaction_was_reset=True, terminate_only=False, asyncio_safe=True)
             self._pool.dispatch.reset(connection, record, state_of_reset)
@@ -347,6 +353,7 @@ class Loan(PoolProxiedConnection):
         if pool.keep and record.dbapi_connection is not None:
             with suppress(Exception):
                 record.dbapi_connection.rollback()
+                _take_flags_back(record)
         else:
             pool.close(record)
         pool.put(record)
