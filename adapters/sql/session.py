@@ -251,7 +251,10 @@ class SqlSession(Streaming, Usable, Session):
             raise
 
     def abandon(self) -> bool:
-        if self.closed or not self.is_of_this_process:
+        if self.closed:
+            return False
+        if not self.is_of_this_process:
+            self._leave_to_parent()
             return False
         self.close_for_good()
         self._ticket = None  # the turn is free from now on
