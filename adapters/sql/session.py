@@ -298,9 +298,9 @@ class SqlSession(Streaming, Usable, Session):
     def tell(self, error: Exception) -> None:
         """Called with each error of the database. What the user's own statements raise is translated here.
 
-        All others are translated where they are caught.
+        All others are translated where they are caught, also those of leaving the block.
         """
-        if self.free:
+        if self.free and not self.closed:
             self._fail_by(error)
             raised(error, self.store.schema, reading=self.reading)
 
