@@ -339,6 +339,8 @@ class SqlSession(Streaming, Usable, Session):
         except DRIVER_ERRORS as error:
             self._fail_by(error)
             raised(error, self.store.schema)
+        except HonestworkError:  # nothing was asked, or a row cannot be read: the unit goes on
+            raise
         except BaseException:
             self.interrupted()
             raise
