@@ -119,7 +119,7 @@ class UnitPool(QueuePool):
 
     def threads(self) -> list[int]:
         """The threads that have checked out what is in use."""
-        loans = [record.fairy_ref() for record in list(self._records) if record.fairy_ref is not None]
+        loans: list[Any] = [record.fairy_ref() for record in list(self._records) if record.fairy_ref is not None]
         return [loan.thread for loan in loans if isinstance(loan, Loan)]
 
     def overflow(self) -> int:

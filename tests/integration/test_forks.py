@@ -136,6 +136,11 @@ def payments(store: Store) -> list[int]:
         return sorted(uow.payments.select(lambda payment: payment.amount))
 
 
+def last_of(*calls: Callable[[], object]) -> object:
+    """What the last of these calls gives, done one after the other."""
+    return [call() for call in calls][-1]
+
+
 def refused(call: Callable[[], object]) -> str:
     """The name of the error that a call raises."""
     try:
@@ -224,7 +229,7 @@ def test_a_unit_of_the_parent_refuses_everything_in_a_child(store: Store) -> Non
             "find": lambda: uow.accounts.find_by(balance=1),
             "count": lambda: uow.accounts.count(),
             "iterate": lambda: list(uow.accounts),
-            "add": lambda: (uow.accounts.add(Account("Mary")), uow.flush()),
+            "add": lambda: last_of(lambda: uow.accounts.add(Account("Mary")), uow.flush),
             "flush": uow.flush,
             "commit": uow.commit,
             "rollback": uow.rollback,
@@ -256,7 +261,7 @@ def test_to_leave_a_unit_of_the_parent_in_a_child_ends_nothing(end: Callable[[Ba
         uow.accounts["John"].balance = 93
         uow.flush()
 
-        said = in_a_child(lambda: [end(uow), gc.collect(), "ended"][2])
+        said = in_a_child(lambda: last_of(lambda: end(uow), gc.collect, lambda: "ended"))
 
         assert said == "ended"
         assert uow.accounts["John"].balance == 93
@@ -270,7 +275,7 @@ def test_to_collect_a_unit_of_the_parent_in_a_child_ends_nothing(store: Store) -
     units[0].payments.add(Payment("John", 7))
     units[0].flush()
 
-    said = in_a_child(lambda: [units.clear(), gc.collect(), "collected"][2])
+    said = in_a_child(lambda: last_of(units.clear, gc.collect, lambda: "collected"))
 
     assert said == "collected"
     units[0].commit()
@@ -461,7 +466,7 @@ def test_a_fork_waits_for_the_units_that_other_threads_have_open(file: SqlStore)
         held = pool.submit(hold)
         assert holding.wait(PATIENCE)
 
-        assert in_a_child(lambda: [store_with(file, "John"), owners(file)][1]) == ["John", "Mary"]
+        assert in_a_child(lambda: last_of(lambda: store_with(file, "John"), lambda: owners(file))) == ["John", "Mary"]
         held.result(PATIENCE)
 
 
@@ -517,7 +522,7 @@ def test_the_connections_of_an_engine_of_ones_own_are_made_anew_in_a_child(sqlit
     store = SqlStore(engine, mapping, durability="process")
     store.create_tables()
 
-    said = in_a_child(lambda: [store_with(store, "John"), made_in[-1] == os.getpid()][1])
+    said = in_a_child(lambda: last_of(lambda: store_with(store, "John"), lambda: made_in[-1] == os.getpid()))
 
     assert said is True
     assert set(made_in) == {os.getpid()}

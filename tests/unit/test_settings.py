@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, make_url
+from sqlalchemy import create_engine, event, make_url
 
 from honestwork.adapters import SqlStore
 from honestwork.adapters.sql import engines
@@ -23,14 +23,22 @@ SERVERS = ["postgres", "mariadb"]
 SLACK = 3.0  # seconds that a busy machine may take longer
 
 
+class Heard(Exception):
+    """What the driver was told is known."""
+
+
 def option(store: SqlStore, name: str) -> Any:
     """What the driver is told when it connects."""
-    _, options = store.engine.dialect.create_connect_args(store.engine.url)
     told: dict[str, Any] = {}
-    store.engine.dialect.connect = lambda *a, **o: told.update(o)  # type: ignore[method-assign, assignment]
-    with suppress(Exception):
-        store.engine.pool._creator(None)  # type: ignore[attr-defined, call-arg]
-    return (options | told).get(name)
+
+    @event.listens_for(store.engine, "do_connect")
+    def hear(dialect: Any, record: Any, arguments: Any, options: dict[str, Any]) -> None:
+        told.update(options)
+        raise Heard
+
+    with suppress(Heard):
+        store.engine.connect()
+    return told[name]
 
 
 # Refused
@@ -352,6 +360,11 @@ def falling_silent(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[
         store.dispose()
 
 
+def flushed(uow: Bank) -> None:
+    uow.accounts.add(Account("Mary"))
+    uow.flush()
+
+
 def in_a_block(uow: Bank) -> None:
     with uow.nested():
         uow.accounts.count(balance=1)
@@ -359,7 +372,7 @@ def in_a_block(uow: Bank) -> None:
 
 SILENCED: dict[str, Callable[[Bank], Any]] = {
     "read": lambda uow: uow.accounts.count(balance=1),
-    "flush": lambda uow: (uow.accounts.add(Account("Mary")), uow.flush()),
+    "flush": lambda uow: flushed(uow),
     "nested": lambda uow: in_a_block(uow),
     "commit": lambda uow: uow.commit(),
 }
