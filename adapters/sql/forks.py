@@ -33,7 +33,7 @@ PATIENCE = 1.0  # seconds that a fork waits for the transactions of other thread
 PAUSE = 0.001  # seconds
 
 _files: WeakKeyDictionary[Engine, str] = WeakKeyDictionary()  # the file of each engine
-_beginning: set[object] = set()  # for each transaction that is about to begin
+_beginning: set[int] = set()  # the threads in which a transaction is about to begin
 _forking: list[int] = []  # the thread that forks
 _crossed: set[str] = set()  # the files on which a connection was open when this process was forked
 _left_open: list[str] = []  # the same for the fork that is under way
@@ -57,10 +57,10 @@ def require_no_open_parent(file: str) -> None:
 @contextmanager
 def beginning() -> Iterator[None]:
     """A transaction begins on a file in this block, unless a fork is under way: then it waits for its end."""
-    mine = object()
+    mine = get_ident()
     try:
         _beginning.add(mine)
-        while _forking and _forking[0] != get_ident():
+        while _forking and _forking[0] != mine:
             _beginning.discard(mine)
             time.sleep(PAUSE)
             _beginning.add(mine)
@@ -71,6 +71,7 @@ def beginning() -> Iterator[None]:
 
 def _before() -> None:
     _forking.append(get_ident())
+    _beginning.discard(get_ident())  # what an interrupt may have left
     deadline = time.monotonic() + PATIENCE
     files = list(_files.items())
     while time.monotonic() < deadline and (_beginning or any(_is_in_use_elsewhere(engine) for engine, _ in files)):

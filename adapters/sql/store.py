@@ -42,7 +42,8 @@ class SqlStore(Store):
 
     Every unit reads one snapshot of the data, taken at its first statement. *begin* is for SQLite, which has
     one writer at a time: "immediate" lets a unit wait for its turn before it reads, so that nothing it read
-    can have changed when it writes; "deferred" lets units overlap, and the second writer gets a Conflict.
+    can have changed when it writes; "deferred" lets units overlap: a second writer waits for *lock_timeout*, and
+    one that has read before another unit committed gets a Conflict at once.
 
     Times are in seconds:
 
