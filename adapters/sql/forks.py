@@ -73,7 +73,8 @@ def _before() -> None:
     _forking.append(get_ident())
     _beginning.discard(get_ident())  # what an interrupt may have left
     deadline = time.monotonic() + PATIENCE
-    files = list(_files.items())
+    # Other threads may make stores meanwhile, so that the dictionary is copied by a single operation.
+    files = [(engine, _files[engine]) for each in _files.keyrefs() if (engine := each()) is not None]
     while time.monotonic() < deadline and (_beginning or any(_is_in_use_elsewhere(engine) for engine, _ in files)):
         time.sleep(PAUSE)
     for engine, file in files:
