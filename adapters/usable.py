@@ -33,7 +33,6 @@ class Usable:
     opened: Opened | None = None
     number = 0  # among the open units, where it is of interest which of them are around the code that runs
     was_interrupted = False  # between any two lines, so that nothing can be relied on but a rollback
-    is_waiting = False  # for a fork of another thread
     _has_failed = False
     _is_of_a_task = False
 
@@ -42,8 +41,8 @@ class Usable:
         # identity. So an interrupt between any two instructions can be answered by ending the call once more.
         self.calls: dict[str, Call] = {}
         # Asked before everything that a session does, so all answers are in one object.
-        self._usable_in: process.Process | None = process.own
-        self._process = process.own
+        self._usable_in: process.Process | None = process.this
+        self._process = process.this
         if _get_running_loop() is not None:
             self._is_of_a_task = True
             self._usable_in = None
@@ -91,15 +90,11 @@ class Usable:
 
     def require_open(self) -> None:
         """Raises UnitClosed, WrongProcess, UnitInUse."""
-        if process.this is not process.own:
-            self.is_waiting = True
-            process.wait_for_fork()
-            self.is_waiting = False
         if self.closed:
             raise UnitClosed(
                 "this unit of work has ended, and its repositories with it: do the work inside of the `with` block"
             )
-        if self._process is not process.own:
+        if self._process is not process.this:
             raise WrongProcess(
                 f"this unit of work{self._opened()} belongs to the process that forked this one: make a unit of work"
                 " here, on the same store"
@@ -123,7 +118,7 @@ class Usable:
 
     @property
     def is_of_this_process(self) -> bool:
-        return self._process is process.own
+        return self._process is process.this
 
     def _opened(self) -> str:
         return f", opened at {line_of(self.opened)}," if self.opened is not None else ""

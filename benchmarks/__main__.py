@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         DOCUMENTS.mkdir(parents=True, exist_ok=True)
         (DOCUMENTS / "table.md").write_text(markdown(rows), "utf-8")
         (DOCUMENTS / "ratios.svg").write_text(svg(rows), "utf-8")
-    if unknown := sum(row.ok is None for row in rows):
+    if unknown := sum(row.figure is None for row in rows):
         print(f"{unknown} bars could not be judged on this machine")
     last, ok = conclusion(rows)
     print(last)

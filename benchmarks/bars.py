@@ -61,13 +61,15 @@ class Bar:
 
     case: str
     peer: str  # with whom it is compared; nobody, for an absolute bar
-    limit: float
+    limit: float | None  # None: the row is only for information
     unit: str
     at_least: bool
     measure: Callable[[Bench], Figure]
 
     @property
     def spelled(self) -> str:
+        if self.limit is None:
+            return "–"
         return f"{'≥' if self.at_least else '≤'} {spelled(self.limit, self.unit)}"
 
 
@@ -92,9 +94,8 @@ def bar(
     at_least: float | None = None,
     unit: str = "×",
 ) -> Callable[[Callable[[Bench], Figure]], Callable[[Bench], Figure]]:
-    """Add a row to the table, measured by the decorated function."""
+    """Add a row to the table, measured by the decorated function. Without a limit it is only for information."""
     limit = at_least if at_most is None else at_most
-    assert limit is not None
 
     def added(measure: Callable[[Bench], Figure]) -> Callable[[Bench], Figure]:
         BARS.append(Bar(case, peer, limit, unit, at_least is not None, measure))
@@ -103,8 +104,10 @@ def bar(
     return added
 
 
-def holds(bar: Bar, value: float) -> bool:
-    """Is the value within the bar, give or take what runs differ by?"""
+def holds(bar: Bar, value: float) -> bool | None:
+    """Is the value within the bar, give or take what runs differ by? None where there is no bar."""
+    if bar.limit is None:
+        return None
     return value >= bar.limit / (1 + TOLERANCE) if bar.at_least else value <= bar.limit * (1 + TOLERANCE)
 
 

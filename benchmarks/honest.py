@@ -14,8 +14,9 @@ class HonestUnits:
 
     users, orders, lines = mapping.users, mapping.orders, mapping.lines
 
-    def __init__(self, url: str) -> None:
-        self.store = SqlStore(url, mapping.mapping)
+    def __init__(self, url: str, *, durability: str = "process") -> None:
+        """On SQLite files no commit waits for the disk, unless *durability* says so: that time is the disk's."""
+        self.store = SqlStore(url, mapping.mapping, durability=durability)
         self.store.drop_tables()
         self.store.create_tables()
         self.engine = self.store.engine

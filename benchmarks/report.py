@@ -94,7 +94,7 @@ def svg(rows: Sequence[Measured]) -> str:
     ]
     for number, (row, figure) in enumerate(drawn):
         y = TOP + ROW * number
-        length, notch = (SCALE * max(0.0, min(value, LONGEST)) for value in (figure.value, row.bar.limit))
+        length, notch = (SCALE * max(0.0, min(value, LONGEST)) for value in (figure.value, row.bar.limit or 0.0))
         parts += [
             f'<text x="{LEFT - 10}" y="{y + 13}" text-anchor="end">{escape(row.bar.case)}</text>',
             f'<rect class="{"holds" if row.ok else "short"}" x="{LEFT}" y="{y + 2}" width="{length:.0f}" height="14"/>',
@@ -105,4 +105,5 @@ def svg(rows: Sequence[Measured]) -> str:
 
 
 def _is_drawn(row: Measured) -> bool:
-    return row.bar.unit == "×" and not row.bar.at_least and row.bar.limit <= LONGEST
+    bar = row.bar
+    return bar.unit == "×" and not bar.at_least and bar.limit is not None and bar.limit <= LONGEST

@@ -5,12 +5,15 @@ Each unit adds one to the age of a user, so what the ages lack in the end are up
 
 from __future__ import annotations
 
+import itertools
 import random
 import statistics
 import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,8 +25,9 @@ from benchmarks import hand_written
 from benchmarks.bars import Bench, Figure, bar, spelled
 from benchmarks.domain import Shop
 from benchmarks.hand_written import plain_engine
+from benchmarks.harness import Case, measure
 from benchmarks.honest import HonestUnits
-from benchmarks.peers import fill_users, postgres_url
+from benchmarks.peers import fill_users, keys, postgres_url
 from honestwork.domain import Conflict
 
 THREADS = 16
@@ -94,6 +98,22 @@ def sqlite_throughput(bench: Bench) -> Figure:
     return Figure(ratio, f"{together:.0f}/s", f"{alone:.0f}/s")
 
 
+@bar("SQLite file: get, change, commit with synchronous=FULL", peer="with NORMAL, as in the rows above")
+def sqlite_durable(bench: Bench) -> Figure:
+    """What the default, `durability="power"`, costs: each commit waits for the disk. No bar: it is the disk's time."""
+    folder = bench.shared(_folder)
+    cases: dict[str, Case] = {}
+    for durability in ("power", "process"):
+        units = HonestUnits(f"sqlite:///{folder / f'{durability}.db'}", durability=durability)
+        bench.enter(disposed(units))
+        fill_users(units.engine, units.users, ROWS)
+        key, name = keys(ROWS), itertools.count().__next__
+        cases[durability] = Case(lambda units=units, key=key, name=name: units.change(key(), f"{name()}"))  # type: ignore[misc]
+    timings = measure(cases, rounds=bench.rounds(61))
+    full, normal = (statistics.median(timings.wall[each]) * 1e6 for each in cases)
+    return Figure(timings.wall_ratio(*cases), spelled(full, "µs"), spelled(normal, "µs"), beside="by the wall clock")
+
+
 @bar("PostgreSQL, 16 threads on 100 rows: lost updates", at_most=0, unit="")
 def postgres_lost(bench: Bench) -> Figure:
     return _lost(bench.shared(on_postgres), bench.shared(by_hand_on_postgres))
@@ -106,6 +126,12 @@ def postgres_retries(bench: Bench) -> Figure:
     errors = sum((run.errors for run in runs.together), Counter[str]())
     said = ", ".join(f"{count} {name}" for name, count in errors.items())
     return Figure(retries, f"{retries:.3f}", beside=said)
+
+
+@contextmanager
+def disposed(units: HonestUnits) -> Iterator[None]:
+    yield
+    units.store.dispose()
 
 
 def on_sqlite_file(bench: Bench) -> Runs:

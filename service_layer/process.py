@@ -1,50 +1,24 @@
 """Which process this is: after a fork, the child is another one, and what its parent has opened is not its own.
 
-`own` is replaced in a child. So a comparison by identity tells a parent's unit from one's own, and costs less than
+`this` is replaced in a child. So a comparison by identity tells a parent's unit from one's own, and costs less than
 asking the system for a process id.
 """
 
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 from typing import Any
 from weakref import WeakMethod
 
-__all__ = ["Process", "after_fork", "around_fork", "hold", "let_go", "own", "this", "wait_for_fork"]
+__all__ = ["Process", "after_fork", "around_fork", "this"]
 
 
 class Process:
     """One process, from its start or from the fork that made it."""
 
 
-own = Process()  # read it as `process.own`: it changes with a fork
-this = own  # the same, but for the moments of a fork, when nobody is to begin anything; see `hold`
-
-_forking = Process()
-_is_over = threading.Event()
-
-
-def hold() -> None:
-    """Let no call begin in the other threads of this process, for it is about to fork."""
-    global this
-    _is_over.clear()
-    this = _forking
-
-
-def let_go() -> None:
-    """The fork is over."""
-    global this
-    this = own
-    _is_over.set()
-
-
-def wait_for_fork() -> None:
-    """Wait until the fork is over, if there is one."""
-    while this is _forking:
-        _is_over.wait(1)
-
+this = Process()  # read it as `process.this`: it changes with a fork
 
 _in_child: list[WeakMethod[Callable[[], Any]]] = []
 
@@ -61,9 +35,8 @@ def around_fork(before: Callable[[], None], in_parent: Callable[[], None], in_ch
 
 
 def _renew() -> None:
-    global own, this, _is_over
-    own = this = Process()
-    _is_over = threading.Event()
+    global this
+    this = Process()
     for each in _in_child.copy():
         if (method := each()) is not None:
             method()

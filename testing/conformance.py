@@ -32,7 +32,7 @@ class RepositoryContract(ABC, Generic[A, K]):
             def store(self, request, tmp_path):
                 if request.param == "memory":
                     return MemoryStore(mapping)
-                store = SqlStore(f"sqlite:///{tmp_path}/test.db", mapping)
+                store = SqlStore(f"sqlite:///{tmp_path}/test.db", mapping, durability="process")
                 store.create_tables()
                 return store
 

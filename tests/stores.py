@@ -27,9 +27,9 @@ def stores_of_a_kind(request: pytest.FixtureRequest, *, lock_timeout: float) -> 
         if request.param == "memory":
             store = MemoryStore(mapping)
         else:
-            # Deferred, so that units overlap on SQLite as they do on the others.
+            # Deferred, so that units overlap on SQLite as they do on the others; no test waits for the disk.
             url: str = request.getfixturevalue(f"{request.param}_url")
-            store = SqlStore(url, mapping, begin="deferred", lock_timeout=lock_timeout)
+            store = SqlStore(url, mapping, begin="deferred", lock_timeout=lock_timeout, durability="process")
         made.append(store)
         store.create_tables()
         return store

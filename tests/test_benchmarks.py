@@ -98,6 +98,16 @@ def test_what_this_machine_cannot_judge_is_neither_held_nor_short() -> None:
     assert conclusion([rows[0], rows[2]]) == ("bench ok: 1 bars hold", True)
 
 
+def test_a_row_without_a_bar_is_neither_held_nor_short_and_is_not_drawn() -> None:
+    told = Bar("commit with FULL", "with NORMAL", None, "×", False, lambda bench: Figure(8.0, "300 µs", "40 µs"))
+
+    rows = program.run([told, a_bar(2.0)], quick=True)
+
+    assert cells(rows[0]) == ("commit with FULL", "300 µs", "with NORMAL 40 µs", "8.00", "–", "–", "")
+    assert conclusion(rows) == ("bench ok: 1 bars hold", True)
+    assert "commit with FULL" not in svg(rows)
+
+
 def test_the_table_and_the_picture_show_every_row() -> None:
     held = Measured(a_bar(), Figure(0.7, "7 µs", "10 µs"), ok=True)
     missing = Measured(a_bar(), None, "no PostgreSQL")

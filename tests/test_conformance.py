@@ -47,7 +47,7 @@ class TestUsers(RepositoryContract[User, int]):
     def store(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         made: Store = MemoryStore(mapping)
         if request.param == "sqlite":
-            made = SqlStore(f"sqlite:///{tmp_path}/test.db", mapping)
+            made = SqlStore(f"sqlite:///{tmp_path}/test.db", mapping, durability="process")
             made.create_tables()
         yield made
         made.dispose()
@@ -69,7 +69,7 @@ class OnBoth:
     def store(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         made: Store = MemoryStore(shop.mapping)
         if request.param == "sqlite":
-            made = SqlStore(f"sqlite:///{tmp_path}/test.db", shop.mapping)
+            made = SqlStore(f"sqlite:///{tmp_path}/test.db", shop.mapping, durability="process")
             made.create_tables()
         yield made
         made.dispose()

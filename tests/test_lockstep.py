@@ -352,7 +352,7 @@ def test_the_worlds_can_be_served() -> None:
 
 
 def test_an_object_that_reads_the_database_when_it_is_asked_is_told_from_one_that_does_not(sqlite_url: str) -> None:
-    store = SqlStore(sqlite_url, shop())
+    store = SqlStore(sqlite_url, shop(), durability="process")
     store.create_tables()
     eye = Eye(store.schema, Renaming(shop()), lambda instance, path: path)
 

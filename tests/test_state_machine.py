@@ -203,7 +203,7 @@ TestSideBySide = SideBySide.TestCase
 @pytest.fixture(scope="module", autouse=True)
 def _sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     url = f"sqlite:///{tmp_path_factory.mktemp('machine') / 'items.db'}"
-    SideBySide.sqlite = SqlStore(url, mapping, begin="deferred", lock_timeout=0.01)
+    SideBySide.sqlite = SqlStore(url, mapping, begin="deferred", lock_timeout=0.01, durability="process")
     SideBySide.sqlite.create_tables()
     yield
     SideBySide.sqlite.dispose()

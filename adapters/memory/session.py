@@ -136,7 +136,7 @@ class MemorySession(Streaming, Usable, Session):
     def close(self) -> None:
         if self._released:
             return
-        if self._process is not process.own:  # the child has forgotten what its parent's units held
+        if self._process is not process.this:  # the child has forgotten what its parent's units held
             self.close_for_good()
             self._released = True
             return

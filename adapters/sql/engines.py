@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote
+from weakref import WeakValueDictionary
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
@@ -29,13 +30,13 @@ from sqlalchemy.util import asbool
 from ...domain.errors import BadValue, Unavailable
 from ..turn import Turn
 from .drivers import mark_busy
+from .forks import beginning
 from .limits import cut_by_bytes, measure_statements
 from .patience import make_patient
 from .pool import UnitPool
 from .rules import learn_collations, register_functions
-from .sqlite_forks import turn_of
 
-__all__ = ["Settings", "begun", "configured", "in_memory", "turn_to_write"]
+__all__ = ["Settings", "begun", "configured", "file_of", "in_memory", "turn_to_write"]
 
 # The drivers that are tested, where a URL names none; SQLAlchemy's own choice for some is another one.
 DRIVERS = {"postgresql": "postgresql+psycopg", "mariadb": "mariadb+pymysql", "mysql": "mysql+pymysql"}
@@ -131,6 +132,13 @@ def begun(engine: Engine, *, reading: bool) -> PoolProxiedConnection:
 
     Raises `sqlalchemy.exc.DBAPIError` and `TimeoutError`.
     """
+    if getattr(engine.dialect, "is_on_a_file", False):
+        with beginning():
+            return _begun(engine, reading=reading)
+    return _begun(engine, reading=reading)
+
+
+def _begun(engine: Engine, *, reading: bool) -> PoolProxiedConnection:
     dialect: Any = engine.dialect
     for is_last in (False, True):
         link: Any = None
@@ -417,11 +425,19 @@ def _keep_alive(connected: socket.socket) -> None:
             connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), KEEPALIVE[f"keepalives_{name}"])
 
 
+_turns: WeakValueDictionary[str, Turn] = WeakValueDictionary()  # by the path of the file
+
+
 def turn_to_write(engine: Engine, timeout: float) -> Turn:
     """The turn to write to this database: one for all stores on a file, its own for a database in memory."""
     if in_memory(engine.url):
         return Turn(timeout)
-    name = str(engine.url.database)
-    if asbool(engine.url.query.get("uri", False)):
+    return _turns.setdefault(file_of(engine.url), Turn(timeout))
+
+
+def file_of(url: URL) -> str:
+    """The path of the file that a SQLite URL names, the same however it is written."""
+    name = str(url.database)
+    if asbool(url.query.get("uri", False)):
         name = unquote(name.removeprefix("file:").partition("?")[0])
-    return turn_of(str(Path(name).resolve()), timeout)
+    return str(Path(name).resolve())

@@ -17,6 +17,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from queue import Empty, SimpleQueue
+from threading import get_ident
 from typing import Any
 from weakref import ref
 
@@ -115,6 +116,11 @@ class UnitPool(QueuePool):
     def checkedout(self) -> int:
         self.take_back_dropped()
         return len(self._records) - len(self._pool.queue) - len(self._pool.unused)
+
+    def threads(self) -> list[int]:
+        """The threads that have checked out what is in use."""
+        loans: list[Any] = [record.fairy_ref() for record in list(self._records) if record.fairy_ref is not None]
+        return [loan.thread for loan in loans if isinstance(loan, Loan)]
 
     def overflow(self) -> int:
         return self.checkedin() + self.checkedout() - self._pool.maxsize
@@ -280,6 +286,7 @@ class Loan(PoolProxiedConnection):
 
     def __init__(self, pool: UnitPool, record: _ConnectionRecord | None = None) -> None:
         self._pool = pool
+        self.thread = get_ident()
         if record is not None:
             self._connection_record = record
             self.dbapi_connection = record.dbapi_connection

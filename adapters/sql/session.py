@@ -261,7 +261,10 @@ class SqlSession(Streaming, Usable, Session):
             raise
 
     def abandon(self) -> bool:
-        if self.closed or not self.is_of_this_process:
+        if self.closed:
+            return False
+        if not self.is_of_this_process:
+            self._leave_to_parent()
             return False
         self.close_for_good()
         self._ticket = None  # the turn is free from now on
@@ -308,9 +311,9 @@ class SqlSession(Streaming, Usable, Session):
     def tell(self, error: Exception) -> None:
         """Called with each error of the database. What the user's own statements raise is translated here.
 
-        All others are translated where they are caught.
+        All others are translated where they are caught, also those of leaving the block.
         """
-        if not self.calls:
+        if not self.calls and not self.closed:
             self._fail_by(error)
             raised(error, self.store.schema, reading=self.reading)
 
@@ -514,12 +517,6 @@ class SqlSession(Streaming, Usable, Session):
         if self._ticket is not None and self._ticket.place is None:
             assert self._turn is not None
             self._turn.take(self._ticket)
-
-    @property
-    def waits_for_turn(self) -> bool:
-        """Whether the unit is in the queue for the turn to write."""
-        ticket = self._ticket
-        return ticket is not None and ticket.place is not None and self._turn is not None and not self._turn.has(ticket)
 
     def _end_transaction(self) -> None:
         self.renewed = True

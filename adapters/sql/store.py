@@ -14,13 +14,13 @@ from ..entities import EntityPlan
 from ..mapping import Mapping
 from ..repository import cursor_key_of
 from .broken_references import watch_references
-from .engines import Settings, configured, in_memory, turn_to_write
+from .engines import Settings, configured, file_of, in_memory, turn_to_write
 from .errors import DRIVER_ERRORS, raised
 from .flush import Writer
+from .forks import close_before_forks, require_no_open_parent
 from .loading import Loader
 from .pool import drop, give_back
 from .session import SqlSession
-from .sqlite_forks import opened
 
 __all__ = ["SqlStore"]
 
@@ -37,10 +37,13 @@ class SqlStore(Store):
     *database* is a URL (`sqlite:///file.db`, `postgresql+psycopg://…`, `mariadb+pymysql://…`) or an Engine
     of your own, whose pool is used as it is, with its own reset. A store may be made before a fork: parent and
     children go on with connections of their own. A database in SQLite's memory stays with the process that made it.
+    A child that was forked while a unit was open on a SQLite file is refused that file, for SQLite forbids it; a fork
+    waits a second for the units of other threads to end.
 
     Every unit reads one snapshot of the data, taken at its first statement. *begin* is for SQLite, which has
     one writer at a time: "immediate" lets a unit wait for its turn before it reads, so that nothing it read
-    can have changed when it writes; "deferred" lets units overlap, and the second writer gets a Conflict.
+    can have changed when it writes; "deferred" lets units overlap: a second writer waits for *lock_timeout*, and
+    one that has read before another unit committed gets a Conflict at once.
 
     Times are in seconds:
 
@@ -106,27 +109,29 @@ class SqlStore(Store):
         self.metadata = mapping.metadata
         self._loaders: dict[type[Any], Loader] = {}
         self._writers: dict[type[Any], Writer] = {}
-        self._process = process.own
-        self._is_sqlite = is_sqlite = self.engine.dialect.name == "sqlite"
+        self._process = process.this
+        is_sqlite = self.engine.dialect.name == "sqlite"
         self._is_in_memory = is_sqlite and in_memory(self.engine.url)
         has_one_writer = is_sqlite and (begin == "immediate" or self._is_in_memory)
         self._turn = turn_to_write(self.engine, lock_timeout) if has_one_writer else None
+        self._file = None if not is_sqlite or self._is_in_memory else file_of(self.engine.url)
+        if self._file is not None:
+            close_before_forks(self.engine, self._file)
         if is_sqlite:
             watch_references(self.engine, self.metadata, self.schema)
         process.after_fork(self._begin_in_child)
 
     def open(self, *, reading: bool = False) -> SqlSession:
-        if self._is_in_memory and self._process is not process.own:
+        if self._is_in_memory and self._process is not process.this:
             raise WrongProcess(
                 "this SQLite database in memory belongs to the process that forked this one: use a file, or make the"
                 " store and its tables after the fork"
             )
+        if self._file is not None:
+            require_no_open_parent(self._file)
         # A database in memory has one connection for all units, so that readers take turns with the others.
         turn = None if reading and not self._is_in_memory else self._turn
-        session = SqlSession(self, turn, reading=reading)
-        if self._is_sqlite:
-            opened(session)
-        return session
+        return SqlSession(self, turn, reading=reading)
 
     def create_tables(self) -> None:
         try:

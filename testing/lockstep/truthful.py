@@ -83,9 +83,9 @@ def replay(unit: type[UnitOfWork], mapping: Mapping, database: str, program: str
 @contextmanager
 def staged(unit: type[UnitOfWork], mapping: Mapping, database: str) -> Iterator[Stage]:
     """A stage on a database, with its tables made before and dropped after."""
-    store = SqlStore(database, mapping, begin="deferred", lock_timeout=0.03)
+    store = SqlStore(database, mapping, begin="deferred", lock_timeout=0.03, durability="process")
     # MariaDB may still be purging what the last program has left. A database in memory is the store's alone.
-    patient = store if in_memory(store.engine.url) else SqlStore(database, mapping)
+    patient = store if in_memory(store.engine.url) else SqlStore(database, mapping, durability="process")
     patient.create_tables()
     try:
         with warnings.catch_warnings():

@@ -98,7 +98,7 @@ def play_all(name: str, url: str) -> dict[str, str]:
     """The outcomes of all scripts, on the store in memory or on a database."""
     if name == "memory":
         return {script: play_script(MemoryStore(_mapping), steps) for script, steps in SCRIPTS.items()}
-    store = SqlStore(url, _mapping, begin="deferred", lock_timeout=0.05)
+    store = SqlStore(url, _mapping, begin="deferred", lock_timeout=0.05, durability="process")
     store.create_tables()
     try:
         return {script: play_script(store, steps) for script, steps in SCRIPTS.items()}

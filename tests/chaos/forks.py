@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 
 from honestwork.adapters import MemoryStore, SqlStore
-from honestwork.domain import Conflict, HonestworkError, Misuse
+from honestwork.domain import Conflict, HonestworkError, Misuse, WrongProcess
 from honestwork.service_layer import Store
 
 from .model import Bank, Transfer, furnish, mapping, works
@@ -189,6 +189,8 @@ def _in_mid_unit(report: Report, name: str, store: Store, label: str) -> None:
             with Bank(store).reading() as other:
                 whole = sum(other.accounts.select(lambda account: account.balance, lambda each: each.number < 4))
             said["sum"] = whole
+        except WrongProcess:
+            said["reading"] = "refused"
         except BaseException as error:
             said["reading"] = _error(error)
         store.dispose()
@@ -209,6 +211,8 @@ def _in_mid_unit(report: Report, name: str, store: Store, label: str) -> None:
                     report.fault("lost", f"{note}: the child's {what} in its parent's unit is allowed")
                 elif what == "sum" and answer != WHOLE:
                     report.fault("lost", f"{note}: the child sees {answer} altogether")
+                elif what == "reading" and (answer == "refused") != (name == "sqlite"):  # which forbids it
+                    _fault(report, f"{note}, reading in the child", answer)
                 elif answer not in ("refused", WHOLE):
                     _fault(report, f"{note}, {what} in the child", answer)
             uow.commit()

@@ -223,7 +223,9 @@ def _resting(engine: Engine) -> list[Any]:
 
 
 def _unrest(connection: Any) -> list[str]:
-    driver = type(connection).__module__.partition(".")[0]
+    # Of PyMySQL's class the store has made one of its own.
+    modules = [each.__module__.partition(".")[0] for each in type(connection).__mro__]
+    driver = next((each for each in modules if each in ("sqlite3", "psycopg", "pymysql")), modules[0])
     match driver:
         case "sqlite3":
             if connection.in_transaction:

@@ -46,7 +46,7 @@ def made_store(request: pytest.FixtureRequest, name: str) -> Iterator[Store]:
         yield MemoryStore(mapping)
     elif name == "sqlite":
         url: str = request.getfixturevalue("sqlite_url")
-        yield from served(SqlStore(url, mapping, begin="deferred", lock_timeout=0.01))
+        yield from served(SqlStore(url, mapping, begin="deferred", lock_timeout=0.01, durability="process"))
     else:
         # Creating tables takes a server longer than a test: they are created once, and emptied after each test.
         server: SqlStore = request.getfixturevalue(f"{name}_store")

@@ -346,7 +346,7 @@ def box(request: pytest.FixtureRequest) -> Iterator[Gadgets]:
     """A unit of work on a store that has gadgets."""
     store: Store = MemoryStore(mapping)
     if request.param != "memory":
-        store = SqlStore(request.getfixturevalue(f"{request.param}_url"), mapping)
+        store = SqlStore(request.getfixturevalue(f"{request.param}_url"), mapping, durability="process")
     store.create_tables()
     yield Gadgets(store)
     store.drop_tables()

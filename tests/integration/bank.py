@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, String, Table
 
@@ -55,9 +56,9 @@ class Bank(UnitOfWork):
 
 
 @contextmanager
-def bank(url: str, *, begin: str = "immediate", lock_timeout: float = 5.0) -> Iterator[SqlStore]:
-    """A store in which John has 100, for as long as the block."""
-    store = SqlStore(url, mapping, begin=begin, lock_timeout=lock_timeout)
+def bank(url: str, *, durability: str = "process", **options: Any) -> Iterator[SqlStore]:
+    """A store in which John has 100, for as long as the block. No test waits for the disk unless it says so."""
+    store = SqlStore(url, mapping, durability=durability, **options)
     store.create_tables()
     try:
         with Bank(store) as uow:

@@ -84,7 +84,7 @@ def sqlite(sqlite_url: str) -> Iterator[SqlStore]:
 
 
 def library(url: str) -> Iterator[SqlStore]:
-    store = SqlStore(url, mapping)
+    store = SqlStore(url, mapping, durability="process")
     store.create_tables()
     yield store
     store.drop_tables()

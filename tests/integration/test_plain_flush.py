@@ -180,7 +180,7 @@ def test_a_flush_that_fails_in_a_savepoint_leaves_what_was_before_it(store: SqlS
 
 def test_where_equal_values_are_assigned_no_transaction_begins(sqlite_url: str) -> None:
     """Also not for an aggregate that the ORM flushes."""
-    store = SqlStore(sqlite_url, shop.mapping)
+    store = SqlStore(sqlite_url, shop.mapping, durability="process")
     store.create_tables()
     order = shop.Order(price=shop.Money(Decimal("9.90"), "EUR"), lines=[shop.Line("LAMP")])
     shop.stored(store, order)

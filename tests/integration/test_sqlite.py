@@ -47,7 +47,7 @@ def together(*services: Callable[[], object]) -> list[object]:
 
 
 @pytest.mark.parametrize(
-    ("pragma", "value"), [("foreign_keys", 1), ("journal_mode", "wal"), ("synchronous", 2), ("busy_timeout", 100)]
+    ("pragma", "value"), [("foreign_keys", 1), ("journal_mode", "wal"), ("synchronous", 1), ("busy_timeout", 100)]
 )
 def test_a_file_is_opened_with(store: SqlStore, pragma: str, value: object) -> None:
     with Bank(store) as uow:
@@ -88,7 +88,7 @@ def test_a_second_writing_unit_in_the_same_thread_is_refused_at_once(either: Sql
 def test_a_second_writing_unit_in_the_same_thread_is_refused_also_by_another_store_of_the_file(
     store: SqlStore, sqlite_url: str
 ) -> None:
-    same = SqlStore(sqlite_url, mapping)
+    same = SqlStore(sqlite_url, mapping, durability="process")
     with Bank(store) as outer:
         outer.accounts.all()
 
@@ -166,7 +166,7 @@ def test_eight_threads_lose_nothing(either: SqlStore) -> None:
 
 
 def test_two_stores_on_one_file_lose_nothing(store: SqlStore, sqlite_url: str) -> None:
-    other = SqlStore(sqlite_url, mapping)
+    other = SqlStore(sqlite_url, mapping, durability="process")
 
     def service(each: SqlStore) -> None:
         for _ in range(20):

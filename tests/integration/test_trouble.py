@@ -16,7 +16,7 @@ from honestwork.domain import BackendError, BadValue, LockTimeout, ReadOnlyDatab
 
 @pytest.mark.parametrize("begin", ["immediate", "deferred"])
 def test_a_unit_that_waits_too_long_for_another_program_is_in_conflict(begin: str, sqlite_url: str) -> None:
-    store = SqlStore(sqlite_url, mapping, begin=begin, lock_timeout=0.05)
+    store = SqlStore(sqlite_url, mapping, begin=begin, lock_timeout=0.05, durability="process")
     store.create_tables()
     other = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -30,7 +30,7 @@ def test_a_unit_that_waits_too_long_for_another_program_is_in_conflict(begin: st
 
 
 def test_a_file_that_is_read_only_refuses_changes_and_can_be_read(sqlite_url: str) -> None:
-    store = SqlStore(sqlite_url, mapping)
+    store = SqlStore(sqlite_url, mapping, durability="process")
     store.create_tables()
     services.register("John Doe", 30, uow=Directory(store))
     path = sqlite_url.removeprefix("sqlite:///")

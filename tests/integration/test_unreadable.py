@@ -198,7 +198,7 @@ old_dogs = Table("dogs", old, Column("id", Integer, primary_key=True), Column("t
 @pytest.fixture(params=["sqlite", "postgres", "mariadb"])
 def store(request: pytest.FixtureRequest) -> Iterator[SqlStore]:
     """A store on tables whose columns are looser than the mapping says."""
-    store = SqlStore(request.getfixturevalue(f"{request.param}_url"), mapping)
+    store = SqlStore(request.getfixturevalue(f"{request.param}_url"), mapping, durability="process")
     old.create_all(store.engine)
     yield store
     store.dispose()
@@ -340,7 +340,7 @@ GOOD = {
 @pytest.fixture
 def sqlite(sqlite_url: str) -> Iterator[SqlStore]:
     """A store whose tables are those of the mapping, where SQLite still takes any value in any column."""
-    store = SqlStore(sqlite_url, mapping)
+    store = SqlStore(sqlite_url, mapping, durability="process")
     store.create_tables()
     yield store
     store.dispose()
@@ -412,7 +412,7 @@ def any_store(request: pytest.FixtureRequest) -> Iterator[Store]:
     made = (
         MemoryStore(mapping)
         if request.param == "memory"
-        else SqlStore(request.getfixturevalue(f"{request.param}_url"), mapping)
+        else SqlStore(request.getfixturevalue(f"{request.param}_url"), mapping, durability="process")
     )
     made.create_tables()
     yield made

@@ -59,7 +59,10 @@ class Library(UnitOfWork):
 
 @pytest.fixture(params=["memory", "sqlite"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    made: Store = MemoryStore(mapping) if request.param == "memory" else SqlStore(f"sqlite:///{tmp_path}/b.db", mapping)
+    if request.param == "memory":
+        made: Store = MemoryStore(mapping)
+    else:
+        made = SqlStore(f"sqlite:///{tmp_path}/b.db", mapping, durability="process")
     made.create_tables()
     yield made
     made.dispose()
