@@ -7,6 +7,7 @@ chunks disturbs nobody. An order wants an index, or each chunk sorts anew.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -44,10 +45,15 @@ class Streaming:
         found, place = chunk(None)
         return self._go_on(chunk, found, place)
 
+    @abstractmethod
+    def require_reader(self) -> None:
+        """Raises WrongProcess, UnitInUse for one who may not read this stream."""
+
     def _go_on(self, chunk: Callable[[Place | None], Chunk[A]], found: list[A], place: Place | None) -> Iterator[A]:
         transaction = self._transactions
         while True:
             for each in found:
+                self.require_reader()
                 if self._transactions != transaction:
                     raise UnitClosed(
                         "the transaction that this stream reads from has ended, by a commit, a rollback or the end of"

@@ -94,16 +94,26 @@ class Usable:
             raise UnitClosed(
                 "this unit of work has ended, and its repositories with it: do the work inside of the `with` block"
             )
-        if self._process is not process.this:
-            raise WrongProcess(
-                f"this unit of work{self._opened()} belongs to the process that forked this one: make a unit of work"
-                " here, on the same store"
-            )
+        self.require_this_process()
         if self._is_of_a_task and _get_running_loop() is not None and not open_units.is_around(self.number):
             raise UnitInUse(
                 f"this unit of work{self._opened()} belongs to another task: make a unit of work for each task, on the"
                 " same store"
             )
+
+    def require_this_process(self) -> None:
+        """Raises WrongProcess in a child of the process that opened the unit."""
+        if self._process is not process.this:
+            raise WrongProcess(
+                f"this unit of work{self._opened()} belongs to the process that forked this one: make a unit of work"
+                " here, on the same store"
+            )
+
+    def require_reader(self) -> None:
+        """Raises WrongProcess, UnitInUse: also what was read may not be handed out to everybody."""
+        self.require_this_process()
+        if self._is_of_a_task and not self.closed:
+            self.require_open()
 
     def require_usable(self) -> None:
         """Raises UnitClosed, WrongProcess, UnitInUse, UnitFailed."""

@@ -21,6 +21,9 @@ _CALLS_NOTHING = (
 )
 
 
+NO_CODE = 8  # bytes: the code object that C and Cython put into a traceback for a function of theirs
+
+
 def came_from_outside(error: BaseException) -> bool:
     """Return whether a signal's handler raised this, and not the code that it interrupted."""
     handlers = {getattr(signal.getsignal(each), "__code__", None) for each in signal.valid_signals()}
@@ -37,6 +40,8 @@ def came_from_outside(error: BaseException) -> bool:
 def _instruction(frame: TracebackType) -> str:
     """The instruction that a frame was in. A call's place is that of the last of its cache entries."""
     code, place = frame.tb_frame.f_code.co_code, frame.tb_lasti
+    if len(code) <= NO_CODE:
+        return ""
     while (name := dis.opname[code[place]]) == "CACHE":
         place -= 2
     return name

@@ -12,8 +12,9 @@ from types import TracebackType
 from typing import Any, NoReturn, Self
 from warnings import warn
 
-from ..domain.errors import Misuse, UnitClosed, UnitInUse, UnitNested
+from ..domain.errors import Misuse, UnitClosed, UnitInUse, UnitNested, WrongProcess
 from ..domain.repository import Repository
+from . import process
 from .store import Opened, Session, Store, line_of
 
 __all__ = ["UnitOfWork"]
@@ -75,6 +76,7 @@ class UnitOfWork(ABC):
         self._made: list[str] = []  # the names of the repositories that are in use
         # Entering takes what is in here, and leaving puts it back: single operations, which no signal can split.
         self._free = {True: True}
+        self._process = process.this
 
     def __enter__(self) -> Self:
         try:
@@ -214,6 +216,8 @@ class UnitOfWork(ABC):
 
     def _refuse_second_entry(self) -> NoReturn:
         name = f"this {type(self).__name__}, opened at {self.opened_at},"
+        if self._process is not process.this:
+            raise WrongProcess(f"{name} belongs to the process that forked this one: make a unit of work here")
         if self._opened is not None and self._opened[2] != get_ident():
             raise UnitInUse(f"{name} is in use by another thread: make a unit of work for each, on the same store")
         raise UnitNested(

@@ -50,7 +50,7 @@ Load = Callable[[EntityPlan, Key, Row], Any]
 NO_ROW: Row = (object(),)  # no row is like this
 
 
-class MemorySession(Streaming, Usable, Session):
+class MemorySession(Usable, Streaming, Session):
     """The workspace of one unit of work in memory. Lives as long as the unit's `with` block.
 
     It keeps the identity map (one object for each key), what was added and removed since the last flush, and
@@ -446,6 +446,8 @@ class _Block:
         session = self.session
         call = (get_ident(),)
         try:
+            if not session.is_of_this_process:
+                return  # the savepoint is the parent's
             if session.closed:
                 if kind is None:
                     session.require_open()

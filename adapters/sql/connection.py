@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from sqlalchemy import Connection, Engine
@@ -21,6 +22,40 @@ class UnitConnection(Connection):
     def __init__(self, engine: Engine, link: Any, unit: SqlSession) -> None:
         super().__init__(engine, link)
         self._unit = unit
+        self._had_begun = False
+
+    # Statements, the unit's and the user's own
+
+    def _execute_context(self, *about: Any, **options: Any) -> Any:
+        unit = self._unit
+        if unit.calls or unit.closed:  # one of the unit's own, or another thread has it, which is told next
+            unit.require_this_process()
+            unit.require_no_other_call()
+            self._require_transaction()
+            return super()._execute_context(*about, **options)
+        unit.require_usable()
+        call = (get_ident(),)
+        try:
+            unit.begin_call(call)
+            self._require_transaction()
+            result = super()._execute_context(*about, **options)
+            unit.end_call(call)
+            return result
+        except DBAPIError as error:
+            unit.end_call(call)
+            unit.tell(error)
+            raise
+        except BaseException as error:
+            unit.end_call_by(call, error)
+            raise
+
+    def _require_transaction(self) -> None:
+        """Raises UnitFailed where the transaction has been ended by a statement or by the driver's connection."""
+        link = self._dbapi_connection
+        if not self._had_begun or link is None or link.dbapi_connection is None:
+            return
+        if state_of(link.dbapi_connection, self.dialect) is State.READY:
+            self._unit.lose_transaction()
 
     def _handle_dbapi_exception(self, e: BaseException, *about: Any, **options: Any) -> NoReturn:
         try:
@@ -29,16 +64,40 @@ class UnitConnection(Connection):
             self._unit.tell(error)
             raise
 
+    # The transaction is the unit's: what the user might end by this connection or by the ORM's session is refused
+
+    def close(self) -> None:
+        """Leave the connection to the unit, unless it is the unit that closes it."""
+        if self._unit.calls or self._unit.closed:
+            super().close()
+
+    def _begin_impl(self, transaction: Any) -> None:
+        self._unit.require_open()
+        if self._had_begun:
+            self._unit.lose_transaction()
+        super()._begin_impl(transaction)
+        self._had_begun = True
+
+    def _commit_impl(self) -> None:
+        self._unit.require_ending("commit")
+        super()._commit_impl()
+
     # SQLAlchemy rolls back after any error. Where a statement is still in flight, the driver would refuse, and its
     # refusal would hide what was raised: such a connection is closed instead, which undoes its transaction too.
 
     def _rollback_impl(self) -> None:
+        self._unit.require_ending("rollback")
         self._close_if_in_flight()
         super()._rollback_impl()
 
     def _rollback_to_savepoint_impl(self, name: str) -> None:
+        self._unit.require_this_process()
         self._close_if_in_flight()
         super()._rollback_to_savepoint_impl(name)
+
+    def _release_savepoint_impl(self, name: str) -> None:
+        self._unit.require_this_process()
+        super()._release_savepoint_impl(name)
 
     def _close_if_in_flight(self) -> None:
         link = self._dbapi_connection

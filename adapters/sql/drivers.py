@@ -109,6 +109,8 @@ def cut(connection: Any, dialect: Any) -> None:
         elif dialect.driver == "pymysql":
             connection._force_close()  # close() would send a farewell, and fail if it was closed already
         else:
+            if dialect.driver == "pysqlite" and connection.in_transaction:
+                connection.rollback()  # a cursor that is still alive would keep the file locked after the end
             connection.close()
 
 

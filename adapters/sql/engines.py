@@ -27,7 +27,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.util import asbool
 
-from ...domain.errors import BadValue, Unavailable
+from ...domain.errors import BackendError, BadValue, Unavailable
+from ...domain.interrupts import came_from_outside
 from ..turn import Turn
 from .drivers import mark_busy
 from .forks import beginning
@@ -43,6 +44,8 @@ DRIVERS = {"postgresql": "postgresql+psycopg", "mariadb": "mariadb+pymysql", "my
 SUPPORTED = ("sqlite", *DRIVERS)
 SNAPSHOT = "REPEATABLE READ"
 READING = "honestwork_reading"  # a note in the info of SQLite's connection: it refuses writes
+LONGEST = 2_000_000  # seconds, which every database counts in milliseconds
+MAY_BE_NONE = ("statement_timeout", "pool_timeout", "pool_recycle")
 GRACE = 5.0  # seconds that a server has to end a statement by itself, before its connection is closed
 KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}  # libpq's names; seconds
 SYNCHRONOUS = {"power": "FULL", "process": "NORMAL"}  # SQLite's setting for each durability
@@ -78,7 +81,16 @@ class Settings:
     def require_no_engine_options(self) -> None:
         """Raises BadValue for what an Engine of the user's own decides."""
         default = Settings()
-        names = ("pool_size", "max_overflow", "pool_timeout", "pool_recycle", "connect_args", "echo", "hide_parameters")
+        names = (
+            "connect_timeout",
+            "pool_size",
+            "max_overflow",
+            "pool_timeout",
+            "pool_recycle",
+            "connect_args",
+            "echo",
+            "hide_parameters",
+        )
         given = [name for name in names if getattr(self, name) != getattr(default, name)]
         if given:
             raise BadValue(
@@ -94,8 +106,10 @@ def _require_one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
 
 
 def _require_seconds(name: str, value: Any) -> None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0):
-        raise BadValue(f"{name}: expected seconds from 0 on, got {value!r}", value=value)
+    if value is None and name in MAY_BE_NONE:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LONGEST:
+        raise BadValue(f"{name}: expected seconds from 0 to {LONGEST:,}, got {value!r}", value=value)
 
 
 def configured(database: str | URL | Engine, settings: Settings) -> Engine:
@@ -168,9 +182,14 @@ def _begun(engine: Engine, *, reading: bool) -> PoolProxiedConnection:
                 connection_invalidated=is_dead or (link is None and dialect.is_disconnect(error, None, None)),
                 dialect=dialect,
             ) from error
-        except BaseException:
+        except BaseException as error:
             if link is not None:
                 link.invalidate()
+            elif isinstance(error, TypeError | ValueError | AttributeError | OSError) and not came_from_outside(error):
+                raise BackendError(
+                    f"the driver cannot connect with these options ({type(error).__name__}): check those in the store's"
+                    " URL and in connect_args"
+                ) from None
             raise
     raise AssertionError("the second time returns or raises")
 

@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager
 from itertools import count
 from threading import get_ident
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from sqlalchemy import Connection, Executable, event
 from sqlalchemy.exc import DBAPIError, InvalidRequestError, StatementError
@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session as OrmSession, make_transient
 from sqlalchemy.orm.attributes import instance_dict, instance_state
 from sqlalchemy.orm.state import InstanceState
 
-from ...domain.errors import HonestworkError, Unavailable, UnitFailed
+from ...domain.errors import HonestworkError, Misuse, Unavailable, UnitFailed
 from ...domain.repository import Repository
 from ...service_layer.store import Session
 from ..aggregates import anything_expired
@@ -59,6 +59,20 @@ class _Orm(OrmSession):
 
     def get_bind(self, *about: Any, **options: Any) -> Connection:
         return self.unit.connection()
+
+    # The transaction is the unit's, and is ended by it alone.
+
+    def commit(self) -> None:
+        self.unit.require_ending("commit")
+        super().commit()
+
+    def rollback(self) -> None:
+        self.unit.require_ending("rollback")
+        super().rollback()
+
+    def close(self) -> None:
+        self.unit.require_ending("close")
+        super().close()
 
 
 @event.listens_for(_Orm, "loaded_as_persistent")
@@ -152,7 +166,7 @@ def _is_of_sqlalchemy(error: BaseException) -> bool:
     return trace is None or trace.tb_frame.f_globals.get("__name__", "").startswith("sqlalchemy.")
 
 
-class SqlSession(Streaming, Usable, Session):
+class SqlSession(Usable, Streaming, Session):
     """The workspace of one unit of work on a database. Lives as long as the unit's `with` block."""
 
     def __init__(self, store: SqlStore, turn: Turn | None, *, reading: bool) -> None:
@@ -296,9 +310,28 @@ class SqlSession(Streaming, Usable, Session):
 
     # The connection
 
+    def require_ending(self, what: str) -> None:
+        """Raises Misuse unless it is the unit that ends its transaction; WrongProcess."""
+        self.require_this_process()
+        if not self.calls and not self.closed:
+            raise Misuse(
+                f"{what} of the session or the connection would end the transaction of the unit of work: call"
+                " commit() or rollback() of the unit, or leave its block"
+            )
+
+    def lose_transaction(self) -> NoReturn:
+        """Raises UnitFailed: the transaction has been ended, and not by the unit."""
+        self.fail()
+        self.was_interrupted = True  # what SQLAlchemy believes of it is not true
+        raise UnitFailed(
+            "this unit's transaction has been ended, by an earlier error or by a statement of your own, and nothing of"
+            " it is stored: leave the block and run the service again in a fresh unit, or call rollback() first"
+        )
+
     def connection(self) -> Connection:
         """The connection of this unit's transaction, which begins now if none has begun."""
         if self._connection is None:
+            self.require_open()
             try:
                 self.take_turn()
                 self._link = begun(self.store.engine, reading=self.reading)
@@ -322,15 +355,12 @@ class SqlSession(Streaming, Usable, Session):
 
         Raises Unavailable where the connection is closed: nothing can have been stored.
         """
-        if self._link is None or self._link.dbapi_connection is None:
+        if self._link is None:
             return
-        match state_of(self._link.dbapi_connection, self.store.engine.dialect):
-            case State.FAILED | State.IN_FLIGHT:
-                self.fail()
-                raise UnitFailed(
-                    "the database has ended this unit's transaction because of an earlier error, and nothing of it is"
-                    " stored: leave the block and run the service again in a fresh unit, or call rollback() first"
-                )
+        connection = self._link.dbapi_connection
+        match State.CLOSED if connection is None else state_of(connection, self.store.engine.dialect):
+            case State.FAILED | State.IN_FLIGHT | State.READY:
+                self.lose_transaction()
             case State.CLOSED:
                 self.fail()
                 self._lost = True
@@ -674,6 +704,8 @@ class _Block:
         session = self.session
         call = (get_ident(),)
         try:
+            if not session.is_of_this_process:
+                return  # the savepoint is the parent's
             if session.closed:
                 if kind is None:
                     session.require_open()

@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event, text
 
 from honestwork.adapters import MemoryStore, SqlStore
 from honestwork.adapters.sql import forks
@@ -267,6 +267,55 @@ def test_to_leave_a_unit_of_the_parent_in_a_child_ends_nothing(end: Callable[[Ba
         assert uow.accounts["John"].balance == 93
         uow.commit()
     assert payments(store) == [7]
+
+
+def test_to_leave_a_savepoint_of_the_parent_in_a_child_undoes_nothing(store: Store) -> None:
+    with Bank(store) as uow:
+        with uow.nested():
+            uow.accounts.add(Account("Mary", 1))
+            uow.flush()
+
+            def leave_by_an_error() -> str:
+                with suppress(LookupError), uow.nested():
+                    raise LookupError
+                return "left"
+
+            block = uow.nested()
+            block.__enter__()
+            assert in_a_child(lambda: str(block.__exit__(LookupError, LookupError(), None))) == "None"
+            assert in_a_child(lambda: str(block.__exit__(None, None, None))) == "None"
+            assert in_a_child(lambda: refused(leave_by_an_error)).startswith("WrongProcess")
+            block.__exit__(None, None, None)
+        uow.commit()
+
+    with Bank(store) as uow:
+        assert [account.owner for account in uow.accounts] == ["John", "Mary"]
+
+
+def test_the_session_of_a_parents_unit_does_nothing_in_a_child(database: SqlStore) -> None:
+    with Bank(database) as uow:
+        uow.accounts.add(Account("Mary", 1))
+        session = uow.accounts.session  # type: ignore[attr-defined]
+
+        calls: list[Callable[[], object]] = [
+            lambda: session.execute(text("DELETE FROM accounts")),
+            lambda: session.rollback(),
+            lambda: session.connection().execute(text("DELETE FROM accounts")),
+        ]
+        assert [in_a_child(lambda call=call: refused(call))[:12] for call in calls] == ["WrongProcess"] * 3  # type: ignore[misc]
+        uow.commit()
+
+    with Bank(database) as uow:
+        assert [account.owner for account in uow.accounts] == ["John", "Mary"]
+
+
+def test_a_stream_and_the_unit_of_a_parent_are_of_no_use_in_a_child(store: Store) -> None:
+    with Bank(store) as uow:
+        stream = uow.accounts.stream()
+
+        assert in_a_child(lambda: refused(lambda: next(stream))).startswith("WrongProcess")
+        assert in_a_child(lambda: refused(uow.__enter__)).startswith("WrongProcess")
+        assert next(stream).owner == "John"
 
 
 def test_to_collect_a_unit_of_the_parent_in_a_child_ends_nothing(store: Store) -> None:

@@ -22,7 +22,7 @@ from tests.conftest import WORKER, or_say_so
 
 EVERY_LINE = os.environ.get("EVERY_LINE") == "1"
 # With 2, each own line is hit by one of the two interrupts. These two stores differ from SQLite on a file in little.
-OWN = {"sqlite-deferred": 6, "sqlite-memory": 6}
+OWN = {"memory": 2, "postgres": 4, "mariadb": 6, "sqlite-deferred": 12, "sqlite-memory": 12}
 DATABASES = {"postgres": postgres_database, "mariadb": mariadb_database}
 
 main_thread_only = pytest.mark.skipif(
@@ -79,7 +79,7 @@ def test_an_interrupt_at_any_line_comes_out_and_leaves_nothing_behind(
     if EVERY_LINE:
         outcome = hit_every_line(house, phase, interrupt)
     else:
-        outcome = hit_every_line(house, phase, interrupt, stride=500, own=OWN.get(house.kind, 2), seconds=10, most=8)
+        outcome = hit_every_line(house, phase, interrupt, stride=1500, own=OWN.get(house.kind, 4), seconds=10, most=8)
 
     assert outcome.hit
     assert not outcome.wrong, outcome.table()

@@ -15,7 +15,15 @@ from sqlalchemy import create_engine, event, make_url
 from honestwork.adapters import SqlStore
 from honestwork.adapters.sql import engines
 from honestwork.adapters.sql.engines import in_memory
-from honestwork.domain import BadValue, Conflict, HonestworkError, LockTimeout, StatementTimeout, Unavailable
+from honestwork.domain import (
+    BackendError,
+    BadValue,
+    Conflict,
+    HonestworkError,
+    LockTimeout,
+    StatementTimeout,
+    Unavailable,
+)
 from tests.chaos.proxy import PASS, SILENT, Proxy
 from tests.integration.bank import Account, Bank, bank, mapping, sql
 
@@ -55,6 +63,11 @@ def option(store: SqlStore, name: str) -> Any:
         ("lock_timeout", "5"),
         ("lock_timeout", True),
         ("lock_timeout", float("nan")),
+        ("lock_timeout", float("inf")),
+        ("lock_timeout", None),
+        ("connect_timeout", None),
+        ("connect_timeout", 1e12),
+        ("statement_timeout", 1e12),
         ("statement_timeout", -0.1),
         ("statement_timeout", "60s"),
         ("connect_timeout", -1),
@@ -411,3 +424,16 @@ def test_to_leave_the_block_of_a_server_that_has_fallen_silent_takes_no_longer(
         proxy.mode = PASS
         with Bank(store) as uow:
             assert uow.accounts["John"].balance == 100
+
+
+@pytest.mark.parametrize(
+    ("server", "query"), [("mariadb", "charset=xx"), ("mariadb", "ssl_ca=missing.pem"), ("mariadb", "nonsense=1")]
+)
+def test_options_that_the_driver_does_not_take_are_an_error_of_the_tree(
+    server: str, query: str, request: pytest.FixtureRequest
+) -> None:
+    url = request.getfixturevalue(f"{server}_url")
+    store = SqlStore(f"{url}?{query}", mapping)
+
+    with pytest.raises(BackendError, match="check those in the store's URL"), Bank(store) as uow:
+        uow.accounts.get("John")
