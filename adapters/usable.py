@@ -9,6 +9,7 @@ from threading import get_ident
 from typing import Any, Concatenate, NoReturn, ParamSpec, Protocol, TypeVar, cast
 
 from ..domain.errors import HonestworkError, UnitClosed, UnitFailed, UnitInUse, WrongProcess
+from ..domain.interrupts import interrupt_behind
 from ..service_layer import process
 from ..service_layer.store import Opened, line_of
 from . import open_units
@@ -163,7 +164,7 @@ class Usable:
         """
         self.was_interrupted = True
         self.fail()
-        return error
+        return interrupt_behind(error, "honestwork.", "sqlalchemy.", "psycopg", "pymysql", "contextlib") or error
 
 
 class _OfASession(Protocol):

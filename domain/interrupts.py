@@ -11,7 +11,7 @@ import dis
 import signal
 from types import TracebackType
 
-__all__ = ["came_from_outside"]
+__all__ = ["came_from_outside", "interrupt_behind"]
 
 # Instructions that call no Python code: a frame above one of them was put there by a signal or by a trace function.
 _CALLS_NOTHING = (
@@ -35,6 +35,22 @@ def came_from_outside(error: BaseException) -> bool:
             return True
         frame = frame.tb_next
     return False
+
+
+def interrupt_behind(error: BaseException | None, *modules: str) -> BaseException | None:
+    """Return the interrupt because of which code of these modules has raised an error of its own.
+
+    An older error, in whose handler the service runs, is none of it: it has left these modules long ago.
+    """
+    while error is not None:
+        error = error.__context__
+        if error is None or error.__traceback__ is None:
+            return None
+        if not str(error.__traceback__.tb_frame.f_globals.get("__name__", "")).startswith(modules):
+            return None
+        if not isinstance(error, Exception) or came_from_outside(error):
+            return error
+    return None
 
 
 def _instruction(frame: TracebackType) -> str:

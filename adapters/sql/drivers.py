@@ -57,7 +57,7 @@ def _of_sqlite(connection: Any) -> State:
 def _of_psycopg(connection: Any) -> State:
     if connection.closed:
         return State.CLOSED
-    if connection.lock.locked():  # an interrupted call has not let go of it
+    if connection.lock.locked() or connection.pgconn.pipeline_status:  # an interrupted call has not let go of it
         return State.IN_FLIGHT
     status = connection.pgconn.transaction_status
     if status == IDLE:

@@ -29,7 +29,7 @@ from ...domain.errors import (
     StatementTimeout,
     Unavailable,
 )
-from ...domain.interrupts import came_from_outside
+from ...domain.interrupts import interrupt_behind
 from ..schema import Schema
 from ..tables import Check, Reference, TablePlan, Unique
 from ..violations import (
@@ -164,31 +164,14 @@ def raised(error: Exception, schema: Schema, *, committing: bool = False, readin
     """
     if isinstance(error, OverflowError) and not str(error).endswith(OVERFLOWS):
         raise error  # of a function of the mapping
-    if (interrupt := _interrupt_behind(error)) is not None:
+    driver = error.orig if isinstance(error, DBAPIError) else None
+    if (interrupt := interrupt_behind(driver, "psycopg", "pymysql", "contextlib")) is not None:
         raise interrupt
     translation = translated(_first(error), schema, committing=committing, reading=reading)
     translation.__cause__ = error
     _hide_values(error)
     own = in_words_of_the_domain(translation, schema.violations)
     raise own from own.__cause__
-
-
-def _interrupt_behind(error: Exception) -> BaseException | None:
-    """What has interrupted the driver, where that made it raise an error of its own.
-
-    An older error, in whose handler the service runs, is none of it: it has left the driver long ago.
-    """
-    behind: BaseException | None = error.orig if isinstance(error, DBAPIError) else None
-    while behind is not None:
-        behind = behind.__context__
-        if behind is None or behind.__traceback__ is None:
-            return None
-        module = behind.__traceback__.tb_frame.f_globals.get("__name__", "")
-        if not module.startswith(("psycopg", "pymysql", "contextlib")):
-            return None
-        if not isinstance(behind, Exception) or came_from_outside(behind):
-            return behind
-    return None
 
 
 def is_lost(error: Exception) -> bool:

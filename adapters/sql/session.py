@@ -145,25 +145,25 @@ def _first_raised(error: BaseException) -> BaseException:
     """What was raised before SQLAlchemy raised an error of its own because of it.
 
     It wraps whatever a function of the mapping raises; and where it is interrupted between two steps, it asserts in
-    a `finally` that it was not.
+    a `finally` that it was not, as psycopg does.
     """
     first: BaseException | None = error
     while first is not None and not isinstance(first, DBAPIError):
         if isinstance(first, StatementError):
             first = first.orig
-        elif isinstance(first, AssertionError | InvalidRequestError) and _is_of_sqlalchemy(first):
+        elif isinstance(first, AssertionError | InvalidRequestError) and _is_of_a_library(first):
             first = first.__context__
         else:
             return first
     return first or error
 
 
-def _is_of_sqlalchemy(error: BaseException) -> bool:
-    """Return whether SQLAlchemy has raised it."""
+def _is_of_a_library(error: BaseException) -> bool:
+    """Return whether SQLAlchemy or psycopg has raised it."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    return trace is None or trace.tb_frame.f_globals.get("__name__", "").startswith("sqlalchemy.")
+    return trace is None or trace.tb_frame.f_globals.get("__name__", "").startswith(("sqlalchemy.", "psycopg."))
 
 
 class SqlSession(Usable, Streaming, Session):

@@ -13,6 +13,7 @@ import logging
 import signal
 import sys
 import time
+import traceback
 import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -326,7 +327,12 @@ def judged(raised: BaseException | None, interrupt: BaseException) -> list[str]:
         return []
     if raised is None:
         return ["the interrupt was swallowed"]
-    return [f"{type(raised).__name__} came out in its place"]
+    return [f"{type(raised).__name__} came out in its place: {str(raised)[:80]}, at {_place_of(raised)}"]
+
+
+def _place_of(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "no line"
 
 
 def forget(error: BaseException) -> None:
