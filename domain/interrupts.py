@@ -42,7 +42,7 @@ def interrupt_behind(error: BaseException | None, *modules: str) -> BaseExceptio
 
     An older error, in whose handler the service runs, is none of it: it has left these modules long ago.
     """
-    while error is not None:
+    while error is not None and isinstance(error, Exception) and not came_from_outside(error):
         error = error.__context__
         if error is None or error.__traceback__ is None:
             return None

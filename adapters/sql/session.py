@@ -12,7 +12,7 @@ What is added to `sqlalchemy.orm.Session`:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from itertools import count
 from threading import get_ident
 from types import TracebackType
@@ -292,15 +292,22 @@ class SqlSession(Usable, Streaming, Session):
 
     def _let_go(self) -> None:
         """Let go of all objects, and of the connection, whatever state the ORM is in. May be done again."""
-        self.orm.expunge_all()
-        self._forget_since(0)
-        self._bring_back_deleted()
+        if self.was_interrupted:  # objects may be between two states, in which SQLAlchemy cannot read them
+            with suppress(TypeError, AttributeError, LookupError, InvalidRequestError):
+                self._let_go_of_objects()
+        else:
+            self._let_go_of_objects()
         self.held.clear()
         self.documents.clear()
         self._stored.clear()
         self._readable.clear()
         self._end_transaction()
         self._released = self.closed
+
+    def _let_go_of_objects(self) -> None:
+        self.orm.expunge_all()
+        self._forget_since(0)
+        self._bring_back_deleted()
 
     def _leave_to_parent(self) -> None:
         """This is a child of the process that opened the unit: what it holds is left as it is, and never collected."""

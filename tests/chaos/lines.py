@@ -332,7 +332,7 @@ def judged(raised: BaseException | None, interrupt: BaseException) -> list[str]:
 
 def _place_of(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
-    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "no line"
+    return " < ".join(f"{Path(each.filename).name}:{each.lineno}" for each in frames[:-9:-1])
 
 
 def forget(error: BaseException) -> None:

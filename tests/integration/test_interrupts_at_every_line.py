@@ -79,7 +79,7 @@ def test_an_interrupt_at_any_line_comes_out_and_leaves_nothing_behind(
     if EVERY_LINE:
         outcome = hit_every_line(house, phase, interrupt)
     else:
-        outcome = hit_every_line(house, phase, interrupt, stride=1500, own=OWN.get(house.kind, 4), seconds=10, most=8)
+        outcome = hit_every_line(house, phase, interrupt, stride=20_000, own=OWN.get(house.kind, 4), seconds=10, most=8)
 
     assert outcome.hit
     assert not outcome.wrong, outcome.table()
