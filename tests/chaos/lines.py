@@ -327,12 +327,13 @@ def judged(raised: BaseException | None, interrupt: BaseException) -> list[str]:
         return []
     if raised is None:
         return ["the interrupt was swallowed"]
-    return [f"{type(raised).__name__} came out in its place: {str(raised)[:80]}, at {_place_of(raised)}"]
+    return [f"{type(raised).__name__} came out in its place{_place_of(raised)}"]
 
 
 def _place_of(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
-    return " < ".join(f"{Path(each.filename).name}:{each.lineno}" for each in frames[:-9:-1])
+    places = [f"{Path(each.filename).name}:{each.lineno}" for each in frames[:-6:-1]]
+    return f", at {' < '.join(places)}" if places else ""
 
 
 def forget(error: BaseException) -> None:
