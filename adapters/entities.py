@@ -57,7 +57,7 @@ class Part:
 
     table: TablePlan
     piece: slice
-    new_row: Callable[[dict[str, Any], Callable[[], int]], Row]  # of a new object; see `generated.py`
+    new_row: Callable[[dict[str, Any]], Row]  # of a new object, without a generated key; see `generated.py`
     tell: Callable[[dict[str, Any], Row], None]  # gives the object what the table has added
 
 
@@ -229,9 +229,13 @@ class EntityPlan:
         return [(paths[names[0]], number) for names, number in columns if len(names) == 1 and names[0] in paths]
 
     @cached_property
-    def written_tables(self) -> list[TablePlan]:
-        """The tables that a change of an object of this class may write to."""
-        return list(dict.fromkeys([*(part.table for part in self.parts), *(links.table for links in self.links)]))
+    def own_tables(self) -> list[TablePlan]:
+        """The tables that an object of this class has a row in, the base's first."""
+        return [part.table for part in self.parts]
+
+    def piece_of(self, table: TablePlan) -> slice:
+        """The piece of its row that stands in one of its tables."""
+        return next(part.piece for part in self.parts if part.table is table)
 
     @cached_property
     def key_giving(self) -> list[ChildrenPlan]:
@@ -241,17 +245,6 @@ class EntityPlan:
             for children in self.children
             if any(attribute in children.entity.key_attributes for attribute, _ in children.adopted)
         ]
-
-    @cached_property
-    def flushed_with(self) -> set[Mapper[Any]]:
-        """The base classes of which a flush may write objects for one of this class."""
-        reached, found = [self], {self}
-        for entity in reached:
-            members = {each.entity for each in entity.relations}
-            new = members.union(*(each.subclasses.values() for each in members)) - found
-            found.update(new)
-            reached.extend(new)
-        return {entity.mapper.base_mapper for entity in found}
 
     @cached_property
     def stands_alone(self) -> bool:

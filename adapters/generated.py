@@ -15,8 +15,8 @@ with one line a column is put together once, when the plan is made; for a class 
             d['name'] = guard_1(v)
         …
 
-    def new_row(d, next_key):
-        return (next_key(), d.get('name'), default_2() if (v := d.get('age')) is None else v,)
+    def new_row(d):
+        return (None, d.get('name'), default_2() if (v := d.get('age')) is None else v,)
 
     def hydrate(row):
         o = new(cls)
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from .entities import FieldPlan
     from .guard import Guard
     from .tables import Row
-
-    NextKey = Callable[[], int]
 
 # A column of another database's making may hold whole numbers where the class has floats.
 ALSO_READ: dict[type[Any], tuple[type[Any], ...]] = {float: (int,)}
@@ -81,8 +79,11 @@ def filler(fields: Sequence[FieldPlan]) -> Callable[[dict[str, Any], Sequence[An
     return _function("def fill(d, row):", [f"{', '.join(targets)}, *_ = row" if targets else "pass"], {})
 
 
-def new_row_maker(fields: Sequence[FieldPlan], version: FieldPlan | None) -> Callable[[dict[str, Any], NextKey], Row]:
-    """The row of a new object, in one table: what the object has, and what the table gives where it has nothing."""
+def new_row_maker(fields: Sequence[FieldPlan], version: FieldPlan | None) -> Callable[[dict[str, Any]], Row]:
+    """The row of a new object in one table: what the object has, and the defaults where it has nothing.
+
+    A key that the store generates is None.
+    """
     names: dict[str, Any] = {}
     parts = []
     for each in fields:
@@ -91,14 +92,14 @@ def new_row_maker(fields: Sequence[FieldPlan], version: FieldPlan | None) -> Cal
         held = "None" if each.attribute is None else f"d.get({each.attribute!r})"
         encoded = "v" if column.guard.encode is None else f"encoded_{number}(v)"
         if column.generated:
-            parts.append("next_key()")
+            parts.append("None")
         elif each is version:
             parts.append("1")
         elif column.default is not None:
             parts.append(f"default_{number}() if (v := {held}) is None else {encoded}")
         else:
             parts.append(held if encoded == "v" else f"encoded_{number}({held})")
-    return _function("def new_row(d, next_key):", [f"return ({', '.join(parts)},)"], names)
+    return _function("def new_row(d):", [f"return ({', '.join(parts)},)"], names)
 
 
 def teller(fields: Sequence[FieldPlan], values: Iterable[str]) -> Callable[[dict[str, Any], Row], None]:

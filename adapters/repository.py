@@ -1,13 +1,10 @@
-"""What the repositories of both stores share: how a question is understood, and what its answer is made of.
-
-Each store says for itself how it adds, removes and gets, and how it answers a `Query`.
-"""
+"""Repositories: how aggregates are added, removed and fetched, and how a question becomes a `Query`."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Protocol, TypedDict, TypeVar
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from sqlalchemy.orm.attributes import instance_state
 
@@ -16,13 +13,17 @@ from ..domain.page import Page
 from ..domain.repository import OrderBy, Repository, Rule, require_page
 from ..domain.rules.cursor import read_cursor, write_cursor
 from ..domain.rules.projection import Projection, trace_columns
+from .engine.loading import load, load_apart
 from .entities import EntityPlan
-from .ownership import Unit, owner_of
+from .ownership import owner_of, require_own
 from .ports import register, repository_class
 from .queries import Query, query
-from .refusals import copied, foreign, not_an_aggregate
-from .schema import Schema
+from .refusals import already_removed, copied, foreign, not_an_aggregate, not_in_unit
 from .streams import STREAMED_AT_ONCE, Chunk, Place, values_in
+from .usable import CALL, one_call
+
+if TYPE_CHECKING:
+    from .engine.session import EngineSession
 
 __all__ = ["StoredRepository", "cursor_key_of"]
 
@@ -48,9 +49,10 @@ def cursor_key_of(key: bytes | None) -> bytes | None:
 class StoredRepository(Repository[A, K]):
     """Aggregates that a store keeps as rows. Made by the store; lives as long as its unit of work."""
 
-    _session: _Session
-    _schema: Schema
-    _entity: EntityPlan
+    def __init__(self, session: EngineSession, entity: EntityPlan) -> None:
+        self._session = session
+        self._schema = session.schema
+        self._entity = entity
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -118,23 +120,81 @@ class StoredRepository(Repository[A, K]):
         asked = self._query(rule, order_by=order_by, limit=limit)
         return [wanted.build(values) for values in self._values(asked, wanted)]
 
-    # What a store answers: each flushes first
+    @one_call
+    def add(self, aggregate: A) -> None:
+        session, entity = self._session, self._entity
+        self._require_ours(aggregate)
+        state = instance_state(aggregate)
+        if state.key is not None or state.was_deleted:
+            if session.known(aggregate) is not None:
+                require_own(entity, aggregate, session)
+                session.removed.pop(id(aggregate), None)
+                return
+            if state.was_deleted:
+                already_removed(entity, aggregate)
+            foreign(entity, aggregate)  # also one of this unit, from a transaction that was undone
+        if session.removed and session.is_forgetting(entity, aggregate):
+            session.write()  # the old row goes first, and the new one is a row of its own
+        if entity.children:
+            require_own(entity, aggregate, session)
+        session.attach(entity, aggregate)
 
-    @abstractmethod
+    @one_call
+    def remove(self, aggregate: A) -> None:
+        self._require_ours(aggregate)
+        session = self._session
+        if (known := session.known(aggregate)) is not None:
+            session.removed[id(aggregate)] = known
+        elif id(aggregate) in session.pending:
+            session.detach(self._entity, aggregate)
+        elif instance_state(aggregate).was_deleted:
+            return
+        elif owner_of(aggregate) is not None:
+            foreign(self._entity, aggregate)
+        else:
+            not_in_unit(self._entity, aggregate)
+
+    def get(self, key: K) -> A | None:
+        entity, session = self._entity, self._session
+        call = (get_ident(),)
+        try:
+            # What `one_call` does, in place: nothing is asked as often as this.
+            calls = session.calls
+            if calls.setdefault(CALL, call) is not call and calls[CALL][0] != call[0]:
+                session.refuse_call()
+            key = entity.table.key_guard(key)
+            session.write()
+            found: A | None = session.get(entity, key)
+            if calls.get(CALL) is call:
+                del calls[CALL]
+            return found
+        except BaseException as error:
+            session.end_call_by(call, error)
+            raise
+
+    # What the unit's rows answer, after a flush
+
+    @one_call
     def _load(self, asked: Query, *, apart: bool = False) -> list[A]:
-        """The aggregates that are asked for; those that are kept *apart* belong to no unit."""
+        session = self._session
+        session.write()
+        found = session.rows.matching(asked)
+        return load_apart(session.rows, found) if apart else load(session, found)
 
-    @abstractmethod
+    @one_call
     def _count(self, asked: Query) -> int:
-        """How many there are."""
+        self._session.write()
+        return self._session.rows.count(asked)
 
-    @abstractmethod
+    @one_call
     def _exists(self, asked: Query) -> bool:
-        """Is there one?"""
+        self._session.write()
+        return self._session.rows.exists(asked)
 
-    @abstractmethod
+    @one_call
     def _values(self, asked: Query, wanted: Projection[Any]) -> Iterable[Sequence[Any]]:
-        """The values that the projection is made of, for each of them."""
+        self._session.write()
+        return self._session.rows.values(asked, wanted)
 
     # Asking
 
@@ -164,18 +224,3 @@ class StoredRepository(Repository[A, K]):
 class _Signed(TypedDict):
     secret: bytes | None
     about: str
-
-
-class _Store(Protocol):
-    cursor_key: bytes | None
-
-
-class _Session(Unit, Protocol):
-    """What the sessions of both stores do for a repository."""
-
-    @property
-    def store(self) -> _Store: ...
-
-    def require_usable(self) -> None: ...
-
-    def stream(self, chunk: Callable[[Place | None], Chunk[A]]) -> Iterator[A]: ...

@@ -40,7 +40,7 @@ class Schema:
         for entity in self.entities.values():
             self._relate(entity)
         self.facts = {entity.cls: facts_of(entity) for entity in self.entities.values()}
-        self.has_versioned_members = any(entity.version and entity.children for entity in self.entities.values())
+        self.has_versions = any(entity.version is not None for entity in self.entities.values())
         self.joining = {links.table for entity in self.entities.values() for links in entity.links}
         self.classes_in_order = self._classes_in_order()
         self.order = {table.name: place for place, table in enumerate(self._tables_in_order())}

@@ -17,27 +17,26 @@ from ..tables import ColumnPlan, Key, Row
 from .rules import Path, Rows, compile_scan, compile_sort, compile_values, lookups
 
 if TYPE_CHECKING:
-    from .session import MemorySession
+    from .rows import MemoryRows
     from .tables import MemoryTable
 
 __all__ = ["Search"]
 
 
 class Search:
-    """Finds the rows of one class for one session. Lives as long as its repository."""
+    """Finds the rows of one class for one unit. Lives as long as its session."""
 
-    def __init__(self, session: MemorySession, entity: EntityPlan, table: MemoryTable) -> None:
-        self.session = session
+    def __init__(self, rows: MemoryRows, entity: EntityPlan, table: MemoryTable) -> None:
+        self.seen = rows
         self.entity = entity
         self.table = table
 
     @cached_property
     def layout(self) -> Rows:
-        return _layout(self.session, self.entity)
+        return _layout(self.seen, self.entity)
 
     def matching(self, asked: Query) -> list[Row]:
         """The rows for which the formula is true, in no order."""
-        self.session.flush()
         named = lookups(asked.formula)
         found = self._indexed(named)
         candidates = self._all() if found is None else self._whole(found)
@@ -75,50 +74,50 @@ class Search:
                     yield number, column
 
     def _all(self) -> list[Row]:
-        transaction = self.session.transaction
-        return transaction.rows(self.table) if self.entity.is_plain else self._whole(transaction.scan(self.table))
+        seen = self.seen
+        return seen.rows(self.table) if self.entity.is_plain else self._whole(seen.scan(self.table))
 
     def _whole(self, found: list[tuple[Key, Row]]) -> list[Row]:
         """The rows with what they have in other tables, those of other classes left out."""
         if self.entity.is_plain:
             return [row for _, row in found]
-        whole = (self.session.find(self.entity, key, row) for key, row in found)
+        whole = (self.seen.whole(self.entity, key, row) for key, row in found)
         return [each[1] for each in whole if each is not None]
 
     def _indexed(self, named: dict[Path, tuple[Any, ...]]) -> list[tuple[Key, Row]] | None:
         """The rows that an index gives for the values that a formula names; None if there is no such index."""
         if not named:
             return None
-        transaction, table = self.session.transaction, self.table
+        seen, table = self.seen, self.table
         for path, number in self.entity.indexed:
             if path in named:
                 values = named[path]
                 if number is None:
-                    seen = [(key, transaction.view(table, key)) for key in dict.fromkeys(values)]
-                    return [(key, row) for key, row in seen if row is not None]
+                    views = [(key, seen.view(table, key)) for key in dict.fromkeys(values)]
+                    return [(key, row) for key, row in views if row is not None]
                 if len(values) == 1:
-                    return transaction.find(table, number, values[0])
-                return [pair for value in dict.fromkeys(values) for pair in transaction.find(table, number, value)]
+                    return seen.find(table, number, values[0])
+                return [pair for value in dict.fromkeys(values) for pair in seen.find(table, number, value)]
         return None
 
 
-def _layout(session: MemorySession, entity: EntityPlan) -> Rows:
+def _layout(rows: MemoryRows, entity: EntityPlan) -> Rows:
     positions: dict[Path, int] = {
         (each.attribute,): each.position for each in entity.fields if each.attribute is not None
     }
     for name, value in entity.values.items():
         positions |= {(name, part): each.position for part, each in zip(value.names, value.fields, strict=True)}
     collections: dict[Path, tuple[Callable[[Row], list[Row]], Rows]] = {
-        (children.attribute,): (_children(session, entity, children), _layout(session, children.entity))
+        (children.attribute,): (_children(rows, entity, children), _layout(rows, children.entity))
         for children in entity.children
     }
     return Rows(positions, collections)
 
 
-def _children(session: MemorySession, entity: EntityPlan, children: ChildrenPlan) -> Callable[[Row], list[Row]]:
-    def rows(owner: Row) -> list[Row]:
-        found = session.transaction.referring(children.reference, entity.table.key(owner))
-        whole = (session.find(children.entity, key, row) for key, row in found)
+def _children(rows: MemoryRows, entity: EntityPlan, children: ChildrenPlan) -> Callable[[Row], list[Row]]:
+    def children_of(owner: Row) -> list[Row]:
+        found = rows.referring(children.reference, entity.table.key(owner))
+        whole = (rows.whole(children.entity, key, row) for key, row in found)
         return [each[1] for each in whole if each is not None]
 
-    return rows
+    return children_of

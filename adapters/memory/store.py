@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakSet
 
 from ...domain.errors import BackendError
@@ -14,13 +14,12 @@ from ...service_layer.store import Store
 from ..mapping import Mapping
 from ..repository import cursor_key_of
 from ..turn import Turn
+from ..engine.session import EngineSession
 from .checks import predicate
 from .fidelity import Fidelity, fidelity
-from .session import MemorySession
+from .repository import MemoryRepository
+from .rows import MemoryRows
 from .tables import Checks, MemoryTable, Overlay
-
-if TYPE_CHECKING:
-    from .transaction import Transaction
 
 __all__ = ["MemoryStore"]
 
@@ -61,17 +60,19 @@ class MemoryStore(Store):
         self.checks: dict[str, Checks] = mapping.prepared(_checks)
         self.lock = threading.RLock()
         self.turn = Turn(lock_timeout, "store") if one_writer else None
-        self.dropped: deque[Transaction] = deque()  # of units that were never left
+        self.dropped: deque[MemoryRows] = deque()  # of units that were never left
         self.tables = _Tables(self)
         self.time = 0
-        self._open: dict[Transaction, int] = {}
+        self._open: dict[MemoryRows, int] = {}
         self._superseded: dict[MemoryTable, None] = {}  # those that keep rows for an older snapshot
         _stores.add(self)
 
-    def open(self, *, reading: bool = False) -> MemorySession:
+    repository_base = MemoryRepository
+
+    def open(self, *, reading: bool = False) -> EngineSession:
         if self.dropped:
             self._end_dropped()
-        return MemorySession(self, reading=reading)
+        return EngineSession(self, MemoryRows(self, reading=reading), reading=reading)
 
     def create_tables(self) -> None:
         self.tables.dropped = False
@@ -104,22 +105,22 @@ class MemoryStore(Store):
         The units get Unavailable from then on, until they roll back or end.
         """
         with self.lock:
-            for transaction in list(self._open):
-                transaction.crash()
+            for rows in list(self._open):
+                rows.crash()
 
     def fidelity(self) -> Fidelity:
         """How true this store is to a database, constraint by constraint; print it to read it."""
         return fidelity(self.schema)
 
-    def begin(self, transaction: Transaction) -> int:
+    def begin(self, rows: MemoryRows) -> int:
         """The snapshot of a new transaction."""
         with self.lock:
-            self._open[transaction] = self.time
+            self._open[rows] = self.time
             return self.time
 
-    def publish(self, transaction: Transaction, overlays: dict[MemoryTable, Overlay]) -> None:
+    def publish(self, rows: MemoryRows, overlays: dict[MemoryTable, Overlay]) -> None:
         """Make the rows of a transaction the newest ones, all at once: an interrupt comes after it, or before."""
-        others = len(self._open) > (transaction in self._open)
+        others = len(self._open) > (rows in self._open)
         time = self.time + 1
         try:
             self._publish(overlays, time, keep=others)
@@ -139,13 +140,13 @@ class MemoryStore(Store):
         while self.lock._is_owned():  # type: ignore[attr-defined]
             self.lock.release()
 
-    def is_open(self, transaction: Transaction) -> bool:
+    def is_open(self, rows: MemoryRows) -> bool:
         """Return whether the transaction has a snapshot."""
-        return transaction in self._open
+        return rows in self._open
 
-    def end(self, transaction: Transaction) -> None:
+    def end(self, rows: MemoryRows) -> None:
         """A transaction needs its snapshot no more; what only it could see is forgotten."""
-        self._open.pop(transaction, None)
+        self._open.pop(rows, None)
         if self._superseded:
             oldest = min(self._open.values(), default=self.time)
             for table in self._superseded:

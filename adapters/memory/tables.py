@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..tables import Check, Key, Row, TablePlan
 
 if TYPE_CHECKING:
-    from .transaction import Transaction
+    from .rows import MemoryRows
 
 __all__ = ["Checks", "Index", "MemoryTable", "Overlay"]
 
@@ -90,9 +90,9 @@ class MemoryTable(Rows):
         self.changed = 0  # the time of the newest commit that changed anything here
         self.stamps: dict[Key, int] = {}
         self.history: dict[Key, list[tuple[int, Row | None]]] = {}
-        self.locks: dict[Key, Transaction] = {}
-        self.claims: dict[tuple[int, Any], Transaction] = {}  # values of a unique constraint, by its number
-        self.sharers: dict[Key, set[Transaction]] = {}  # units that refer to the row and need it to stay
+        self.locks: dict[Key, MemoryRows] = {}
+        self.claims: dict[tuple[int, Any], MemoryRows] = {}  # values of a unique constraint, by its number
+        self.sharers: dict[Key, set[MemoryRows]] = {}  # units that refer to the row and need it to stay
         self.sequence = 0
 
     def next_key(self) -> int:

@@ -1,8 +1,7 @@
-"""Objects watched as the ORM's session watches them.
+"""The objects that a unit tracks, and how it learns of their changes.
 
-SQLAlchemy's instrumentation tells the session of an object that it was modified. The memory store hears of
-changes the same way, which makes it notice just what the ORM notices, and keeps a flush proportional to
-what has changed and not to what was loaded.
+SQLAlchemy's instrumentation reports every modified object to its session. The engine listens in the same place: it
+notices exactly what the ORM notices, and a flush costs what has changed, not what was loaded.
 """
 
 from __future__ import annotations
@@ -48,16 +47,38 @@ Written = Literal["inserted", "changed", "deleted"]
 
 
 class Known:
-    """An object that a unit has loaded or stored, and the row that it stands for."""
+    """An object that a unit has loaded or stored, and the row that it stands for.
 
-    __slots__ = ("entity", "instance", "key", "row", "state")
+    `transaction` is the number of the unit's transaction in which the object was last loaded, with its members; in a
+    later one it may be stale. `owner` is the object whose child it is, if it is one.
+    """
 
-    def __init__(self, entity: EntityPlan, key: Key, row: Row, instance: Any, state: InstanceState[Any]) -> None:
+    __slots__ = ("entity", "instance", "key", "owner", "row", "state", "transaction")
+
+    def __init__(
+        self,
+        entity: EntityPlan,
+        key: Key,
+        row: Row,
+        instance: Any,
+        state: InstanceState[Any],
+        transaction: int,
+    ) -> None:
         self.entity = entity
         self.key = key
         self.row = row
         self.instance = instance
         self.state = state
+        self.transaction = transaction
+        self.owner: Known | None = None
+
+    @property
+    def root(self) -> Known:
+        """The object at the top of its aggregate."""
+        found = self
+        while found.owner is not None:
+            found = found.owner
+        return found
 
 
 def commit_state(state: InstanceState[Any]) -> None:

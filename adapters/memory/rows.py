@@ -14,7 +14,7 @@ as a database does whose lock timeout has passed. Nothing here knows of objects.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...domain.errors import (
@@ -25,53 +25,199 @@ from ...domain.errors import (
     ReferenceViolated,
     Unavailable,
 )
+from ..engine.rows import Change, Deletion, Found, Rows, Savepoint
+from ..entities import EntityPlan, LinksPlan, MembersPlan
 from ..tables import Key, Reference, Row, TablePlan, Unique
-from ..turn import Ticket, Turn
+from ..turn import Ticket
+from ..unreadable import unread
 from ..violations import conflict, lock_timeout, read_only, violation
+from .searching import Search
 from .tables import MemoryTable, Overlay
 
 if TYPE_CHECKING:
+    from ...domain.rules.projection import Projection
+    from ..engine.session import EngineSession
+    from ..queries import Query
     from .store import MemoryStore
 
-__all__ = ["Transaction"]
+__all__ = ["MemoryRows"]
 
 MISSING: Any = object()
 
 
-class Transaction:
-    """The rows that one unit of work sees and writes. Writing needs the store's lock."""
+class MemoryRows(Rows):
+    """The rows that one unit of work sees and writes. Writing takes the store's lock."""
 
-    lost: Callable[[], None] = staticmethod(lambda: None)  # called when somebody notices the crash
     snapshot: int | None = None
     crashed = False
-    turn: Turn | None = None  # where the store has one writer
-    ticket: Ticket | None = None
+    ticket: Ticket | None = None  # where the store has one writer
     _journal: list[tuple[Overlay, Key, Any]] | None = None  # (overlay, key, what was there before)
 
-    def __init__(self, store: MemoryStore, lost: Callable[[], None], *, reading: bool) -> None:
+    def __init__(self, store: MemoryStore, *, reading: bool) -> None:
         self.store = store
         self.reading = reading
-        self.lost = lost
         self._overlays: dict[MemoryTable, Overlay] = {}
         self._held: list[tuple[dict[Any, Any], Any]] = []  # (where, which) of each lock
+        self._searches: dict[type[Any], Search] = {}
 
-    # Reading
+    def serve(self, unit: EngineSession) -> None:
+        self.unit = unit
+        if self.store.turn is not None and not self.reading:
+            unit.be_numbered()
+            self.ticket = Ticket(unit.number)
+
+    # What the engine reads
+
+    def by_key(self, entity: EntityPlan, key: Key) -> Found | None:
+        row = self.view(self.store.tables[entity.table.name], key)
+        return None if row is None else self.whole(entity, key, row)
+
+    def by_keys(self, entity: EntityPlan, keys: Sequence[Key]) -> list[Found]:
+        return [found for key in keys if (found := self.by_key(entity, key)) is not None]
+
+    def members(self, owner: EntityPlan, relation: MembersPlan, keys: Sequence[Key]) -> list[list[Found]]:
+        return [self._members_of(relation, key) for key in keys]
+
+    def _members_of(self, relation: MembersPlan, key: Key) -> list[Found]:
+        if isinstance(relation, LinksPlan):
+            table = self.store.tables[relation.entity.table.name]
+            joined = [relation.to_member.values(row) for _, row in self.referring(relation.to_owner, key)]
+            rows = [(each, row) for each in joined if (row := self.view(table, each)) is not None]
+        else:
+            rows = self.referring(relation.reference, key)  # type: ignore[attr-defined]
+        if len(rows) > 1:
+            rows.sort(key=lambda found: relation.order(found[1]))
+        whole = [self.whole(relation.entity, each, row) for each, row in rows]
+        return [found for found in whole if found is not None]
+
+    def whole(self, entity: EntityPlan, key: Key, base_row: Row) -> Found | None:
+        """Return a row with its pieces in other tables, from that of the base; None if it is not of this class."""
+        if entity.discriminator is None:
+            return entity, base_row
+        actual = entity.of_row(base_row)
+        if not entity.covers(actual):
+            return None
+        row = base_row
+        for part in actual.parts[1:]:
+            piece = self.view(self.store.tables[part.table.name], key)
+            if piece is None:
+                raise unread(f"{actual.name} has no row in this table", table=part.table.name, key=key)
+            row += piece
+        return actual, row
+
+    def matching(self, asked: Query) -> list[Found]:
+        entity = asked.entity
+        rows = self._search(entity).rows(asked)
+        return [(entity, row) for row in rows] if entity.is_plain else [(entity.of_row(row), row) for row in rows]
+
+    def count(self, asked: Query) -> int:
+        return len(self._search(asked.entity).matching(asked))
+
+    def exists(self, asked: Query) -> bool:
+        return bool(self._search(asked.entity).matching(asked))
+
+    def values(self, asked: Query, wanted: Projection[Any]) -> Iterable[Sequence[Any]]:
+        return self._search(asked.entity).values(asked, wanted)
+
+    def _search(self, entity: EntityPlan) -> Search:
+        search = self._searches.get(entity.cls)
+        if search is None:
+            table = self.store.tables[entity.table.name]
+            search = self._searches[entity.cls] = Search(self, entity, table)
+        return search
+
+    # What the engine writes
+
+    def insert(self, table: TablePlan, rows: Sequence[Row]) -> Sequence[Row]:
+        with self.store.lock:
+            return [self._insert(self.store.tables[table.name], row) for row in rows]
+
+    def update(self, table: TablePlan, changes: Sequence[Change]) -> None:
+        with self.store.lock:
+            for change in changes:
+                self._update(self.store.tables[table.name], change)
+
+    def delete(self, table: TablePlan, deletions: Sequence[Deletion]) -> int:
+        with self.store.lock:
+            return sum([self._delete(self.store.tables[table.name], each) for each in deletions])
+
+    def require_writing(self) -> None:
+        if self.reading:
+            self.require_alive()
+            raise read_only()
+
+    def _insert(self, table: MemoryTable, row: Row) -> Row:
+        if self.snapshot is None:
+            self.begin()
+        if (generated := table.plan.generated) is not None:
+            row = (*row[:generated], table.next_key(), *row[generated + 1 :])
+        key = table.plan.key(row)
+        if None in row or table.checks:
+            self._check_row(table, row)
+        overlay = self._overlays.get(table) or self._overlay(table)
+        if generated is None:  # otherwise the table has just made the key, and nobody else knows of it
+            self._claim_key(table, overlay, key)
+        if table.uniques:
+            self._check_uniques(table, key, row, None)
+        if table.references:
+            self._check_references(table, row, None)
+        self._put(overlay, key, row)
+        return row
+
+    def _update(self, table: MemoryTable, change: Change) -> None:
+        key = change.key
+        old = self.view(table, key)
+        if change.version is not None and (old is None or old[change.version[0]] != change.version[1]):
+            raise conflict("its version has changed")
+        if old is None:
+            raise conflict("the row is gone")
+        new = [*old]
+        for position, value in change.values.items():
+            new[position] = value
+        row = tuple(new)
+        if None in row or table.checks:
+            self._check_row(table, row)
+        self._claim_row(table, key)
+        if table.sharers and _is_known_otherwise(table.plan, old, row) and self._is_shared(table, key):
+            raise lock_timeout("a new row refers to this one")
+        if table.uniques:
+            self._check_uniques(table, key, row, old)
+        if table.references:
+            known = None if self._has_written(table, key) else old
+            self._check_references(table, row, known)
+        self._put(self._overlays.get(table) or self._overlay(table), key, row)
+
+    def _delete(self, table: MemoryTable, deletion: Deletion) -> bool:
+        key = deletion.key
+        old = self.view(table, key)
+        if deletion.version is not None and (old is None or old[deletion.version[0]] != deletion.version[1]):
+            raise conflict("its version has changed")
+        if old is None:
+            return False
+        self._claim_row(table, key)
+        if self._is_shared(table, key):
+            raise lock_timeout("a new row refers to the one that is removed")
+        for reference in table.plan.referrers:
+            self._check_unreferred(reference, key)
+        self._put(self._overlays.get(table) or self._overlay(table), key, None)
+        return True
+
+    # The transaction and its snapshot
 
     def begin(self) -> int:
-        """The snapshot; taken now, if it was not yet."""
+        """Return the snapshot; it is taken now, if it was not yet."""
         if self.snapshot is None:
             if self.crashed:
                 self.require_alive()
-            if self.turn is not None:
+            if self.ticket is not None:
                 self.take_turn()
             self.snapshot = self.store.begin(self)
         return self.snapshot
 
     def take_turn(self) -> None:
-        """Wait until this unit may begin. Raises UnitNested, Conflict."""
         if self.ticket is not None and self.ticket.place is None:
-            assert self.turn is not None
-            self.turn.take(self.ticket)
+            assert self.store.turn is not None
+            self.store.turn.take(self.ticket)
 
     def view(self, table: MemoryTable, key: Key) -> Row | None:
         """The row with this key, as this transaction sees it."""
@@ -116,52 +262,6 @@ class Transaction:
             keys = [*(key for key in keys if key not in overlay.rows), *own]
             return [(key, row) for key in keys if (row := self.view(table, key)) is not None]
         return [(key, row) for key in keys if (row := table.at(key, snapshot)) is not None]
-
-    # Writing
-
-    def insert(self, table: MemoryTable, key: Key, row: Row) -> None:
-        self.require_writing()
-        if self.snapshot is None:
-            self.begin()
-        if None in row or table.checks:
-            self._check_row(table, row)
-        overlay = self._overlays.get(table) or self._overlay(table)
-        if table.plan.generated is None:  # otherwise the table has just made the key, and nobody else knows of it
-            self._claim_key(table, overlay, key)
-        if table.uniques:
-            self._check_uniques(table, key, row, None)
-        if table.references:
-            self._check_references(table, row, None)
-        self._put(overlay, key, row)
-
-    def update(self, table: MemoryTable, key: Key, old: Row, row: Row) -> None:
-        self.require_writing()
-        if None in row or table.checks:
-            self._check_row(table, row)
-        self._claim_row(table, key)
-        if table.sharers and _is_known_otherwise(table.plan, old, row) and self._is_shared(table, key):
-            raise lock_timeout("a new row refers to this one")
-        if table.uniques:
-            self._check_uniques(table, key, row, old)
-        if table.references:
-            known = None if self._has_written(table, key) else old
-            self._check_references(table, row, known)
-        self._put(self._overlays.get(table) or self._overlay(table), key, row)
-
-    def delete(self, table: MemoryTable, key: Key) -> None:
-        self.require_writing()
-        self._claim_row(table, key)
-        if self._is_shared(table, key):
-            raise lock_timeout("a new row refers to the one that is removed")
-        for reference in table.plan.referrers:
-            self._check_unreferred(reference, key)
-        self._put(self._overlays.get(table) or self._overlay(table), key, None)
-
-    def require_writing(self) -> None:
-        """Raises UnitReadOnly, Unavailable after a crash."""
-        if self.reading:
-            self.require_alive()
-            raise read_only()
 
     def _overlay(self, table: MemoryTable) -> Overlay:
         return self._overlays.setdefault(table, Overlay(table.plan))
@@ -336,17 +436,18 @@ class Transaction:
             self._overlays = {}
         self._journal = None
         self.snapshot = None
-        if self.turn is not None:
+        if self.ticket is not None:
             self._release_turn()
 
     def _release_turn(self) -> None:
-        if self.turn is not None and self.ticket is not None:
-            self.turn.release(self.ticket)
+        if self.ticket is not None:
+            assert self.store.turn is not None
+            self.store.turn.release(self.ticket)
 
     def require_alive(self) -> None:
         """Raises Unavailable after a crash."""
         if self.crashed:
-            self.lost()
+            self.unit.fail()
             raise Unavailable("the store has crashed, and this unit's transaction with it: run the service again")
 
     def crash(self) -> None:
@@ -354,43 +455,53 @@ class Transaction:
         self.end()
         self.crashed = True
 
-    def savepoint(self) -> Savepoint:
-        """A mark to return to. It begins nothing: the snapshot is still taken by the first read or write."""
+    def interrupted(self, error: BaseException) -> BaseException:
+        self.store.unlock()
+        return error
+
+    def abandon(self) -> None:
+        self.ticket = None  # the turn is free from now on
+        self.store.dropped.append(self)
+
+    def leave_to_parent(self) -> None:
+        """The child has forgotten what its parent's units held."""
+
+    def savepoint(self) -> MemorySavepoint:
+        """Set a savepoint. It begins nothing: the snapshot is still taken by the first read or write."""
         self.require_alive()
-        return Savepoint(self)
+        return MemorySavepoint(self)
 
 
-class Savepoint:
-    """A mark in a transaction. Savepoints nest; each is either released or rolled back to."""
+class MemorySavepoint(Savepoint):
+    """A mark in a transaction in memory. Raises Unavailable after a crash."""
 
-    def __init__(self, transaction: Transaction) -> None:
-        self._transaction = transaction
-        self._outermost = transaction._journal is None
-        if transaction._journal is None:
-            transaction._journal = []
-        self._writes = len(transaction._journal)
-        self._locks = len(transaction._held)
+    def __init__(self, rows: MemoryRows) -> None:
+        self._rows = rows
+        self._outermost = rows._journal is None
+        if rows._journal is None:
+            rows._journal = []
+        self._writes = len(rows._journal)
+        self._locks = len(rows._held)
 
     def release(self) -> None:
-        """Keep what was written since. Raises Unavailable after a crash."""
-        self._transaction.require_alive()
+        self._rows.require_alive()
         if self._outermost:
-            self._transaction._journal = None
+            self._rows._journal = None
 
-    def rollback(self) -> None:
-        """Undo what was written since, and give up the locks taken for it. Raises Unavailable after a crash."""
-        transaction = self._transaction
-        transaction.require_alive()
-        journal = transaction._journal
+    def rollback(self) -> bool:
+        rows = self._rows
+        rows.require_alive()
+        journal = rows._journal
         assert journal is not None
-        with transaction.store.lock:
+        with rows.store.lock:
             for overlay, key, before in reversed(journal[self._writes :]):
                 overlay.put(key, None if before is MISSING else before)
                 if before is MISSING:
                     del overlay.rows[key]
             del journal[self._writes :]
-            transaction._release(self._locks)
+            rows._release(self._locks)
         self.release()
+        return True
 
 
 def _taken(plan: TablePlan, unique: Unique) -> ConstraintViolated:

@@ -1,0 +1,436 @@
+"""From changed objects to written rows.
+
+The order of writing can be seen through constraints, so it is part of the promise. By default it is SQLAlchemy's:
+table by table, those that are referred to first, the updates by key and then the inserts in the order of adding;
+after all tables the deletes, those that refer first. `order.py` departs from it where another order keeps a
+constraint that this one would break.
+
+A flush has three steps: it collects what has changed, plans the writes, and sends them. Changed objects learn what
+their rows hold after all of it is written, so that a flush that fails leaves them as they were.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.orm.attributes import get_history, instance_dict, instance_state
+
+from ...domain.errors import Duplicate
+from ..entities import ChildrenPlan, EntityPlan, LinksPlan, Part
+from ..instances import Given, complete_members
+from ..lookover import look_over_changed, look_over_new, look_over_removed, refuse_members_of
+from ..membership import settle_members
+from ..refusals import foreign
+from ..tables import Row, TablePlan
+from ..violations import conflict, violation
+from .order import arranged
+from .tracking import Known, commit_state, mark_deleted
+from .writes import Delete, Insert, Link, Unlink, Update, Wait, Write
+
+if TYPE_CHECKING:
+    from .session import EngineSession
+
+__all__ = ["Flush"]
+
+Pair = tuple[TablePlan, int, int]  # a table that joins, and the ids of two objects in it
+
+
+class Flush:
+    """One flush of one session. Runs once."""
+
+    given = Given(())  # what new objects had before
+
+    def __init__(self, session: EngineSession) -> None:
+        self.session = session
+        self.schema = session.schema
+        self.rows = session.rows
+        self.new = session.pending  # by id, in the order of arrival
+        self.changed: dict[int, Known] = {}
+        self.removed: dict[int, Known] = {}
+        self.replaced: dict[int, Known] = {}  # removed rows that a new object takes over, by the new one's id
+        self.adopted: dict[int, tuple[ChildrenPlan, Any]] = {}  # (relation, owner) of members that came to an owner
+        self.unlinked: set[Pair] = set()
+        self.stored: dict[int, Row] = defaultdict(tuple)  # what stands in the tables for a new object, so far
+
+    def run(self) -> None:
+        self._collect()
+        if self.new:
+            self.given = Given([instance for _, instance in self.new.values()])
+        self._look_over()
+        writes = self._planned()
+        if writes:
+            self.rows.require_writing()
+            self._send(writes)
+        self._settle(writes)
+
+    def take_back(self) -> None:
+        """Take back what a failing flush has given to new objects."""
+        self.given.take_back()
+
+    # What there is to do
+
+    def _collect(self) -> None:
+        session = self.session
+        for state in session.changes.modified:
+            known = session.known(state.obj())
+            if known is not None and id(known.instance) not in session.removed:
+                self.changed[id(known.instance)] = known
+        if session.removed:
+            self.removed = dict(session.removed)
+        if any(not entity.stands_alone for entity in self._classes()):
+            self._collect_members()
+        for block in session.blocks:
+            for known in self.changed.values():
+                block.keep(known)
+
+    def _classes(self) -> set[EntityPlan]:
+        """The classes of everything that is flushed."""
+        classes = {entity for entity, _ in self.new.values()} if self.new else set()
+        if self.changed or self.removed:
+            classes.update([known.entity for known in (*self.changed.values(), *self.removed.values())])
+        return classes
+
+    def _collect_members(self) -> None:
+        session = self.session
+        settle_members(
+            session,
+            self.schema.entities,
+            new=[instance for _, instance in self.new.values()],
+            changed=[known.instance for known in self.changed.values()],
+            removed=[known.instance for known in session.removed.values()],
+        )
+        self.removed = dict(session.removed)
+        for ident in self.removed:
+            self.changed.pop(ident, None)
+        for entity, instance in list(self.new.values()):
+            state = instance_state(instance)
+            if not entity.is_root and state._orphaned_outside_of_session and entity.mapper._is_orphan(state):
+                session.detach(entity, instance)  # as the ORM does; others are written, and miss their owner
+        for entity, instance in self.new.values():
+            self._collect_adopted(entity, instance)
+        for known in list(self.changed.values()):
+            self._collect_adopted(known.entity, known.instance)
+
+    def _collect_adopted(self, entity: EntityPlan, owner: Any) -> None:
+        """Members that came to their owner since it was stored: new ones, and ones that had another owner."""
+        for children in entity.children:
+            for member in get_history(owner, children.attribute).added or ():
+                if member is None:
+                    continue
+                self.adopted[id(member)] = (children, owner)
+                if (known := self.session.known(member)) is not None:
+                    self.changed[id(member)] = known
+                elif id(member) not in self.new:
+                    foreign(children.entity, member)
+
+    def _look_over(self) -> None:
+        if self.new:
+            self._give_keys_of_owners()
+            look_over_new(self.new.values())
+        if self.changed:
+            look_over_changed([(known.entity, known.instance) for known in self.changed.values()])
+        if self.removed:
+            look_over_removed((known.entity, known.instance) for known in self.removed.values())
+        for entity, instance in [*self.new.values()]:
+            if entity.table.generated is None:
+                self._look_over_key(entity, instance)
+
+    def _give_keys_of_owners(self) -> None:
+        """Where the owner's key is part of a member's, one that is given twice is found before anything is written."""
+        for _, instance in self.new.values() if self.schema.giving_keys and self.adopted else ():
+            if id(instance) in self.adopted:
+                children, owner = self.adopted[id(instance)]
+                if children in self.schema.giving_keys.get(type(owner), ()):
+                    self._adopt(instance)
+
+    def _look_over_key(self, entity: EntityPlan, instance: Any) -> None:
+        """A key that this unit has an object for is taken, whatever others have done to its row."""
+        at_hand = self.session.known_by_key(entity)
+        if not at_hand:
+            return
+        known = at_hand.get(entity.key_of(instance))
+        if known is None:
+            return
+        if id(known.instance) in self.removed:
+            self.replaced[id(instance)] = known
+            return
+        base = self.schema.entities[entity.identity_class]
+        if known.transaction != self.session.transaction and self.rows.by_key(base, known.key) is None:
+            refuse_members_of(known.entity, known.instance, instance)
+            for each in known.entity.tree(known.instance):
+                self.changed.pop(id(each), None)
+            self.session.part_with(known)  # another unit has removed it since this one has committed
+            return
+        self.rows.require_writing()
+        table = entity.table
+        raise violation(Duplicate, table.name, table.key_columns, table.key_name)
+
+    # What is written
+
+    def _planned(self) -> list[Write]:
+        updates, inserts, unlinks = self._updates(), self._inserts(), self._unlinked_with_removed()
+        links, deletes = self._links(), self._deletes()
+        tables = {table for written in (updates, inserts, unlinks, links, deletes) for table in written}
+        in_order = sorted(tables, key=self._place) if len(tables) > 1 else [*tables]
+        writes: list[Write] = []
+        for table in reversed(in_order):
+            # First of all: a new object may take over the row of a removed one, and have members of its own.
+            writes += unlinks.get(table, ())
+        for table in in_order:
+            here = updates.get(table, [])
+            writes += sorted(here, key=_by_key) if len(here) > 1 else here
+            writes += inserts.get(table, ())
+            writes += links.get(table, ())
+        for table in reversed(in_order):
+            writes += sorted(deletes.get(table, ()), key=_by_key)
+        return arranged(self.schema, writes) if len(writes) > 1 else writes
+
+    def _place(self, table: TablePlan) -> int:
+        return self.schema.order[table.name]
+
+    def _updates(self) -> dict[TablePlan, list[Update]]:
+        found: dict[TablePlan, list[Update]] = {}
+        wanted: dict[int, Row] = {}
+        for ident, known in self.changed.items():
+            if ident in self.adopted:
+                self._adopt(known.instance)
+            wanted[ident] = known.entity.row_of(known.instance, known.row)
+        bumped = self._bumped(wanted)
+        for block in self.session.blocks if bumped else ():
+            for known in bumped.values():
+                block.keep(known)
+        for ident, known in (self.changed | bumped).items():
+            for part in known.entity.parts:
+                update = self._update(known, part, wanted.get(ident, known.row), is_bumped=ident in bumped)
+                if update is not None:
+                    found.setdefault(part.table, []).append(update)
+        return found
+
+    def _bumped(self, wanted: dict[int, Row]) -> dict[int, Known]:
+        """The roots that get a new version: of the aggregates in which anything has changed."""
+        if not self.schema.has_versions:
+            return {}
+        found: dict[int, Known] = {}
+        for ident, known in self.changed.items():
+            if wanted[ident] != known.row or _has_other_members(known.entity, known.instance):
+                self._bump(known.root, found)
+        for _, owner in self.adopted.values():
+            if (above := self.session.known(owner)) is not None:
+                self._bump(above.root, found)
+        return found
+
+    def _bump(self, root: Known, found: dict[int, Known]) -> None:
+        if root.entity.version is not None and id(root.instance) not in self.removed:
+            found[id(root.instance)] = root
+
+    def _update(self, known: Known, part: Part, wanted: Row, *, is_bumped: bool) -> Update | None:
+        """What is to be written in one table of a changed object."""
+        before, after = known.row[part.piece], wanted[part.piece]
+        values = {n: new for n, (new, old) in enumerate(zip(after, before, strict=True)) if new != old}
+        waits = self._waits(known.entity, part, known.instance)
+        version = known.entity.version if part is known.entity.parts[0] else None
+        expected = None
+        if version is not None and is_bumped:
+            expected = version.position, known.row[version.position]
+            values[version.position] = known.row[version.position] + 1
+        if not values and not waits:
+            return None
+        if part.table.has_onupdate:
+            for column in part.table.columns:
+                if column.onupdate is not None and column.position not in values:
+                    values[column.position] = column.renewed()
+        return Update(known, part, values, expected, waits)
+
+    def _inserts(self) -> dict[TablePlan, list[Write]]:
+        found: dict[TablePlan, list[Write]] = {}
+        for ident, (entity, instance) in self.new.items():
+            if ident in self.adopted:
+                self._adopt(instance)
+            values, heir_of = instance_dict(instance), self.replaced.get(ident)
+            for part in entity.parts:
+                row = part.new_row(values)
+                if heir_of is not None and part.table in heir_of.entity.own_tables:
+                    write: Write = self._take_over(entity, part, instance, row, heir_of)
+                else:
+                    waits = self._waits(entity, part, instance)
+                    write = Insert(entity, part, instance, row, waits)
+                found.setdefault(part.table, []).append(write)
+        return found
+
+    def _take_over(self, entity: EntityPlan, part: Part, instance: Any, row: Row, replaced: Known) -> Update:
+        """A row that is deleted and inserted in one flush is updated, as the ORM does it; its version goes on."""
+        before = replaced.row[replaced.entity.piece_of(part.table)]
+        values: dict[int, Any] = {}
+        expected = None
+        for each, new, old in zip(entity.fields[part.piece], row, before, strict=True):
+            position = each.column.position
+            if each is entity.version:
+                values[position] = old + 1
+                expected = position, old
+            elif each.attribute is not None and each.column.name not in part.table.key_columns:
+                values[position] = new
+        self.stored[id(instance)] += tuple([values.get(n, old) for n, old in enumerate(before)])
+        return Update(replaced, part, values, expected)
+
+    def _waits(self, entity: EntityPlan, part: Part, instance: Any) -> list[Wait]:
+        """What a row needs of keys that are not generated yet: the owner's, and in a second table its own."""
+        waits: list[Wait] = []
+        if id(instance) in self.adopted:
+            children, owner = self.adopted[id(instance)]
+            missing = {ours: theirs for ours, theirs in children.adopted if instance_dict(owner).get(theirs) is None}
+            waits += [
+                (each.column.position, owner, missing[each.attribute])
+                for each in entity.fields[part.piece]
+                if missing and each.attribute in missing
+            ]
+        if part is not entity.parts[0] and entity.generated_key is not None and id(instance) in self.new:
+            (key,) = part.table.key_columns
+            waits.append((part.table.position(key), instance, entity.generated_key))
+        return waits
+
+    def _deletes(self) -> dict[TablePlan, list[Delete]]:
+        found: dict[TablePlan, list[Delete]] = {}
+        replaced = {id(known.instance): ident for ident, known in self.replaced.items()}
+        for ident, known in self.removed.items():
+            kept = self.new[replaced[ident]][0].own_tables if ident in replaced else ()
+            version = known.entity.version
+            for part in known.entity.parts:
+                if part.table not in kept:
+                    expected = None
+                    if version is not None and part is known.entity.parts[0]:
+                        expected = version.position, known.row[version.position]
+                    found.setdefault(part.table, []).append(Delete(known, part, expected))
+        return found
+
+    def _unlinked_with_removed(self) -> dict[TablePlan, list[Write]]:
+        """The rows that join what is removed to others."""
+        found: dict[TablePlan, list[Write]] = {}
+        for known in self.removed.values():
+            for links in known.entity.links:
+                history = get_history(known.instance, links.attribute)
+                for member in (*(history.unchanged or ()), *(history.deleted or ())):
+                    self._unlink(links, known.instance, member, found)
+        return found
+
+    def _links(self) -> dict[TablePlan, list[Write]]:
+        """The rows that join members to members, where collections of them have changed."""
+        found: dict[TablePlan, list[Write]] = {}
+        if not self.schema.joining:
+            return found
+        holders = [*self.new.values(), *((known.entity, known.instance) for known in self.changed.values())]
+        changes = [
+            (links, instance, get_history(instance, links.attribute))
+            for entity, instance in holders
+            for links in entity.links
+        ]
+        for links, instance, history in changes:
+            for member in history.deleted or ():
+                self._unlink(links, instance, member, found)
+        joined: set[Pair] = set()
+        for links, instance, history in changes:
+            for member in history.added or ():
+                if id(member) not in self.new and self.session.known(member) is None:
+                    continue  # nobody stores it
+                pair = _pair(links, instance, member)
+                if pair not in joined:  # it may be noted on both sides
+                    joined.add(pair)
+                    found.setdefault(links.table, []).append(Link(links, instance, member, self._key))
+        return found
+
+    def _unlink(self, links: LinksPlan, owner: Any, member: Any, found: dict[TablePlan, list[Write]]) -> None:
+        pair = _pair(links, owner, member)
+        if member is not None and pair not in self.unlinked:  # it may be noted on both sides
+            self.unlinked.add(pair)
+            key = links.table.key(links.row(self._key(owner), self._key(member)))
+            found.setdefault(links.table, []).append(Unlink(links.table, key))
+
+    # Writing it
+
+    def _send(self, writes: list[Write]) -> None:
+        """Send the writes in their order, neighbours of one kind and one table together."""
+        for (kind, table), found in groupby(writes, key=lambda write: (type(write), write.table)):
+            batch: list[Any] = list(found)
+            complete = [write.complete() for write in batch]
+            if kind is Insert:
+                for write, row in zip(batch, self.rows.insert(table, complete), strict=True):
+                    write.part.tell(instance_dict(write.instance), row)
+                    self.stored[id(write.instance)] += row
+            elif kind is Link:
+                self.rows.insert(table, complete)
+            elif kind is Update:
+                self.rows.update(table, complete)
+            elif self.rows.delete(table, complete) != len(batch) and kind is Unlink:
+                raise conflict("the two are joined no more")
+
+    def _settle(self, writes: list[Write]) -> None:
+        session = self.session
+        for known in self.removed.values():
+            mark_deleted(known.state, True)
+            session.forget(known)
+            session.written.append(("deleted", known))
+        for ident, (entity, instance) in self.new.items():
+            row = self.stored[ident]
+            if ident in self.replaced:
+                for part in entity.parts:
+                    part.tell(instance_dict(instance), row[part.piece])
+            if entity.relations:
+                complete_members(entity, instance)
+            known = session.register(entity, entity.table.key(row), row, instance)
+            session.written.append(("inserted", known))
+            commit_state(known.state)
+        for write in writes:
+            if type(write) is Update and id(write.known.instance) not in self.removed:
+                self._tell(write)
+        for known in self.changed.values():
+            session.written.append(("changed", known))
+            for name in known.entity.values:
+                known.state.dict.pop(name, None)  # a value object is made again from its columns
+            commit_state(known.state)
+        for ident, (_, owner) in self.adopted.items():
+            if (known_member := session.known_by_id(ident)) is not None:
+                known_member.owner = session.known(owner)
+        session.pending.clear()
+        session.changes.modified.clear()
+        session.removed.clear()
+
+    def _tell(self, write: Update) -> None:
+        """Give a changed object what its row holds now."""
+        known, part = write.known, write.part
+        piece = [*known.row[part.piece]]
+        for position, value in write.values.items():
+            piece[position] = value
+        if id(known.instance) not in self.changed:  # a root whose member has changed
+            self.session.written.append(("changed", known))
+        known.row = (*known.row[: part.piece.start], *piece, *known.row[part.piece.stop :])
+        if write.version is not None or write.waits or part.table.has_onupdate:
+            part.tell(known.state.dict, tuple(piece))
+
+    # Keys
+
+    def _key(self, instance: Any) -> Any:
+        return self.schema.entities[type(instance)].key_of(instance)
+
+    def _adopt(self, member: Any) -> None:
+        """Give a member the key of its owner, as far as it is known by now."""
+        children, owner = self.adopted[id(member)]
+        values, noted = instance_dict(member), instance_state(member).committed_state
+        for attribute, source in children.adopted:
+            noted.setdefault(attribute, values.get(attribute))
+            values[attribute] = instance_dict(owner).get(source)
+
+
+def _has_other_members(entity: EntityPlan, instance: Any) -> bool:
+    """Return whether a member has come to this object or gone from it."""
+    return any(get_history(instance, members.attribute).has_changes() for members in entity.relations)
+
+
+def _pair(links: LinksPlan, owner: Any, member: Any) -> Pair:
+    """Names two objects that are joined, in the same order whichever of them has the collection."""
+    one, other = (owner, member) if links.owner_positions < links.member_positions else (member, owner)
+    return links.table, id(one), id(other)
+
+
+def _by_key(write: Update | Delete) -> Any:
+    return write.known.entity.identity_class.__name__, write.known.key

@@ -1,0 +1,132 @@
+"""From rows to objects: one object for each row, whole aggregates, one read for each kind of member.
+
+`load` gives objects that the unit tracks; `load_apart` gives objects that belong to no unit, for streams.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.orm.attributes import instance_state
+
+from ...domain.errors import UnreadableRow
+from ..entities import ChildrenPlan, EntityPlan, MembersPlan
+from ..instances import fill, identity, set_children, set_members
+from ..ownership import NOBODY, set_owner
+from ..tables import Key, Row
+from .rows import Found, Rows
+from .tracking import Known, commit_state
+
+if TYPE_CHECKING:
+    from .session import EngineSession
+
+__all__ = ["load", "load_apart"]
+
+Objects = dict[EntityPlan, list[Any]]
+
+
+def load(unit: EngineSession, found: Sequence[Found]) -> list[Any]:
+    """Return the objects that stand for these rows, with all their members: the same object for a row each time.
+
+    An object from an earlier transaction of the unit is brought up to date. Raises UnreadableRow, after which no object
+    is half loaded.
+    """
+    new: dict[EntityPlan, list[Known]] = {}
+    again: dict[EntityPlan, list[Known]] = {}
+    try:
+        loaded = [_loaded(unit, entity, row, new, again) for entity, row in found]
+        for known in (new, again):
+            for entity, owners in known.items():
+                _load_members(unit, entity, owners)
+    except UnreadableRow:
+        for known in chain.from_iterable(new.values()):
+            unit.forget(known)
+        if again:  # some objects are of two states
+            unit.fail()
+        raise
+    return loaded
+
+
+def _loaded(
+    unit: EngineSession,
+    entity: EntityPlan,
+    row: Row,
+    new: dict[EntityPlan, list[Known]],
+    again: dict[EntityPlan, list[Known]],
+) -> Any:
+    key = entity.table.key(row)
+    known = unit.known_by_key(entity).get(key)
+    if known is None:
+        known = unit.register(entity, key, row, entity.hydrate(entity.decoded(row)))
+        if entity.relations or entity.refusing_values:
+            new.setdefault(entity, []).append(known)
+            entity.build_values(known.instance, key)
+    elif known.transaction != unit.transaction:
+        if known.entity is not entity:  # another unit has stored an object of another subclass in its place
+            unit.part_with(known)
+            return _loaded(unit, entity, row, new, again)
+        known.transaction = unit.transaction
+        if known.row is not row and known.row != row:
+            _refill(unit, known, row)
+        if entity.relations:
+            again.setdefault(entity, []).append(known)
+    return known.instance
+
+
+def _refill(unit: EngineSession, known: Known, row: Row) -> None:
+    known.row = row
+    fill(known.entity, known.instance, known.entity.decoded(row))
+    known.entity.build_values(known.instance, known.key)
+    commit_state(known.state)
+    unit.changes.modified.discard(known.state)
+
+
+def _load_members(unit: EngineSession, entity: EntityPlan, owners: list[Known]) -> None:
+    for relation in entity.relations:
+        rows = unit.rows.members(entity, relation, [owner.key for owner in owners])
+        members = iter(load(unit, [*chain.from_iterable(rows)]))
+        is_children = isinstance(relation, ChildrenPlan)
+        for owner, own in zip(owners, rows, strict=True):
+            given = [*islice(members, len(own))]
+            _give(owner.instance, relation, given)
+            if is_children:
+                for child in given:
+                    unit.of(child).owner = owner
+
+
+def _give(owner: Any, relation: MembersPlan, members: list[Any]) -> None:
+    if isinstance(relation, ChildrenPlan):
+        set_children(owner, relation, members)
+    else:
+        set_members(owner, relation.attribute, members)
+
+
+def load_apart(rows: Rows, found: Sequence[Found], known: dict[Any, Any] | None = None) -> list[Any]:
+    """Return objects that stand for these rows and belong to no unit, with their members.
+
+    *known* are the objects of the same load, by their identities: members may be shared.
+    """
+    known = {} if known is None else known
+    loaded: list[Any] = []
+    new: dict[EntityPlan, list[tuple[Key, Any]]] = {}
+    for entity, row in found:
+        key = entity.table.key(row)
+        name = identity(entity, key)
+        instance = known.get(name)
+        if instance is None:
+            instance = known[name] = entity.hydrate(entity.decoded(row))
+            instance_state(instance).key = name
+            entity.build_values(instance, key)
+            set_owner(instance, NOBODY)
+            if entity.relations:
+                new.setdefault(entity, []).append((key, instance))
+        loaded.append(instance)
+    for entity, owners in new.items():
+        for relation in entity.relations:
+            rows_of = rows.members(entity, relation, [key for key, _ in owners])
+            members = iter(load_apart(rows, [*chain.from_iterable(rows_of)], known))
+            for (_, owner), own in zip(owners, rows_of, strict=True):
+                _give(owner, relation, [*islice(members, len(own))])
+    return loaded
