@@ -5,7 +5,7 @@ PYTEST = .venv/bin/python -m pytest
 ARGS =
 PARALLEL = -n auto --maxprocesses 4
 
-layers = domain service_layer adapters testing
+layers = domain rules service_layer adapters testing
 users = $(wildcard tests examples benchmarks)
 
 # The caller's settings may say where packages come from, but not where they go, nor what Python finds or how it runs.

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 ROOT = Path(__file__).parents[1]
-LAYERS = ("domain", "service_layer", "adapters", "testing")
+LAYERS = ("domain", "rules", "service_layer", "adapters", "testing")
 
 
 @pytest.fixture(scope="module")
