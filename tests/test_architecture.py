@@ -173,6 +173,12 @@ def test_every_name_at_the_door_of_a_package_is_public(package: str) -> None:
     assert unexported_names(PACKAGES[package].read_text("utf-8")) == []
 
 
+def test_users_are_shown_one_door_to_testing() -> None:
+    shown = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.py")]
+
+    assert [path.name for path in shown if "honestwork.testing." in path.read_text("utf-8")] == []
+
+
 def test_no_module_is_loaded_twice_under_two_names() -> None:
     program = f"""
 import importlib, os, sys

@@ -122,3 +122,15 @@ print("done")
 """
 
     assert run_installed(program, installed, tmp_path) == "done\n"
+
+
+def test_the_proofs_for_users_need_no_driver_and_nothing_of_this_checkout(installed: Path, tmp_path: Path) -> None:
+    program = """
+import sys
+for absent in ("psycopg", "pymysql", "tests"):
+    sys.modules[absent] = None
+from honestwork.testing import RepositoryContract, assert_truthful, assert_twins_agree, check_rules, replay
+print("done")
+"""
+
+    assert run_installed(program, installed, tmp_path) == "done\n"

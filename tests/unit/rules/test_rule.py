@@ -9,7 +9,7 @@ import pytest
 
 from honestwork.domain import Rule, RuleRefused, all_of, any_of, negate, rule
 from honestwork.rules import Attribute, Scalar, explain, trace
-from honestwork.testing.rules import check_rules
+from honestwork.testing import check_rules
 from tests.rules_kit.shop import User, user
 
 
