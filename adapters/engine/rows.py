@@ -22,7 +22,7 @@ from ..queries import Query
 from ..tables import Key, Row, TablePlan
 
 if TYPE_CHECKING:
-    from ...domain.rules.projection import Projection
+    from ...rules.projection import Projection
     from .session import EngineSession
 
 __all__ = ["Change", "Deletion", "Found", "Rows", "Savepoint"]

@@ -35,7 +35,7 @@ from .searching import Search
 from .tables import MemoryTable, Overlay
 
 if TYPE_CHECKING:
-    from ...domain.rules.projection import Projection
+    from ...rules.projection import Projection
     from ..engine.session import EngineSession
     from ..queries import Query
     from .store import MemoryStore
