@@ -12,7 +12,7 @@ from sqlalchemy.orm import CascadeOptions, Mapper
 from sqlalchemy.orm.interfaces import MANYTOMANY, MANYTOONE, ONETOMANY
 
 from .declared import mappers_of
-from .entities import EntityPlan, children_plan, entity_plan, links_plan
+from .entities import ChildrenPlan, EntityPlan, children_plan, entity_plan, links_plan
 from .facts import facts_of
 from .ownership import watch_members
 from .tables import TablePlan, table_plan
@@ -42,6 +42,7 @@ class Schema:
         self.facts = {entity.cls: facts_of(entity) for entity in self.entities.values()}
         self.has_versions = any(entity.version is not None for entity in self.entities.values())
         self.joining = {links.table for entity in self.entities.values() for links in entity.links}
+        self._owners: dict[EntityPlan, list[tuple[EntityPlan, ChildrenPlan]]] = {}
         self.classes_in_order = self._classes_in_order()
         self.order = {table.name: place for place, table in enumerate(self._tables_in_order())}
         self.giving_keys = {entity.cls: entity.key_giving for entity in self.entities.values() if entity.key_giving}
@@ -62,6 +63,18 @@ class Schema:
             watch_members(entity, members)
         for identity, mapper in entity.mapper.polymorphic_map.items():
             entity.subclasses[identity] = self.entities[mapper.class_]
+
+    def owners_of(self, member: EntityPlan) -> list[tuple[EntityPlan, ChildrenPlan]]:
+        """The classes that have objects of this class as their children, and how."""
+        found = self._owners.get(member)
+        if found is None:
+            found = self._owners[member] = [
+                (owner, children)
+                for owner in self.entities.values()
+                for children in owner.children
+                if children.entity.covers(member)
+            ]
+        return found
 
     def _classes_in_order(self) -> list[Mapper[Any]]:
         """The base classes, those that are referred to first; where they refer to one another, in no special order."""

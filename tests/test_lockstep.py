@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, String, Table, inspect
 
 from honestwork.adapters import Mapping, SqlStore, children
-from honestwork.adapters.memory.transaction import Transaction
+from honestwork.adapters.memory.rows import MemoryRows
 from honestwork.domain import Repository
 from honestwork.service_layer import UnitOfWork
 from honestwork.testing import assert_truthful, replay
@@ -101,8 +101,8 @@ def test_objects_may_be_made_by_their_constructors(sqlite_url: str) -> None:
 def test_a_lie_is_told_as_a_test_that_can_be_pasted(
     sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Transaction, "_check_uniques", lambda *_: None)
-    monkeypatch.setattr(Transaction, "_check_row", lambda *_: None)
+    monkeypatch.setattr(MemoryRows, "_check_uniques", lambda *_: None)
+    monkeypatch.setattr(MemoryRows, "_check_row", lambda *_: None)
 
     with pytest.raises(AssertionError, match="here they differ") as caught:
         assert_truthful(Shop, shop(), sqlite_url, examples=200, units=1)

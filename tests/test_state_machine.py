@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 from sqlalchemy import CheckConstraint, Column, Integer, String, Table
 
 from honestwork.adapters import Mapping, MemoryStore, SqlStore
-from honestwork.adapters.memory.transaction import Transaction
+from honestwork.adapters.memory.rows import MemoryRows
 from honestwork.domain import ConstraintViolated, HonestworkError, Repository
 from honestwork.service_layer import UnitOfWork
 
@@ -211,7 +211,7 @@ def _sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.mark.parametrize("true", ["_check_uniques", "_check_row"])
 def test_the_machine_finds_a_lie(true: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Transaction, true, lambda *_: None)
+    monkeypatch.setattr(MemoryRows, true, lambda *_: None)
 
     with pytest.raises(AssertionError):
         run_state_machine_as_test(SideBySide, settings=settings(SETTINGS, phases=[Phase.generate]))

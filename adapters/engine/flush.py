@@ -251,12 +251,11 @@ class Flush:
             values, heir_of = instance_dict(instance), self.replaced.get(ident)
             for part in entity.parts:
                 row = part.new_row(values)
-                if heir_of is not None and part.table in heir_of.entity.own_tables:
-                    write: Write = self._take_over(entity, part, instance, row, heir_of)
-                else:
+                if heir_of is None or part.table not in heir_of.entity.own_tables:
                     waits = self._waits(entity, part, instance)
-                    write = Insert(entity, part, instance, row, waits)
-                found.setdefault(part.table, []).append(write)
+                    found.setdefault(part.table, []).append(Insert(entity, part, instance, row, waits))
+                elif (update := self._take_over(entity, part, instance, row, heir_of)).values:
+                    found.setdefault(part.table, []).append(update)
         return found
 
     def _take_over(self, entity: EntityPlan, part: Part, instance: Any, row: Row, replaced: Known) -> Update:

@@ -59,7 +59,10 @@ def _loaded(
     key = entity.table.key(row)
     known = unit.known_by_key(entity).get(key)
     if known is None:
-        known = unit.register(entity, key, row, entity.hydrate(entity.decoded(row)))
+        made = unit.offered.pop(identity(entity, key), None) if unit.offered else None
+        known = unit.register(entity, key, row, entity.hydrate(entity.decoded(row)) if made is None else made)
+        if made is not None:
+            _take(known)
         if entity.relations or entity.refusing_values:
             new.setdefault(entity, []).append(known)
             entity.build_values(known.instance, key)
@@ -73,6 +76,16 @@ def _loaded(
         if entity.relations:
             again.setdefault(entity, []).append(known)
     return known.instance
+
+
+def _take(known: Known) -> None:
+    """Fill an object that SQLAlchemy's session has made, and let that session know nothing of it."""
+    state = known.state
+    state.session_id = None
+    for note in ("load_options", "load_path"):  # of the statement; they would be kept, and pickled
+        state.__dict__.pop(note, None)
+    fill(known.entity, known.instance, known.entity.decoded(known.row))
+    commit_state(state)
 
 
 def _refill(unit: EngineSession, known: Known, row: Row) -> None:

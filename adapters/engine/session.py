@@ -74,6 +74,7 @@ class EngineSession(Usable, Streaming, Session):
         self.written: list[tuple[Written, Known]] = []  # since the last commit
         self.documents: dict[int, Known] = {}  # those that have JSON values, by id of the object
         self.blocks: list[_Block] = []  # the open ones
+        self.offered: dict[Any, Any] = {}  # objects that were made beside the engine, by identity key; see `adoption`
         self._known: dict[type[Any], dict[Key, Known]] = defaultdict(dict)
         self._by_id: dict[int, Known] = {}
         rows.serve(self)
@@ -181,6 +182,10 @@ class EngineSession(Usable, Streaming, Session):
         """Return what this unit knows of an object, if it has loaded or stored it."""
         return self._by_id.get(id(instance))
 
+    def all_known(self) -> list[Known]:
+        """Return everything that this unit knows."""
+        return [*self._by_id.values()]
+
     def known_by_id(self, ident: int) -> Known | None:
         """Return the same, by the id of an object that is known to be alive."""
         return self._by_id.get(ident)
@@ -192,6 +197,11 @@ class EngineSession(Usable, Streaming, Session):
     def known_by_key(self, entity: EntityPlan) -> dict[Key, Known]:
         """Return what this unit knows of the objects of this class and of those that share its table."""
         return self._known[entity.identity_class]
+
+    def known_by_identity(self, cls: type[Any], key: Key) -> Known | None:
+        """Return what this unit knows of the object with this key, of a class at the base of its hierarchy."""
+        known = self._known.get(cls)
+        return None if known is None else known.get(key)
 
     def get(self, entity: EntityPlan, key: Key) -> Any:
         """Return the object with this key, or None."""
@@ -327,12 +337,11 @@ class EngineSession(Usable, Streaming, Session):
     def _restore(self, changed: list[Known], block: _Block, is_there: bool) -> None:
         """Bring whole aggregates back to what they were, of which any of these objects is a part."""
         tops = {id(known.root.instance): known.root for known in changed}
-        stale = {
-            id(each): known
-            for top in tops.values()
-            for each in loaded_with(top.entity, top.instance)
-            if (known := self.known(each)) is not None
-        }
+        stale = {id(known.instance): known for known in changed}  # also those that have left their aggregate
+        for top in tops.values():
+            for each in loaded_with(top.entity, top.instance):
+                if (known_one := self.known(each)) is not None:
+                    stale[id(each)] = known_one
         before = {ident: (known.row, known.transaction) for ident, known in stale.items()}
         if is_there:
             for known in stale.values():

@@ -1,52 +1,50 @@
 """Which foreign key is broken, where SQLite does not say.
 
 SQLite's error names neither the table nor the key. But its transaction goes on after the statement, which was
-undone alone, so that the database can be asked what the statement's values refer to. This happens while
-the driver's error is on its way: later the transaction is rolled back.
+undone alone, so that the database can be asked what the rows refer to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, MetaData, and_, event, exists, select
-from sqlalchemy.engine import ExceptionContext
+from sqlalchemy import MetaData, and_, exists, select
 
 from ..declared import foreign_keys_of
+from ..engine.rows import Change, Deletion
 from ..schema import Schema
 from ..tables import Reference, TablePlan
 
-__all__ = ["broken_reference", "watch_references"]
+if TYPE_CHECKING:
+    from .rows import SqlRows
 
-NOTE = "honestwork_broken_reference"
-
-
-def watch_references(engine: Engine, metadata: MetaData, schema: Schema) -> None:
-    """From now on errors of this engine carry the foreign key that is broken."""
-
-    @event.listens_for(engine, "handle_error")
-    def note(context: ExceptionContext) -> None:
-        error: Any = context.original_exception
-        execution: Any = context.execution_context
-        if (
-            "FOREIGN KEY" not in str(error)
-            or context.connection is None
-            or getattr(execution, "compiled", None) is None
-        ):
-            return
-        plan = schema.tables.get(getattr(execution.compiled.statement.table, "name", ""))
-        if plan is not None:
-            suspects = _deleted if execution.isdelete else _written
-            candidates = suspects(metadata, schema, plan, execution.compiled_parameters)
-            found = next((each for each, broken in candidates if _is_there(context.connection, broken)), None)
-            setattr(error, NOTE, found)
+__all__ = ["named_reference"]
 
 
-def broken_reference(error: Exception) -> Reference | None:
-    """The foreign key that a driver's error is about, if it is known."""
-    found: Reference | None = getattr(error, NOTE, None)
-    return found
+def named_reference(rows: SqlRows, error: Exception, plan: TablePlan, written: Sequence[Any]) -> Reference | None:
+    """The foreign key that an error of SQLite is about, which was raised as these rows of a table were written."""
+    driver: Any = getattr(error, "orig", None)
+    if not getattr(driver, "sqlite_errorname", "") or "FOREIGN KEY" not in str(driver):
+        return None
+    metadata, schema = rows.store.metadata, rows.store.schema
+    if written and isinstance(written[0], Deletion):
+        suspects = _deleted(metadata, plan, [_values(plan.key_columns, each.key) for each in written])
+    else:
+        suspects = _written(metadata, schema, plan, [_written_values(plan, each) for each in written])
+    connection = rows.connection()
+    return next((each for each, broken in suspects if connection.scalar(select(broken))), None)
+
+
+def _written_values(plan: TablePlan, written: Any) -> dict[str, Any]:
+    """By the names of their columns."""
+    if isinstance(written, Change):
+        return {plan.columns[position].name: value for position, value in written.values.items()}
+    return {column.name: value for column, value in zip(plan.columns, written, strict=True)}
+
+
+def _values(names: Sequence[str], key: Any) -> dict[str, Any]:
+    return dict(zip(names, key if isinstance(key, tuple) else (key,), strict=True))
 
 
 Suspects = Iterator[tuple[Reference, Any]]  # with what is true if it is broken
@@ -66,7 +64,7 @@ def _written(metadata: MetaData, schema: Schema, plan: TablePlan, rows: list[dic
                 )
 
 
-def _deleted(metadata: MetaData, schema: Schema, plan: TablePlan, rows: list[dict[str, Any]]) -> Suspects:
+def _deleted(metadata: MetaData, plan: TablePlan, rows: list[dict[str, Any]]) -> Suspects:
     """References of any table to what is deleted."""
     for row in rows:
         for reference in plan.referrers:
@@ -81,7 +79,3 @@ def _target_columns(metadata: MetaData, reference: Reference) -> list[Any]:
     table = metadata.tables[reference.table]
     constraint = next(each for each in foreign_keys_of(table) if tuple(each.column_keys) == reference.columns)
     return [element.column for element in constraint.elements]
-
-
-def _is_there(connection: Connection, condition: Any) -> bool:
-    return bool(connection.scalar(select(condition)))

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from ..engine.adoption import renew
 from .drivers import State, state_of
 
 if TYPE_CHECKING:
-    from .session import SqlSession
+    from .rows import SqlRows
 
 __all__ = ["UnitConnection"]
 
@@ -19,9 +20,10 @@ __all__ = ["UnitConnection"]
 class UnitConnection(Connection):
     """A connection that tells the unit of every error, also of those of the user's own statements."""
 
-    def __init__(self, engine: Engine, link: Any, unit: SqlSession) -> None:
+    def __init__(self, engine: Engine, link: Any, rows: SqlRows) -> None:
         super().__init__(engine, link)
-        self._unit = unit
+        self._rows = rows
+        self._unit = rows.unit
         self._had_begun = False
 
     # Statements, the unit's and the user's own
@@ -38,12 +40,15 @@ class UnitConnection(Connection):
         try:
             unit.begin_call(call)
             self._require_transaction()
+            unit.write()
             result = super()._execute_context(*about, **options)
+            if not getattr(result.context.invoked_statement, "is_select", False):  # it may have changed rows
+                renew(unit)
             unit.end_call(call)
             return result
         except DBAPIError as error:
             unit.end_call(call)
-            unit.tell(error)
+            self._rows.tell(error)
             raise
         except BaseException as error:
             unit.end_call_by(call, error)
@@ -55,13 +60,13 @@ class UnitConnection(Connection):
         if not self._had_begun or link is None or link.dbapi_connection is None:
             return
         if state_of(link.dbapi_connection, self.dialect) is State.READY:
-            self._unit.lose_transaction()
+            self._rows.lose_transaction()
 
     def _handle_dbapi_exception(self, e: BaseException, *about: Any, **options: Any) -> NoReturn:
         try:
             super()._handle_dbapi_exception(e, *about, **options)
         except DBAPIError as error:
-            self._unit.tell(error)
+            self._rows.tell(error)
             raise
 
     # The transaction is the unit's: what the user might end by this connection or by the ORM's session is refused
@@ -74,19 +79,19 @@ class UnitConnection(Connection):
     def _begin_impl(self, transaction: Any) -> None:
         self._unit.require_open()
         if self._had_begun:
-            self._unit.lose_transaction()
+            self._rows.lose_transaction()
         super()._begin_impl(transaction)
         self._had_begun = True
 
     def _commit_impl(self) -> None:
-        self._unit.require_ending("commit")
+        self._rows.require_ending("commit")
         super()._commit_impl()
 
     # SQLAlchemy rolls back after any error. Where a statement is still in flight, the driver would refuse, and its
     # refusal would hide what was raised: such a connection is closed instead, which undoes its transaction too.
 
     def _rollback_impl(self) -> None:
-        self._unit.require_ending("rollback")
+        self._rows.require_ending("rollback")
         self._close_if_in_flight()
         super()._rollback_impl()
 

@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
-from sqlalchemy.orm.exc import StaleDataError
 
 from ...domain.errors import (
     BackendError,
@@ -40,12 +39,11 @@ from ..violations import (
     read_only_database,
     violation,
 )
-from .broken_references import broken_reference
 from .limits import OVERFLOWS, exceeded
 
 __all__ = ["DRIVER_ERRORS", "has_no_savepoint", "is_lost", "raised", "translated"]
 
-DRIVER_ERRORS = (DBAPIError, StaleDataError, PoolTimeout, OverflowError)
+DRIVER_ERRORS = (DBAPIError, PoolTimeout, OverflowError)
 
 Kinds = type[HonestworkError]
 
@@ -157,17 +155,27 @@ NAME = "`((?:[^`]|``)+)`"  # as MariaDB writes one
 NO_SAVEPOINT = 1305  # MariaDB's: after a deadlock, or where a row has changed since the snapshot
 
 
-def raised(error: Exception, schema: Schema, *, committing: bool = False, reading: bool = False) -> NoReturn:
+def raised(
+    error: Exception,
+    schema: Schema,
+    *,
+    committing: bool = False,
+    reading: bool = False,
+    reference: Reference | None = None,
+) -> NoReturn:
     """Raise the domain's error for a driver's, with the driver's as its cause.
 
-    *committing* tells that the error came from COMMIT, *reading* that a unit opened with `reading()` made a change.
+    *committing* tells that the error came from COMMIT, *reading* that a unit opened with `reading()` made a change;
+    *reference* is the foreign key that is broken, where it is known and the database does not say.
     """
     if isinstance(error, OverflowError) and not str(error).endswith(OVERFLOWS):
         raise error  # of a function of the mapping
     driver = error.orig if isinstance(error, DBAPIError) else None
     if (interrupt := interrupt_behind(driver, "psycopg", "pymysql", "contextlib")) is not None:
         raise interrupt
-    translation = translated(_first(error), schema, committing=committing, reading=reading)
+    translation = translated(
+        _first(error), schema, committing=committing, reading=reading, reference=reference
+    )
     translation.__cause__ = error
     _hide_values(error)
     own = in_words_of_the_domain(translation, schema.violations)
@@ -198,10 +206,15 @@ def _first(error: Exception) -> Exception:
     return error
 
 
-def translated(error: Exception, schema: Schema, *, committing: bool = False, reading: bool = False) -> HonestworkError:
+def translated(
+    error: Exception,
+    schema: Schema,
+    *,
+    committing: bool = False,
+    reading: bool = False,
+    reference: Reference | None = None,
+) -> HonestworkError:
     """The domain's error for a driver's."""
-    if isinstance(error, StaleDataError):
-        return conflict()
     if (too_large := exceeded(error)) is not None:
         return too_large
     if isinstance(error, PoolTimeout):
@@ -212,6 +225,8 @@ def translated(error: Exception, schema: Schema, *, committing: bool = False, re
     driver: Any = error.orig
     kind = _kind(error)
     if issubclass(kind, ConstraintViolated):
+        if reference is not None:
+            return violation(kind, reference.table, reference.columns, reference.name)
         return violation(kind, *_violated(driver, schema, error.statement))
     words = _words(driver)
     if kind is CommitOutcomeUnknown or (kind is Unavailable and committing):
@@ -313,8 +328,6 @@ def _violated_on_sqlite(driver: Exception, schema: Schema, verb: str, target: st
     if words.startswith("CHECK"):
         return _by_constraint(schema, detail, target)  # several tables may have a check of one name
     if words.startswith("FOREIGN KEY"):
-        if (reference := broken_reference(driver)) is not None:
-            return reference.table, reference.columns, reference.name
         return _only_reference(schema.tables.get(target), deleting=verb == "DELETE FROM")
     if detail.startswith("index '"):
         return _by_constraint(schema, detail[len("index '") : -1], "")

@@ -10,17 +10,19 @@ from sqlalchemy.engine import URL
 from ...domain.errors import WrongProcess
 from ...service_layer import process
 from ...service_layer.store import Store
+from ..engine.session import EngineSession
 from ..entities import EntityPlan
 from ..mapping import Mapping
 from ..repository import cursor_key_of
-from .broken_references import watch_references
+from ..tables import TablePlan
 from .engines import Settings, configured, file_of, in_memory, turn_to_write
 from .errors import DRIVER_ERRORS, raised
-from .flush import Writer
 from .forks import close_before_forks, require_no_open_parent
-from .loading import Loader
 from .pool import drop, give_back
-from .session import SqlSession
+from .reading import Reading
+from .repository import SqlRepository
+from .rows import SqlRows
+from .writing import Writing
 
 __all__ = ["SqlStore"]
 
@@ -107,8 +109,8 @@ class SqlStore(Store):
         )
         self.engine = configured(database, settings)
         self.metadata = mapping.metadata
-        self._loaders: dict[type[Any], Loader] = {}
-        self._writers: dict[type[Any], Writer] = {}
+        self._readings: dict[type[Any], Reading] = {}
+        self._writings: dict[str, Writing] = {}
         self._process = process.this
         is_sqlite = self.engine.dialect.name == "sqlite"
         self._is_in_memory = is_sqlite and in_memory(self.engine.url)
@@ -117,11 +119,11 @@ class SqlStore(Store):
         self._file = None if not is_sqlite or self._is_in_memory else file_of(self.engine.url)
         if self._file is not None:
             close_before_forks(self.engine, self._file)
-        if is_sqlite:
-            watch_references(self.engine, self.metadata, self.schema)
         process.after_fork(self._begin_in_child)
 
-    def open(self, *, reading: bool = False) -> SqlSession:
+    repository_base = SqlRepository
+
+    def open(self, *, reading: bool = False) -> EngineSession:
         if self._is_in_memory and self._process is not process.this:
             raise WrongProcess(
                 "this SQLite database in memory belongs to the process that forked this one: use a file, or make the"
@@ -131,7 +133,7 @@ class SqlStore(Store):
             require_no_open_parent(self._file)
         # A database in memory has one connection for all units, so that readers take turns with the others.
         turn = None if reading and not self._is_in_memory else self._turn
-        return SqlSession(self, turn, reading=reading)
+        return EngineSession(self, SqlRows(self, turn, reading=reading), reading=reading)
 
     def create_tables(self) -> None:
         try:
@@ -165,16 +167,16 @@ class SqlStore(Store):
         self.leave_to_parent(self.engine.pool)
         self.engine.dispose(close=False)
 
-    def loader(self, entity: EntityPlan) -> Loader:
-        """What loads a class, with its prepared statements; it lives as long as the store."""
-        found = self._loaders.get(entity.cls)
+    def reading(self, entity: EntityPlan) -> Reading:
+        """How the rows of a class are read, with its prepared statements; it lives as long as the store."""
+        found = self._readings.get(entity.cls)
         if found is None:
-            found = self._loaders[entity.cls] = Loader(self, entity)
+            found = self._readings[entity.cls] = Reading(self, entity)
         return found
 
-    def writer(self, cls: type[Any]) -> Writer:
-        """What writes the rows of a class where there is nothing more to it; it lives as long as the store."""
-        found = self._writers.get(cls)
+    def writing(self, table: TablePlan) -> Writing:
+        """How the rows of a table are written, with its prepared statements; it lives as long as the store."""
+        found = self._writings.get(table.name)
         if found is None:
-            found = self._writers[cls] = Writer(self, self.schema.entities[cls])
+            found = self._writings[table.name] = Writing(table, self.metadata.tables[table.name])
         return found

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy.orm.attributes import instance_dict, instance_state
 
-from ...adapters.memory.session import MemorySession
+from ...adapters.engine.session import EngineSession
+from ...adapters.memory.rows import MemoryRows
 from ...adapters.memory.store import MemoryStore
 from ...adapters.memory.tables import MemoryTable
 from ...adapters.ownership import owner_of
@@ -159,8 +160,8 @@ def _broken(memory: Side, names: Iterable[str]) -> Iterator[Seen]:
 def _is_seen(instance: object, table: MemoryTable, key: Key) -> bool:
     """Is there a row with this key for the unit that has the object? Others may have stored it since it looked."""
     unit = owner_of(instance)
-    if isinstance(unit, MemorySession) and unit.transaction.snapshot is not None:
-        return unit.transaction.view(table, key) is not None
+    if isinstance(unit, EngineSession) and isinstance(unit.rows, MemoryRows) and unit.rows.snapshot is not None:
+        return unit.rows.view(table, key) is not None
     return key in table.rows
 
 

@@ -1,0 +1,357 @@
+"""The rows of one unit of work in a database: one connection, one transaction after the other.
+
+A transaction begins with the first statement, on a connection of the pool, and the connection goes back when it ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from sqlalchemy import Connection, Executable, NestedTransaction, Select, literal, select
+from sqlalchemy.exc import DBAPIError, InvalidRequestError, StatementError
+
+from ...domain.errors import HonestworkError, Misuse, Unavailable, UnitFailed
+from ...rules.formula import TRUE, Expr
+from ...rules.projection import Projection
+from ..engine.rows import Change, Deletion, Found, Rows, Savepoint
+from ..entities import EntityPlan, FieldPlan, MembersPlan
+from ..queries import Query
+from ..tables import Key, Row, TablePlan
+from ..turn import Ticket, Turn
+from ..violations import conflict, read_only
+from .broken_references import named_reference
+from .connection import UnitConnection
+from .drivers import State, state_of
+from .engines import begun
+from .errors import DRIVER_ERRORS, has_no_savepoint, is_lost, raised
+from .rules import column, order_by, where
+from .unreadable import unreadable
+
+if TYPE_CHECKING:
+    from ..engine.session import EngineSession
+    from .orm_session import OrmSessionOnDemand
+    from .reading import Reading
+    from .store import SqlStore
+
+__all__ = ["SqlRows"]
+
+R = TypeVar("R")
+
+
+class SqlRows(Rows):
+    """The rows that one unit of work sees and writes, in a database. Lives as long as its session."""
+
+    def __init__(self, store: SqlStore, turn: Turn | None, *, reading: bool) -> None:
+        self.store = store
+        self.schema = store.schema
+        self.reading = reading
+        self._turn = turn
+        self._ticket: Ticket | None = None
+        self._link: Any = None  # the pooled connection of the present transaction, as SQLAlchemy's pool gives it
+        self._connection: UnitConnection | None = None  # the same, as SQLAlchemy's engine gives it
+        self._orm: OrmSessionOnDemand | None = None  # SQLAlchemy's session over it, if one was asked for
+        self._is_lost = False  # the connection, and the transaction with it
+        self._is_undone = False  # the whole transaction, by the database: MariaDB does so in a block that lost a race
+
+    def serve(self, unit: EngineSession) -> None:
+        self.unit = unit
+        if self._turn is not None:
+            unit.be_numbered()
+            self._ticket = Ticket(unit.number)
+
+    # Reading
+
+    def by_key(self, entity: EntityPlan, key: Key) -> Found | None:
+        reading = self.store.reading(entity)
+        found = reading.found(self.rows(reading.by_key, reading.key_parameters(key)))
+        return found[0] if found else None
+
+    def by_keys(self, entity: EntityPlan, keys: Sequence[Key]) -> list[Found]:
+        reading = self.store.reading(entity)
+        if len(keys) == 1:
+            return reading.found(self.rows(reading.by_key, reading.key_parameters(keys[0])))
+        found: list[Found] = []
+        for some in reading.key_slices(keys):
+            found += reading.found(self.rows(reading.by_keys, {"keys": some}))
+        return found
+
+    def members(self, owner: EntityPlan, relation: MembersPlan, keys: Sequence[Key]) -> list[list[Found]]:
+        reading = self.store.reading(owner).members(relation)
+        rows = [row for statement, some in reading.statements(keys) for row in self.rows(statement, some)]
+        return reading.by_owner(keys, rows)
+
+    def matching(self, asked: Query) -> Sequence[Found]:
+        reading = self.store.reading(asked.entity)
+        statement = reading.select.where(*_where(asked)).order_by(*_order(reading, asked)).limit(asked.limit)
+        return reading.found(self.rows(statement.offset(asked.offset) if asked.offset else statement))
+
+    def count(self, asked: Query) -> int:
+        return int(self.rows(self.store.reading(asked.entity).count.where(*_where(asked)))[0][0])
+
+    def exists(self, asked: Query) -> bool:
+        reading = self.store.reading(asked.entity)
+        statement = select(literal(1)).select_from(reading.joined).where(*reading.of_this_class)
+        return bool(self.rows(statement.where(*_where(asked)).limit(1)))
+
+    def values(self, asked: Query, wanted: Projection[Any]) -> Iterable[Sequence[Any]]:
+        reading, entity = self.store.reading(asked.entity), asked.entity
+        values = [column(each, entity.cls) for each in wanted.expressions] or [literal(1)]
+        statement = select(*values).select_from(reading.joined).where(*reading.of_this_class)
+        rows = self.rows(statement.where(*_where(asked)).order_by(*_order(reading, asked)).limit(asked.limit))
+        if wanted.expressions:
+            reading.require_fitting(tuple([_place(entity, each) for each in wanted.expressions]), rows)
+        return rows
+
+    def rows(self, statement: Executable, parameters: Any = None) -> Sequence[Row]:
+        """The rows of a statement, which runs in this unit's transaction."""
+        return self._run(lambda connection: self._fetched(connection, statement, parameters))
+
+    def _fetched(self, connection: Connection, statement: Executable, parameters: Any) -> Sequence[Row]:
+        # As plain tuples, which is how the ORM reads them too: nobody asks for a column by its name.
+        result = connection.execute(statement, parameters)
+        try:
+            return result._raw_all_tuples()
+        except Exception as error:
+            row = unreadable(connection, statement, parameters, error)
+            if row is None:
+                raise
+            raise row from error
+
+    # Writing
+
+    def require_writing(self) -> None:
+        if self.reading:
+            self._run(lambda connection: None)  # a database that is gone is told first
+            raise read_only()
+
+    def insert(self, table: TablePlan, rows: Sequence[Row]) -> Sequence[Row]:
+        writing = self.store.writing(table)
+        return self._run(lambda connection: writing.insert(connection, rows), table, rows)
+
+    def update(self, table: TablePlan, changes: Sequence[Change]) -> None:
+        writing = self.store.writing(table)
+        if not self._run(lambda connection: writing.update(connection, changes), table, changes):
+            raise conflict()
+
+    def delete(self, table: TablePlan, deletions: Sequence[Deletion]) -> int:
+        writing = self.store.writing(table)
+        matched = self._run(lambda connection: writing.delete(connection, deletions), table, deletions)
+        if matched != len(deletions) and any(each.version is not None for each in deletions):
+            raise conflict()
+        return matched
+
+    def _run(self, work: Callable[[Connection], R], table: TablePlan | None = None, written: Sequence[Any] = ()) -> R:
+        """Do something in this unit's transaction; with the errors of the domain for those of the driver."""
+        try:
+            return work(self.connection())
+        except DRIVER_ERRORS as error:
+            self.fail_by(error)
+            reference = None if table is None else named_reference(self, error, table, written)
+            raised(error, self.schema, reading=self.reading, reference=reference)
+
+    # The connection
+
+    def connection(self) -> UnitConnection:
+        """The connection of this unit's transaction, which begins now if none has begun."""
+        if self._connection is None:
+            self.unit.require_open()
+            try:
+                self.take_turn()
+                self._link = begun(self.store.engine, reading=self.reading)
+                self._connection = UnitConnection(self.store.engine, self._link, self)
+            except DRIVER_ERRORS as error:
+                self.tell(error)
+                raise
+        return self._connection
+
+    def orm_session(self) -> OrmSessionOnDemand:
+        """A session of SQLAlchemy over the present transaction, after a flush."""
+        from .orm_session import OrmSessionOnDemand  # most units do without
+
+        self.unit.flush()
+        if self._orm is None:
+            connection = self._run(lambda connection: connection)
+            if not connection.in_transaction():
+                connection.begin()
+            self._orm = OrmSessionOnDemand(self.unit, self.connection())
+        return self._orm
+
+    def take_turn(self) -> None:
+        if self._ticket is not None and self._ticket.place is None:
+            assert self._turn is not None
+            self._turn.take(self._ticket)
+
+    def require_ending(self, what: str) -> None:
+        """Raises Misuse unless it is the unit that ends its transaction; WrongProcess."""
+        self.unit.require_this_process()
+        if not self.unit.calls and not self.unit.closed:
+            raise Misuse(
+                f"{what} of the session or the connection would end the transaction of the unit of work: call"
+                " commit() or rollback() of the unit, or leave its block"
+            )
+
+    def lose_transaction(self) -> NoReturn:
+        """Raises UnitFailed: the transaction has been ended, and not by the unit."""
+        self.unit.fail()
+        self.unit.was_interrupted = True  # what SQLAlchemy believes of it is not true
+        raise UnitFailed(
+            "this unit's transaction has been ended, by an earlier error or by a statement of your own, and nothing of"
+            " it is stored: leave the block and run the service again in a fresh unit, or call rollback() first"
+        )
+
+    def tell(self, error: Exception) -> None:
+        """Called with each error of the database. What the user's own statements raise is translated here.
+
+        All others are translated where they are caught, also those of leaving the block.
+        """
+        if not self.unit.calls and not self.unit.closed:
+            self.fail_by(error)
+            raised(error, self.schema, reading=self.reading)
+
+    def fail_by(self, error: Exception) -> None:
+        """Fail the unit because of an error of the driver."""
+        self.unit.fail()
+        self._is_lost = self._is_lost or is_lost(error)
+        self._is_undone = self._is_undone or has_no_savepoint(error)
+
+    # The transaction
+
+    def savepoint(self) -> SqlSavepoint:
+        return SqlSavepoint(self, self._run(Connection.begin_nested))
+
+    def commit(self) -> None:
+        self._end_orm()
+        if self._connection is not None:
+            self._require_alive()
+            try:
+                self._connection.commit()
+            except DRIVER_ERRORS as error:
+                self.fail_by(error)
+                raised(error, self.schema, committing=True)
+        self._end_transaction()
+
+    def end(self) -> None:
+        self._end_orm()
+        self._end_transaction()
+        self._is_lost = self._is_undone = False
+
+    def interrupted(self, error: BaseException) -> BaseException:
+        return _first_raised(error)
+
+    def abandon(self) -> None:
+        self._ticket = None  # the turn is free from now on
+        if self._link is not None:
+            self.store.drop(self._link)
+            self._link = self._connection = None
+
+    def leave_to_parent(self) -> None:
+        self.store.leave_to_parent(self._orm, self._connection, self._link)
+
+    def _require_alive(self) -> None:
+        """Raises UnitFailed where the server has failed the transaction, for it would answer COMMIT with a rollback.
+
+        Raises Unavailable where the connection is closed: nothing can have been stored.
+        """
+        connection = self._link.dbapi_connection
+        match State.CLOSED if connection is None else state_of(connection, self.store.engine.dialect):
+            case State.FAILED | State.IN_FLIGHT | State.READY:
+                self.lose_transaction()
+            case State.CLOSED:
+                self.unit.fail()
+                self._is_lost = True
+                raise Unavailable("the connection was lost before the commit: run the service again in a fresh unit")
+
+    def _end_transaction(self) -> None:
+        if self._link is not None:
+            self.store.give_back(self._link)
+            self._link = self._connection = None
+        if self._ticket is not None:
+            assert self._turn is not None
+            self._turn.release(self._ticket)
+
+    def _end_orm(self) -> None:
+        if (orm := self._orm) is not None:
+            self._orm = None
+            orm.let_go()
+
+
+class SqlSavepoint(Savepoint):
+    """A savepoint in a database."""
+
+    def __init__(self, rows: SqlRows, savepoint: NestedTransaction) -> None:
+        self._rows = rows
+        self._savepoint = savepoint
+
+    def release(self) -> None:
+        rows = self._rows
+        try:
+            self._savepoint.commit()
+        except DRIVER_ERRORS as error:
+            rows.fail_by(error)
+            raised(error, rows.schema)
+        except HonestworkError:
+            raise
+        except BaseException:  # nobody knows how far it came
+            rows.unit.fail()
+            rows._is_undone = True
+            raise
+
+    def rollback(self) -> bool:
+        rows = self._rows
+        try:
+            self._savepoint.rollback()
+        except DRIVER_ERRORS as error:
+            rows.fail_by(error)
+            if not rows._is_undone:
+                raised(error, rows.schema)
+        if rows._is_lost and not rows.unit.was_interrupted:
+            raise Unavailable("the connection was lost, and this unit's transaction with it: run the service again")
+        return not rows._is_undone
+
+
+def _where(asked: Query) -> list[Any]:
+    return [] if asked.formula is TRUE else [where(asked.formula, asked.entity.cls)]
+
+
+def _order(reading: Reading, asked: Query) -> list[Any]:
+    entity = asked.entity
+    return reading.keys if asked.keys is entity.key_order else order_by(asked.keys, entity.cls)
+
+
+def _place(entity: EntityPlan, expression: Expr) -> FieldPlan | None:
+    """The place that an expression reads as it is, if it does nothing else."""
+    if expression.op != "attr":
+        return None
+    variable, path, _ = expression.args
+    if variable != 0:
+        return None
+    if len(path) == 1:
+        return entity.by_name.get(path[0])
+    value = entity.values.get(path[0])
+    return None if value is None or path[1] not in value.names else value.fields[value.names.index(path[1])]
+
+
+def _first_raised(error: BaseException) -> BaseException:
+    """What was raised before SQLAlchemy raised an error of its own because of it.
+
+    It wraps whatever a function of the mapping raises; and where it is interrupted between two steps, it asserts in
+    a `finally` that it was not, as psycopg does.
+    """
+    first: BaseException | None = error
+    while first is not None and not isinstance(first, DBAPIError):
+        if isinstance(first, StatementError):
+            first = first.orig
+        elif isinstance(first, AssertionError | InvalidRequestError) and _is_of_a_library(first):
+            first = first.__context__
+        else:
+            return first
+    return first or error
+
+
+def _is_of_a_library(error: BaseException) -> bool:
+    """Return whether SQLAlchemy or psycopg has raised it."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is None or trace.tb_frame.f_globals.get("__name__", "").startswith(("sqlalchemy.", "psycopg."))
