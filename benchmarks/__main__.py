@@ -12,7 +12,18 @@ from benchmarks.bars import BARS, Absent, Bar, Bench, Measured, holds
 from benchmarks.report import HEADINGS, cells, conclusion, line, markdown, svg
 
 # In the order of the table: importing a group adds its rows.
-GROUPS = ("sql_units", "overhead", "advanced_alchemy", "memory_units", "rules", "growth", "threads", "imports")
+GROUPS = (
+    "sql_units",
+    "round_trips",
+    "advanced_alchemy",
+    "memory_units",
+    "snapshots",
+    "linear",
+    "growth",
+    "rules",
+    "threads",
+    "imports",
+)
 
 DOCUMENTS = Path(__file__).parents[1] / "docs" / "benchmarks"
 

@@ -16,7 +16,7 @@ __all__ = ["HEADINGS", "cells", "conclusion", "line", "markdown", "svg"]
 
 HEADINGS = ("case", "this project", "peer", "ratio", "bar", "ok", "beside it")
 WHY = "README.md#where-a-bar-falls-short"
-WIDTHS = (60, 15, 42, 8, 9, 5, 0)
+WIDTHS = (80, 15, 46, 8, 9, 5, 0)
 
 
 def cells(row: Measured) -> tuple[str, ...]:
