@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measure every row of the table, and say whether all bars hold."""
+"""`python -m benchmarks`: measure every row of the table, and report whether all bars hold."""
 
 from __future__ import annotations
 
@@ -11,8 +11,19 @@ from pathlib import Path
 from benchmarks.bars import BARS, Absent, Bar, Bench, Measured, holds
 from benchmarks.report import HEADINGS, cells, conclusion, line, markdown, svg
 
-# In the order of the table: importing a group adds its rows.
-GROUPS = ("sql_units", "overhead", "advanced_alchemy", "memory_units", "rules", "growth", "threads", "imports")
+# In the order of the table. Importing a group adds its rows.
+GROUPS = (
+    "sql_units",
+    "round_trips",
+    "advanced_alchemy",
+    "memory_units",
+    "snapshots",
+    "linear",
+    "growth",
+    "rules",
+    "threads",
+    "imports",
+)
 
 DOCUMENTS = Path(__file__).parents[1] / "docs" / "benchmarks"
 
@@ -45,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(chosen: list[Bar], *, quick: bool) -> list[Measured]:
-    """Measure the rows, printing each as soon as it is known."""
+    """Measure the rows, and print each one at once."""
     print(line(HEADINGS))
     rows = []
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""The rows of the table: what is compared with what, and how good it has to be."""
+"""The rows of the table: each has a case, a peer and a limit."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from typing import TypeVar
 
 __all__ = ["BARS", "TOLERANCE", "Absent", "Bar", "Bench", "Figure", "Measured", "bar", "holds", "spelled"]
 
-TOLERANCE = 0.05  # ratios of one and the same thing differ by as much from run to run
+TOLERANCE = 0.05  # the ratios of the same code differ by as much between runs
 
 T = TypeVar("T")
 
 
 class Absent(Exception):
-    """This machine lacks what the comparison needs. The bar neither holds nor falls short."""
+    """This machine lacks something that the comparison needs. The bar neither holds nor falls short."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """What one measurement says: how long each side takes, and the value that the bar is about."""
+    """The result of one measurement: the value that the bar limits, and the figures of both sides as text."""
 
     value: float
     ours: str = ""
     peer: str = ""
-    beside: str = ""  # what else is worth knowing, such as the floor
+    beside: str = ""  # for information, such as the floor
 
 
 class Bench:
-    """One run: how thorough it is, and what its measurements share."""
+    """One run of the benchmarks: how thorough it is, and the databases and timings that its rows share."""
 
     def __init__(self, *, quick: bool, stack: ExitStack) -> None:
         self.quick = quick
@@ -37,21 +37,21 @@ class Bench:
         self._shared: dict[object, object] = {}
 
     def rounds(self, thorough: int) -> int:
-        """How many rounds to take where a thorough run takes so many."""
+        """Return the number of rounds: *thorough*, or a tenth in a quick run."""
         return max(3, thorough // 10) if self.quick else thorough
 
     def size(self, thorough: int) -> int:
-        """How many rows to store where a thorough run stores so many."""
+        """Return the number of rows or items: *thorough*, or a tenth in a quick run."""
         return max(10, thorough // 10) if self.quick else thorough
 
     def shared(self, make: Callable[[Bench], T]) -> T:
-        """What *make* makes of this run, made once."""
+        """Return the result of `make(self)`, which is called once in a run."""
         if make not in self._shared:
             self._shared[make] = make(self)
         return self._shared[make]  # type: ignore[return-value]
 
     def enter(self, context: AbstractContextManager[T]) -> T:
-        """What the context gives; it is left when the run ends."""
+        """Enter the context and return its value; it is left when the run ends."""
         return self._stack.enter_context(context)
 
 
@@ -60,8 +60,8 @@ class Bar:
     """A row of the table, and the function that measures it."""
 
     case: str
-    peer: str  # with whom it is compared; nobody, for an absolute bar
-    limit: float | None  # None: the row is only for information
+    peer: str  # the other side of the comparison; empty for a bar without one
+    limit: float | None  # None if the row is only for information
     unit: str
     at_least: bool
     measure: Callable[[Bench], Figure]
@@ -75,12 +75,12 @@ class Bar:
 
 @dataclass(frozen=True)
 class Measured:
-    """A row with its figure, or with the reason why there is none."""
+    """A row with its figure, or with the reason why it has none."""
 
     bar: Bar
     figure: Figure | None
     missing: str = ""
-    ok: bool | None = None  # None: nobody knows
+    ok: bool | None = None  # None if the bar cannot be judged
 
 
 BARS: list[Bar] = []
@@ -105,14 +105,14 @@ def bar(
 
 
 def holds(bar: Bar, value: float) -> bool | None:
-    """Is the value within the bar, give or take what runs differ by? None where there is no bar."""
+    """Return whether the value is within the bar and its tolerance, or None for a row without a bar."""
     if bar.limit is None:
         return None
     return value >= bar.limit / (1 + TOLERANCE) if bar.at_least else value <= bar.limit * (1 + TOLERANCE)
 
 
 def spelled(value: float, unit: str) -> str:
-    """`0.85`, `15.0 µs`, `60`: a ratio stands alone, everything else has its unit."""
+    """Return a figure as text: `0.85`, `15 µs`, `60`. Ratios have no unit."""
     digits = 2 if unit == "×" or 0 < abs(value) < 1 else 1 if abs(value) < 100 else 0
     text = f"{value:.{digits}f}"
     if unit != "×" or abs(value) >= 10:

@@ -1,4 +1,7 @@
-"""What the benchmarks store: people, orders with their lines, and accounts that are found by a unique name."""
+"""The aggregates of the benchmarks.
+
+Users stand alone, orders have lines, projects have two kinds of members, and accounts have a unique name.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from dataclasses import dataclass, field
 from honestwork.domain import Repository
 from honestwork.service_layer import UnitOfWork
 
-__all__ = ["Account", "Line", "Order", "Shop", "User"]
+__all__ = ["Account", "Line", "Note", "Order", "Project", "Shop", "Task", "User"]
 
 
 @dataclass(eq=False)
@@ -33,6 +36,26 @@ class Order:
 
 
 @dataclass(eq=False)
+class Task:
+    title: str
+    id: int = field(init=False)
+
+
+@dataclass(eq=False)
+class Note:
+    text: str
+    id: int = field(init=False)
+
+
+@dataclass(eq=False)
+class Project:
+    batch: int
+    tasks: list[Task] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    id: int = field(init=False)
+
+
+@dataclass(eq=False)
 class Account:
     name: str
     id: int = field(init=False)
@@ -41,4 +64,5 @@ class Account:
 class Shop(UnitOfWork):
     users: Repository[User, int]
     orders: Repository[Order, int]
+    projects: Repository[Project, int]
     accounts: Repository[Account, int]

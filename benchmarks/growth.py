@@ -1,4 +1,4 @@
-"""What a commit costs when a unit has loaded many aggregates and changed one of them."""
+"""The cost of a commit in a unit that has loaded many aggregates and changed one of them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The peers: SQLAlchemy as it is written by hand, with its defaults, and a unit of work as the book teaches it.
 
-The classes are those of the domain once more, for they need a mapping of their own. Nothing here knows honestwork, so
-that a peer in another environment can be compared with the same code.
+The classes repeat those of the domain, since they need a mapping of their own. Nothing here imports honestwork, so that
+a peer in another environment can be compared with the same code.
 """
 
 from __future__ import annotations
@@ -13,7 +13,22 @@ from typing import Any, Self
 from sqlalchemy import Column, Engine, ForeignKey, Integer, MetaData, String, Table, create_engine, event, select
 from sqlalchemy.orm import Session, registry, relationship, sessionmaker
 
-__all__ = ["BookUnits", "HandWritten", "Line", "Order", "User", "lines", "metadata", "orders", "plain_engine", "users"]
+__all__ = [
+    "BookUnits",
+    "HandWritten",
+    "Line",
+    "Order",
+    "User",
+    "accounts",
+    "lines",
+    "metadata",
+    "notes",
+    "orders",
+    "plain_engine",
+    "projects",
+    "tasks",
+    "users",
+]
 
 metadata = MetaData()  # the tables have names of their own, so that both sides fit into one database
 
@@ -38,6 +53,32 @@ lines = Table(
     Column("order_id", ForeignKey("plain_orders.id"), nullable=False, index=True),
     Column("sku", String(50), nullable=False),
     Column("quantity", Integer, nullable=False),
+)
+projects = Table(
+    "plain_projects",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("batch", Integer, nullable=False, index=True),
+)
+tasks = Table(
+    "plain_tasks",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("project_id", ForeignKey("plain_projects.id"), nullable=False, index=True),
+    Column("title", String(50), nullable=False),
+)
+notes = Table(
+    "plain_notes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("project_id", ForeignKey("plain_projects.id"), nullable=False, index=True),
+    Column("text", String(50), nullable=False),
+)
+accounts = Table(
+    "plain_accounts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(50), nullable=False, unique=True),
 )
 
 
@@ -117,13 +158,23 @@ class HandWritten:
         with self.session() as session:
             _ = session.get_one(Order, key).lines
 
-    def change_line(self, key: int, quantity: int) -> None:
+    def change_lines(self, key: int, quantity: int, count: int = 1) -> None:
         with self.session() as session:
-            session.get_one(Order, key).lines[2].quantity = quantity
+            for line in session.get_one(Order, key).lines[:count]:
+                line.quantity = quantity
             session.commit()
 
+    def insert_order(self, reference: str, count: int = 5) -> int:
+        with self.session() as session:
+            order = Order(reference, -1, [Line(f"sku {i}", i) for i in range(count)])
+            session.add(order)
+            session.flush()  # the key is read before the commit, which expires it
+            key = order.id
+            session.commit()
+            return key
+
     def find(self, age: int) -> None:
-        # In the order of the keys, for that is what the other side answers.
+        # Ordered by key, as the other side answers.
         of_age: Any = users.c.age == age
         with self.session() as session:
             session.scalars(select(User).where(of_age).order_by(users.c.id)).all()

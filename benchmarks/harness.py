@@ -1,11 +1,8 @@
-"""How things are timed: side by side, in one process, in short shuffled batches.
+"""Timing: side by side, in one process, in short shuffled batches.
 
-A shared machine changes its speed from second to second, so a figure alone says little. What does say
-something is a ratio: two cases take turns every few milliseconds, each round gives one ratio, and the median of
-the ratios is the result. Time is that of the processor (`process_time`), which does not run while others do.
-
-Figures in µs are ratios too, to a fixed loop of plain Python that takes turns like every other case. How long
-that loop takes on the machine for which the bars were set is written here; so 15 µs means the same everywhere.
+A shared machine changes its speed from second to second, so a single figure says little. A ratio says more: the cases
+take turns every few milliseconds, each round gives one ratio, and the result is the median of the ratios. Time is CPU
+time of the process (`process_time`), which stands still while other processes run.
 """
 
 from __future__ import annotations
@@ -15,21 +12,18 @@ import random
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-__all__ = ["REFERENCE", "Case", "Timings", "calibration", "measure", "paired_difference", "paired_ratio", "slope"]
+__all__ = ["Case", "PerItem", "Timings", "measure", "measure_per_item", "paired_ratio", "slope"]
 
-BATCH = 0.002  # seconds: long enough for the clock, short enough for both cases to see the same machine
+BATCH = 0.002  # seconds: long enough for the clock, short enough for all cases to see the same machine
 LONGEST = 2000  # calls in one batch
-
-# Seconds that `calibration` takes on the reference machine: a 2.5 GHz Xeon with a CPython 3.12 that was built without
-# profile-guided optimisation. The bars in µs were set there. (An AMD EPYC of 2026 with CPython 3.11 needs 0.000330.)
-REFERENCE = 0.000700
 
 
 @dataclass(frozen=True)
 class Case:
-    """What is timed. `prepare(n)` is called before every n calls of `run`, and is not timed."""
+    """A call to time. `prepare(n)` is called before every n calls of `run`, and is not timed."""
 
     run: Callable[[], object]
     prepare: Callable[[int], object] | None = None
@@ -37,56 +31,57 @@ class Case:
 
 @dataclass(frozen=True)
 class Timings:
-    """Seconds per call: for each case a list, one figure for each round."""
+    """Seconds per call: for each case a list with one figure per round."""
 
     cpu: dict[str, list[float]] = field(default_factory=dict)
     wall: dict[str, list[float]] = field(default_factory=dict)
 
     def median(self, case: str) -> float:
-        """Seconds of processor time that a call takes on this machine, now."""
+        """Return the seconds of CPU time that a call takes on this machine, now."""
         return statistics.median(self.cpu[case])
 
     def ratio(self, case: str, to: str) -> float:
-        """How many times as long as the other a case takes."""
+        """Return how many times as long as the other case this one takes, in CPU time."""
         return paired_ratio(self.cpu[case], self.cpu[to])
 
     def wall_ratio(self, case: str, to: str) -> float:
-        """The same, with the time that is spent waiting."""
+        """Return the same ratio by the wall clock, which includes waiting."""
         return paired_ratio(self.wall[case], self.wall[to])
 
-    def calibrated(self, case: str) -> float:
-        """Seconds that a call takes on the reference machine. The cases must include `calibration`."""
-        return self.ratio(case, "calibration") * REFERENCE
 
-    def calibrated_difference(self, case: str, to: str) -> float:
-        """Seconds on the reference machine by which a case takes longer than the other."""
-        loops = self.cpu["calibration"]
-        these, those = ([each / loop for each, loop in zip(self.cpu[name], loops, strict=True)] for name in (case, to))
-        return paired_difference(these, those) * REFERENCE
+@dataclass(frozen=True)
+class PerItem:
+    """Seconds of CPU time per item, one figure per round, with few and with many items."""
+
+    few: list[float]
+    many: list[float]
+
+    @property
+    def ratio(self) -> float:
+        """How many times as long one item takes among many as it takes among few: 1 is linear."""
+        return paired_ratio(self.many, self.few)
 
 
 def paired_ratio(these: Sequence[float], those: Sequence[float]) -> float:
-    """The median of the ratios round by round; not the ratio of the medians, which may be of different moments."""
+    """Return the median of the ratios per round. (The two medians may come from different moments.)"""
     return statistics.median(this / that for this, that in zip(these, those, strict=True))
 
 
-def paired_difference(these: Sequence[float], those: Sequence[float]) -> float:
-    """The median of the differences round by round."""
-    return statistics.median(this - that for this, that in zip(these, those, strict=True))
-
-
 def slope(sizes: Sequence[float], seconds: Sequence[float]) -> float:
-    """What one more costs: the least-squares line through the points."""
+    """Return the cost of one more item: the slope of the least-squares line through the points."""
     return statistics.linear_regression(sizes, seconds).slope
 
 
 def measure(cases: dict[str, Case], *, rounds: int, batch: float | None = BATCH) -> Timings:
-    """Time all cases, taking turns. Without a *batch* each turn is a single call, for what takes long anyway."""
+    """Time all cases, taking turns.
+
+    *batch* is the length of a turn in seconds. None makes each turn a single call, for calls that take long.
+    """
     calls = {name: _fitting(case, batch) for name, case in cases.items()}
     timings = Timings({name: [] for name in cases}, {name: [] for name in cases})
     turns = list(cases.items())
     shuffle = random.Random(5).shuffle
-    # What is alive now stays alive; collecting garbage should cost what the case makes, and not what others left.
+    # Collecting garbage should cost what the case itself makes, so everything that is alive now is hidden.
     gc.collect()
     gc.freeze()
     try:
@@ -101,8 +96,39 @@ def measure(cases: dict[str, Case], *, rounds: int, batch: float | None = BATCH)
     return timings
 
 
+def measure_per_item(
+    opened: Callable[[int], AbstractContextManager[Callable[[], object]]], *, few: int, many: int, rounds: int
+) -> PerItem:
+    """Time one call that works on *few* items, and one that works on *many*, taking turns.
+
+    `opened(n)` prepares n items and yields the call to time; neither entering nor leaving it is timed. A round makes
+    ten calls with few items, since one is too short for the clock.
+    """
+    timings = PerItem([], [])
+    _per_item(opened, few, calls=3)  # statements are compiled, caches filled
+    for _ in range(rounds):
+        timings.few.append(_per_item(opened, few, calls=10))
+        timings.many.append(_per_item(opened, many, calls=1))
+    return timings
+
+
+def _per_item(opened: Callable[[int], AbstractContextManager[Callable[[], object]]], count: int, calls: int) -> float:
+    seconds = 0.0
+    for _ in range(calls):
+        with opened(count) as run:
+            gc.collect()
+            gc.freeze()  # a full collection takes longer with more items alive, whoever works on them
+            try:
+                begun = time.process_time()
+                run()
+                seconds += time.process_time() - begun
+            finally:
+                gc.unfreeze()
+    return max(seconds, 1e-9) / calls / count
+
+
 def _timed(case: Case, calls: int, *, warm: bool) -> tuple[float, float]:
-    """Seconds per call of one batch: processor, wall."""
+    """Return the seconds per call of one batch: CPU time, wall clock."""
     if case.prepare is not None:
         case.prepare(calls + warm)
     if warm:
@@ -116,35 +142,10 @@ def _timed(case: Case, calls: int, *, warm: bool) -> tuple[float, float]:
 
 
 def _fitting(case: Case, batch: float | None) -> int:
-    """How many calls fill a batch."""
+    """Return how many calls fill a batch."""
     if batch is None:
         return 1
     for _ in range(3):  # statements are compiled, repositories made, caches filled
         _timed(case, 3, warm=True)
     _, wall = _timed(case, 3, warm=True)
     return max(1, min(LONGEST, int(batch / wall)))
-
-
-class _Thing:
-    def __init__(self, number: int, weight: int) -> None:
-        self.number = number
-        self.weight = weight
-
-    def total(self, more: int) -> int:
-        return self.number + self.weight + more
-
-
-def _loop() -> int:
-    # What the framework's own code consists of: objects, attributes, calls, tuples, dicts, comparisons.
-    rows: dict[int, tuple[int, str, int]] = {}
-    total = 0
-    for number in range(1000):
-        thing = _Thing(number, 7)
-        row = (number, "name", thing.total(1))
-        rows[number & 127] = row
-        if (found := rows.get(number - 1 & 127)) is not None and found != row:
-            total += found[2]
-    return total
-
-
-calibration = Case(_loop)

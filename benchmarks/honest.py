@@ -1,21 +1,24 @@
-"""This project's side of the comparison: the same units of work, as a service writes them."""
+"""This project's side of the comparison: the units of work as a service writes them."""
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from benchmarks import mapping
-from benchmarks.domain import Shop, User
+from benchmarks.domain import Account, Line, Note, Order, Project, Shop, Task, User
 from honestwork.adapters import SqlStore
+from honestwork.domain import Duplicate
 
 __all__ = ["HonestUnits"]
 
 
 class HonestUnits:
-    """Each makes a unit of its own, as an application does for each request."""
+    """Each method runs a unit of its own, as an application does for each request."""
 
     users, orders, lines = mapping.users, mapping.orders, mapping.lines
 
     def __init__(self, url: str, *, durability: str = "process") -> None:
-        """On SQLite files no commit waits for the disk, unless *durability* says so: that time is the disk's."""
+        """Create the tables anew. *durability* is "process" because the time of a disk is not compared."""
         self.store = SqlStore(url, mapping.mapping, durability=durability)
         self.store.drop_tables()
         self.store.create_tables()
@@ -44,10 +47,32 @@ class HonestUnits:
         with Shop(self.store) as uow:
             _ = uow.orders[key].lines
 
-    def change_line(self, key: int, quantity: int) -> None:
+    def change_lines(self, key: int, quantity: int, count: int = 1) -> None:
         with Shop(self.store) as uow:
-            uow.orders[key].lines[2].quantity = quantity
+            for line in uow.orders[key].lines[:count]:
+                line.quantity = quantity
             uow.commit()
+
+    def insert_order(self, reference: str, count: int = 5) -> int:
+        with Shop(self.store) as uow:
+            order = Order(reference, -1, [Line(f"sku {i}", i) for i in range(count)])
+            uow.orders.add(order)
+            uow.commit()
+            return order.id
+
+    def insert_projects(self, count: int) -> None:
+        """Store so many projects whose batch is their number, each with two tasks and two notes."""
+        with Shop(self.store) as uow:
+            uow.projects.add_many(
+                Project(count, [Task("draw"), Task("build")], [Note("dear"), Note("late")]) for _ in range(count)
+            )
+            uow.commit()
+
+    def find_projects(self, batch: int) -> int:
+        with Shop(self.store) as uow:
+            found = uow.projects.find_by(batch=batch)
+            assert all(len(project.tasks) == len(project.notes) == 2 for project in found)
+            return len(found)
 
     def find(self, age: int) -> None:
         with Shop(self.store) as uow:
@@ -62,3 +87,9 @@ class HonestUnits:
             uow.users.add_many(new)
             uow.commit()
             return [user.id for user in new]
+
+    def insert_account(self, name: str) -> None:
+        """Insert an account; a name that is taken makes the flush fail."""
+        with suppress(Duplicate), Shop(self.store) as uow:
+            uow.accounts.add(Account(name))
+            uow.commit()

@@ -1,4 +1,4 @@
-"""The fake that one writes in an afternoon: a dict of the same mapped objects, which believes everything."""
+"""The fake that one writes in an afternoon: a dict of the same mapped objects, which checks nothing."""
 
 from __future__ import annotations
 

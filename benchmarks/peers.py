@@ -1,4 +1,4 @@
-"""Databases with the same rows for everybody who is compared on them."""
+"""Databases filled with the same rows for each side of a comparison."""
 
 from __future__ import annotations
 
@@ -14,18 +14,35 @@ from benchmarks.floors import CoreUnits, DriverUnits
 from benchmarks.hand_written import BookUnits, HandWritten, metadata, plain_engine
 from benchmarks.harness import Case
 from benchmarks.honest import HonestUnits
+<<<<<<< HEAD
 from honestwork.testing import Missing, postgres_database
+=======
+from honestwork.testing.databases import Missing, mariadb_database, postgres_database
+>>>>>>> h3
 
-__all__ = ["POPULATION", "Peers", "Units", "fill_orders", "fill_users", "on_postgres", "on_sqlite", "postgres_url"]
+__all__ = [
+    "ORDER_UNITS",
+    "POPULATION",
+    "Peers",
+    "Units",
+    "fill_orders",
+    "fill_users",
+    "mariadb_url",
+    "on_postgres",
+    "on_sqlite",
+    "postgres_url",
+]
 
 POPULATION = 10_000  # users; a hundred of each age
 ORDERS = 2_000
 
-number = itertools.count().__next__  # one for all, so that no peer writes what another has written before it
+ORDER_UNITS = ("get order", "change line", "insert order")
+
+number = itertools.count().__next__  # one for all sides, so that each value that is written is new
 
 
 class Units(Protocol):
-    """The units of work on one user, which everybody has."""
+    """The units of work on one user, which each side has."""
 
     engine: Engine
     users: Table
@@ -36,8 +53,16 @@ class Units(Protocol):
     def delete(self, key: int) -> None: ...
 
 
+class OrderUnits(Protocol):
+    """The units of work on one order with five lines."""
+
+    def get_order(self, key: int) -> None: ...
+    def change_lines(self, key: int, quantity: int) -> None: ...
+    def insert_order(self, reference: str) -> int: ...
+
+
 class Peers:
-    """Everybody, on one database."""
+    """All sides of a comparison, on one database."""
 
     def __init__(self, ours: str, plain: str) -> None:
         self.ours = HonestUnits(ours)
@@ -48,20 +73,24 @@ class Peers:
         for side in (self.ours, self.by_hand):
             fill_users(side.engine, side.users, POPULATION)
             fill_orders(side.engine, side.orders, side.lines, ORDERS)
+        core = CoreUnits(engine)
         self.all: dict[str, Units] = {
             "ours": self.ours,
             "by hand": self.by_hand,
             "book": BookUnits(engine),
-            "Core": CoreUnits(engine),
+            "Core": core,
             "driver": DriverUnits(engine),
         }
+        self.with_orders: dict[str, OrderUnits] = {"ours": self.ours, "by hand": self.by_hand, "Core": core}
 
     def dispose(self) -> None:
         self.ours.store.dispose()
         self.by_hand.engine.dispose()
 
     def cases(self, unit: str) -> dict[str, Case]:
-        """The unit of this name, `get`, `change`, `insert` or `delete`, of everybody."""
+        """Return the unit `get`, `change`, `insert`, `delete` or one of ORDER_UNITS of each side that has it."""
+        if unit in ORDER_UNITS:
+            return {name: _order_case(unit, units) for name, units in self.with_orders.items()}
         return {name: _case(unit, units) for name, units in self.all.items()}
 
 
@@ -86,8 +115,20 @@ def _case(unit: str, units: Units) -> Case:
     raise ValueError(unit)
 
 
+def _order_case(unit: str, units: OrderUnits) -> Case:
+    key = keys(ORDERS)
+    match unit:
+        case "get order":
+            return Case(lambda: units.get_order(key()))
+        case "change line":
+            return Case(lambda: units.change_lines(key(), number()))
+        case "insert order":
+            return Case(lambda: units.insert_order(f"order {number()}"))
+    raise ValueError(unit)
+
+
 def keys(population: int) -> Callable[[], int]:
-    """Keys in an order that nobody can foresee, the same for everybody."""
+    """Return the keys one by one, shuffled in the same order for each side."""
     shuffled = list(range(1, population + 1))
     random.Random(2).shuffle(shuffled)
     return itertools.cycle(shuffled).__next__
@@ -99,7 +140,7 @@ def fill_users(engine: Engine, table: Table, count: int) -> None:
 
 
 def fill_orders(engine: Engine, orders: Table, lines: Table, count: int, batch: int = 0) -> list[int]:
-    """Store orders of five lines each, and give their keys."""
+    """Store orders of five lines each, and return their keys."""
     with engine.begin() as connection:
         new = insert(orders).returning(orders.c.id, sort_by_parameter_order=True)
         stored = list(connection.scalars(new, [{"reference": f"order {i}", "batch": batch} for i in range(count)]))
@@ -124,13 +165,21 @@ def on_postgres(bench: Bench) -> Peers:
 
 
 def postgres_url(bench: Bench) -> str:
-    """A database of its own on this machine's server. Raises Absent."""
+    """Return the URL of a new database on this machine's server. Raises Absent if there is none."""
     try:
         url = bench.enter(postgres_database("benchmarks"))
     except Missing as missing:
         raise Absent(str(missing)) from missing
     # The disk of this machine is not what is compared.
     return f"{url}{'&' if '?' in url else '?'}options=-c%20synchronous_commit%3Doff"
+
+
+def mariadb_url(bench: Bench) -> str:
+    """Return the URL of a new database on this machine's server. Raises Absent if there is none."""
+    try:
+        return bench.enter(mariadb_database("benchmarks"))
+    except Missing as missing:
+        raise Absent(str(missing)) from missing
 
 
 class _Disposing:

@@ -16,11 +16,11 @@ __all__ = ["HEADINGS", "cells", "conclusion", "line", "markdown", "svg"]
 
 HEADINGS = ("case", "this project", "peer", "ratio", "bar", "ok", "beside it")
 WHY = "README.md#where-a-bar-falls-short"
-WIDTHS = (60, 15, 42, 8, 9, 5, 0)
+WIDTHS = (80, 15, 46, 8, 9, 5, 0)
 
 
 def cells(row: Measured) -> tuple[str, ...]:
-    """What stands in a row of the table."""
+    """Return the texts of a row of the table."""
     bar, figure = row.bar, row.figure
     ok = {True: "ok", False: "SHORT", None: "–"}[row.ok]
     if figure is None:
@@ -30,12 +30,12 @@ def cells(row: Measured) -> tuple[str, ...]:
 
 
 def line(texts: Sequence[str]) -> str:
-    """A row of the table on the terminal."""
+    """Return a row of the table for the terminal."""
     return "  ".join(text.ljust(width) for text, width in zip(texts, WIDTHS, strict=True)).rstrip()
 
 
 def conclusion(rows: Sequence[Measured]) -> tuple[str, bool]:
-    """The last line, and whether all is well. A bar that this machine cannot judge is neither held nor missed."""
+    """Return the last line, and whether no bar falls short. Bars that this machine cannot judge do not count."""
     judged = [row for row in rows if row.ok is not None]
     short = [row for row in judged if not row.ok]
     if short:
@@ -44,7 +44,7 @@ def conclusion(rows: Sequence[Measured]) -> tuple[str, bool]:
 
 
 def markdown(rows: Sequence[Measured]) -> str:
-    """The table for the documentation."""
+    """Return the table for the documentation."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     made = (
         f"Measured on {datetime.now(UTC):%Y-%m-%d} with {platform.python_implementation()} {platform.python_version()},"
@@ -57,7 +57,7 @@ def markdown(rows: Sequence[Measured]) -> str:
     return "\n".join(["# The table", "", made, "", *lines, "", conclusion(rows)[0], ""])
 
 
-# The picture: a bar for each ratio, a notch where it may end, and a line where the peer is.
+# The picture: a bar for each ratio, a notch at its limit, and a line at 1, where the peer is.
 
 ROW, LEFT, SCALE, TOP, RIGHT = 24, 400, 300, 56, 70
 LONGEST = 1.5  # where a bar is cut off
@@ -81,7 +81,7 @@ STYLE = """
 
 
 def svg(rows: Sequence[Measured]) -> str:
-    """The ratios as a picture, readable on light and on dark ground. No library is needed to draw bars."""
+    """Return the ratios as a picture, readable in light and dark mode."""
     drawn = [(row, row.figure) for row in rows if row.figure is not None and _is_drawn(row)]
     height, width, one = TOP + ROW * len(drawn) + 16, LEFT + int(SCALE * LONGEST) + RIGHT, LEFT + SCALE
     parts = [

@@ -1,20 +1,24 @@
-"""Sixteen threads that get, change and commit the same hundred rows. Measured by the wall clock, for threads wait.
+"""Sixteen threads that get, change and commit the same hundred rows.
 
-Each unit adds one to the age of a user, so what the ages lack in the end are updates that were lost.
+Each unit adds one to the age of a user, so the sum of the ages falls short by the updates that were lost. Python runs
+one thread at a time and SQLite has one writer, so sixteen threads can at best do as much as one: the question is how
+much more CPU time a unit takes, and how long the slowest wait.
 """
 
 from __future__ import annotations
 
 import itertools
 import random
+import sqlite3
 import statistics
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import func, select, update
@@ -28,6 +32,7 @@ from benchmarks.hand_written import plain_engine
 from benchmarks.harness import Case, measure
 from benchmarks.honest import HonestUnits
 from benchmarks.peers import fill_users, keys, postgres_url
+from benchmarks.raw_sqlite import RawUnits
 from honestwork.domain import Conflict
 
 THREADS = 16
@@ -38,9 +43,9 @@ PAUSE = 0.002  # before another attempt, at most
 
 @dataclass
 class Run:
-    """What so many threads have done in a short while."""
+    """The units that a number of threads did in a short while."""
 
-    seconds: float = 0.0
+    cpu: float = 0.0  # seconds of the whole process
     done: int = 0
     conflicts: int = 0
     lost: int = 0
@@ -48,8 +53,8 @@ class Run:
     waits: list[float] = field(default_factory=list)  # seconds from the first attempt to the commit
 
     @property
-    def per_second(self) -> float:
-        return self.done / self.seconds
+    def cpu_of_a_unit(self) -> float:
+        return self.cpu / self.done
 
     @property
     def p99(self) -> float:
@@ -65,6 +70,20 @@ class Runs:
 
     def sum_of(self, count: str) -> int:
         return sum(getattr(run, count) for run in self.together)
+
+    @property
+    def cpu_more(self) -> float:
+        """Seconds of CPU time that a unit takes more among all threads than in one."""
+        pairs = zip(self.together, self.alone, strict=True)
+        return statistics.median(together.cpu_of_a_unit - alone.cpu_of_a_unit for together, alone in pairs)
+
+    def cpu_of_units(self) -> tuple[str, str]:
+        """Return the CPU time of a unit among all threads, and in one."""
+        together, alone = (
+            spelled(statistics.median(run.cpu_of_a_unit for run in runs) * 1e6, "µs")
+            for runs in (self.together, self.alone)
+        )
+        return together, alone
 
 
 @bar("SQLite file, 16 threads on 100 rows: errors", at_most=0, unit="")
@@ -85,22 +104,21 @@ def sqlite_lost(bench: Bench) -> Figure:
 def sqlite_p99(bench: Bench) -> Figure:
     runs, by_hand = bench.shared(on_sqlite_file), bench.shared(by_hand_on_sqlite_file)
     seconds = statistics.median(run.p99 for run in runs.together)
-    return Figure(seconds * 1e3, spelled(seconds * 1e3, "ms"), beside=f"by hand {by_hand.p99 * 1e3:.0f} ms")
+    raw = statistics.median(run.p99 for run in bench.shared(raw_on_sqlite_file).together)
+    beside = f"raw sqlite3 {spelled(raw * 1e3, 'ms')}, by hand {by_hand.p99 * 1e3:.0f} ms"
+    return Figure(seconds * 1e3, spelled(seconds * 1e3, "ms"), beside=beside)
 
 
-@bar("SQLite file, 16 threads on 100 rows: throughput", peer="one thread", at_least=0.90)
-def sqlite_throughput(bench: Bench) -> Figure:
-    runs = bench.shared(on_sqlite_file)
-    ratio = statistics.median(
-        together.per_second / alone.per_second for together, alone in zip(runs.together, runs.alone, strict=True)
-    )
-    alone, together = (statistics.median(run.per_second for run in each) for each in (runs.alone, runs.together))
-    return Figure(ratio, f"{together:.0f}/s", f"{alone:.0f}/s")
+@bar("SQLite file, 16 threads on 100 rows: CPU that a unit takes more", peer="one thread", at_most=60, unit="µs")
+def sqlite_cpu(bench: Bench) -> Figure:
+    runs, raw = bench.shared(on_sqlite_file), bench.shared(raw_on_sqlite_file)
+    beside = "raw sqlite3 with a fair lock {} v {}".format(*raw.cpu_of_units())
+    return Figure(runs.cpu_more * 1e6, *runs.cpu_of_units(), f"{beside}: {spelled(raw.cpu_more * 1e6, 'µs')} more")
 
 
 @bar("SQLite file: get, change, commit with synchronous=FULL", peer="with NORMAL, as in the rows above")
 def sqlite_durable(bench: Bench) -> Figure:
-    """What the default, `durability="power"`, costs: each commit waits for the disk. No bar: it is the disk's time."""
+    """Measure the default, `durability="power"`: each commit waits for the disk. No bar: disks differ."""
     folder = bench.shared(_folder)
     cases: dict[str, Case] = {}
     for durability in ("power", "process"):
@@ -142,6 +160,21 @@ def on_postgres(bench: Bench) -> Runs:
     return _rounds(bench, bench.shared(postgres_url))
 
 
+def raw_on_sqlite_file(bench: Bench) -> Runs:
+    raw = RawUnits(bench.shared(_folder) / "raw.db", ROWS)
+
+    def run(threads: int, seconds: float) -> Run:
+        raw.reset()
+        done = _all_at_once(raw.add_one, threads, seconds, sqlite3.OperationalError)
+        done.lost = done.done - raw.total()
+        return done
+
+    try:
+        return _taking_turns(bench, run)
+    finally:
+        raw.close()
+
+
 def by_hand_on_sqlite_file(bench: Bench) -> Run:
     return _by_hand(bench, f"sqlite:///{bench.shared(_folder) / 'plain.db'}")
 
@@ -159,14 +192,19 @@ def _rounds(bench: Bench, url: str) -> Runs:
     honest = HonestUnits(url)
     try:
         fill_users(honest.engine, honest.users, ROWS)
-        runs = Runs([], [])
-        _run(honest, 1, 0.1)  # connections are made, statements compiled
-        for _ in range(bench.rounds(30) // 6 or 1):
-            runs.alone.append(_run(honest, 1, SECONDS))
-            runs.together.append(_run(honest, THREADS, SECONDS))
-        return runs
+        return _taking_turns(bench, partial(_run, honest))
     finally:
         honest.store.dispose()
+
+
+def _taking_turns(bench: Bench, run: Callable[[int, float], Run]) -> Runs:
+    """Run one thread and all of them in turn. *run* takes the number of threads and the seconds."""
+    runs = Runs([], [])
+    run(1, 0.1)  # connections are made, statements compiled
+    for _ in range(bench.rounds(30) // 6 or 1):
+        runs.alone.append(run(1, SECONDS))
+        runs.together.append(run(THREADS, SECONDS))
+    return runs
 
 
 def _run(honest: HonestUnits, threads: int, seconds: float) -> Run:
@@ -186,7 +224,7 @@ def _run(honest: HonestUnits, threads: int, seconds: float) -> Run:
 
 
 def _by_hand(bench: Bench, url: str) -> Run:
-    """The same with the driver's defaults, which is what the figures beside ours show."""
+    """Do the same with the driver's defaults, for information."""
     engine = plain_engine(url)
     try:
         hand_written.metadata.drop_all(engine)
@@ -208,9 +246,8 @@ def _by_hand(bench: Bench, url: str) -> Run:
         engine.dispose()
 
 
-def _all_at_once(unit: object, threads: int, seconds: float, retried: type[Exception]) -> Run:
+def _all_at_once(unit: Callable[[int], None], threads: int, seconds: float, retried: type[Exception]) -> Run:
     run, guard = Run(), threading.Lock()
-    assert callable(unit)
     stop = time.perf_counter() + seconds
 
     def work(number: int) -> None:
@@ -237,12 +274,12 @@ def _all_at_once(unit: object, threads: int, seconds: float, retried: type[Excep
             run.waits += mine.waits
 
     workers = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
-    begun = time.perf_counter()
+    begun = time.process_time()
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    run.seconds = time.perf_counter() - begun
+    run.cpu = time.process_time() - begun
     return run
 
 
