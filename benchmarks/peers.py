@@ -14,11 +14,7 @@ from benchmarks.floors import CoreUnits, DriverUnits
 from benchmarks.hand_written import BookUnits, HandWritten, metadata, plain_engine
 from benchmarks.harness import Case
 from benchmarks.honest import HonestUnits
-<<<<<<< HEAD
-from honestwork.testing import Missing, postgres_database
-=======
-from honestwork.testing.databases import Missing, mariadb_database, postgres_database
->>>>>>> h3
+from honestwork.testing import Missing, mariadb_database, postgres_database
 
 __all__ = [
     "ORDER_UNITS",

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Flush"]
 
+ByTable = dict[TablePlan, list[Write]]
 Pair = tuple[TablePlan, int, int]  # a table that joins, and the ids of two objects in it
 
 
@@ -190,8 +191,8 @@ class Flush:
     def _place(self, table: TablePlan) -> int:
         return self.schema.order[table.name]
 
-    def _updates(self) -> dict[TablePlan, list[Update]]:
-        found: dict[TablePlan, list[Update]] = {}
+    def _updates(self) -> ByTable:
+        found: ByTable = {}
         wanted: dict[int, Row] = {}
         for ident, known in self.changed.items():
             if ident in self.adopted:
@@ -243,8 +244,8 @@ class Flush:
                     values[column.position] = column.renewed()
         return Update(known, part, values, expected, waits)
 
-    def _inserts(self) -> dict[TablePlan, list[Write]]:
-        found: dict[TablePlan, list[Write]] = {}
+    def _inserts(self) -> ByTable:
+        found: ByTable = {}
         for ident, (entity, instance) in self.new.items():
             if ident in self.adopted:
                 self._adopt(instance)
@@ -289,8 +290,8 @@ class Flush:
             waits.append((part.table.position(key), instance, entity.generated_key))
         return waits
 
-    def _deletes(self) -> dict[TablePlan, list[Delete]]:
-        found: dict[TablePlan, list[Delete]] = {}
+    def _deletes(self) -> ByTable:
+        found: ByTable = {}
         replaced = {id(known.instance): ident for ident, known in self.replaced.items()}
         for ident, known in self.removed.items():
             kept = self.new[replaced[ident]][0].own_tables if ident in replaced else ()
@@ -303,9 +304,9 @@ class Flush:
                     found.setdefault(part.table, []).append(Delete(known, part, expected))
         return found
 
-    def _unlinked_with_removed(self) -> dict[TablePlan, list[Write]]:
+    def _unlinked_with_removed(self) -> ByTable:
         """The rows that join what is removed to others."""
-        found: dict[TablePlan, list[Write]] = {}
+        found: ByTable = {}
         for known in self.removed.values():
             for links in known.entity.links:
                 history = get_history(known.instance, links.attribute)
@@ -313,9 +314,9 @@ class Flush:
                     self._unlink(links, known.instance, member, found)
         return found
 
-    def _links(self) -> dict[TablePlan, list[Write]]:
+    def _links(self) -> ByTable:
         """The rows that join members to members, where collections of them have changed."""
-        found: dict[TablePlan, list[Write]] = {}
+        found: ByTable = {}
         if not self.schema.joining:
             return found
         holders = [*self.new.values(), *((known.entity, known.instance) for known in self.changed.values())]
@@ -338,7 +339,7 @@ class Flush:
                     found.setdefault(links.table, []).append(Link(links, instance, member, self._key))
         return found
 
-    def _unlink(self, links: LinksPlan, owner: Any, member: Any, found: dict[TablePlan, list[Write]]) -> None:
+    def _unlink(self, links: LinksPlan, owner: Any, member: Any, found: ByTable) -> None:
         pair = _pair(links, owner, member)
         if member is not None and pair not in self.unlinked:  # it may be noted on both sides
             self.unlinked.add(pair)
@@ -431,5 +432,5 @@ def _pair(links: LinksPlan, owner: Any, member: Any) -> Pair:
     return links.table, id(one), id(other)
 
 
-def _by_key(write: Update | Delete) -> Any:
+def _by_key(write: Any) -> Any:
     return write.known.entity.identity_class.__name__, write.known.key

@@ -37,9 +37,8 @@ def load(unit: EngineSession, found: Sequence[Found]) -> list[Any]:
     again: dict[EntityPlan, list[Known]] = {}
     try:
         loaded = [_loaded(unit, entity, row, new, again) for entity, row in found]
-        for known in (new, again):
-            for entity, owners in known.items():
-                _load_members(unit, entity, owners)
+        for entity, owners in (*new.items(), *again.items()):
+            _load_members(unit, entity, owners)
     except UnreadableRow:
         for known in chain.from_iterable(new.values()):
             unit.forget(known)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, suppress
 from threading import get_ident
 from types import TracebackType
@@ -50,7 +50,8 @@ class EngineStore(Protocol):
 
     schema: Schema
     cursor_key: bytes | None
-    repository_base: type[StoredRepository[Any, Any]]
+    @property
+    def repository_base(self) -> type[StoredRepository[Any, Any]]: ...
 
 
 class EngineSession(Usable, Streaming, Session):

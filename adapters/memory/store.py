@@ -11,10 +11,10 @@ from weakref import WeakSet
 from ...domain.errors import BackendError
 from ...service_layer.process import around_fork
 from ...service_layer.store import Store
+from ..engine.session import EngineSession
 from ..mapping import Mapping
 from ..repository import cursor_key_of
 from ..turn import Turn
-from ..engine.session import EngineSession
 from .checks import predicate
 from .fidelity import Fidelity, fidelity
 from .repository import MemoryRepository

@@ -42,8 +42,8 @@ class UnitConnection(Connection):
             self._require_transaction()
             unit.write()
             result = super()._execute_context(*about, **options)
-            if not getattr(result.context.invoked_statement, "is_select", False):  # it may have changed rows
-                renew(unit)
+            if not getattr(result.context.invoked_statement, "is_select", False) and not self._is_ended():
+                renew(unit)  # it may have changed rows
             unit.end_call(call)
             return result
         except DBAPIError as error:
@@ -56,11 +56,14 @@ class UnitConnection(Connection):
 
     def _require_transaction(self) -> None:
         """Raises UnitFailed where the transaction has been ended by a statement or by the driver's connection."""
+        if self._is_ended():
+            self._rows.lose_transaction()
+
+    def _is_ended(self) -> bool:
         link = self._dbapi_connection
         if not self._had_begun or link is None or link.dbapi_connection is None:
-            return
-        if state_of(link.dbapi_connection, self.dialect) is State.READY:
-            self._rows.lose_transaction()
+            return False
+        return state_of(link.dbapi_connection, self.dialect) is State.READY
 
     def _handle_dbapi_exception(self, e: BaseException, *about: Any, **options: Any) -> NoReturn:
         try:

@@ -173,9 +173,7 @@ def raised(
     driver = error.orig if isinstance(error, DBAPIError) else None
     if (interrupt := interrupt_behind(driver, "psycopg", "pymysql", "contextlib")) is not None:
         raise interrupt
-    translation = translated(
-        _first(error), schema, committing=committing, reading=reading, reference=reference
-    )
+    translation = translated(_first(error), schema, committing=committing, reading=reading, reference=reference)
     translation.__cause__ = error
     _hide_values(error)
     own = in_words_of_the_domain(translation, schema.violations)

@@ -180,4 +180,3 @@ def _adopt(unit: EngineSession, made: dict[Any, Any]) -> None:
     except BaseException as error:
         unit.end_call_by(call, error)
         raise
-

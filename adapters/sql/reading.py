@@ -11,7 +11,7 @@ from functools import cached_property
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, ColumnElement, FromClause, Select, Table, and_, bindparam, func, select, tuple_
+from sqlalchemy import BindParameter, Column, ColumnElement, FromClause, Select, Table, and_, bindparam, func, select, tuple_
 
 from ..engine.rows import Found
 from ..entities import ChildrenPlan, EntityPlan, FieldPlan, LinksPlan, MembersPlan, Part, ordering
@@ -112,8 +112,12 @@ class Reading:
         """How the members of this class are read."""
         found = self._members.get(relation)
         if found is None:
-            make = _children if isinstance(relation, ChildrenPlan) else _links
-            found = self._members[relation] = make(self.store, self.entity, relation)  # type: ignore[operator]
+            if isinstance(relation, LinksPlan):
+                found = _links(self.store, self.entity, relation)
+            else:
+                assert isinstance(relation, ChildrenPlan)
+                found = _children(self.store, self.entity, relation)
+            self._members[relation] = found
         return found
 
     # Rows
@@ -206,7 +210,7 @@ class MembersReading:
 
 def one_of(columns: Sequence[Column[Any]], name: str) -> ColumnElement[bool]:
     """The condition that these columns have one of the values of a parameter."""
-    values = bindparam(name, expanding=True)
+    values: BindParameter[Any] = bindparam(name, expanding=True)
     return columns[0].in_(values) if len(columns) == 1 else tuple_(*columns).in_(values)
 
 

@@ -6,9 +6,10 @@ A transaction begins with the first statement, on a connection of the pool, and 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from sqlalchemy import Connection, Executable, NestedTransaction, Select, literal, select
+from sqlalchemy import Connection, Executable, NestedTransaction, literal, select
 from sqlalchemy.exc import DBAPIError, InvalidRequestError, StatementError
 
 from ...domain.errors import HonestworkError, Misuse, Unavailable, UnitFailed
@@ -51,6 +52,7 @@ class SqlRows(Rows):
         self._link: Any = None  # the pooled connection of the present transaction, as SQLAlchemy's pool gives it
         self._connection: UnitConnection | None = None  # the same, as SQLAlchemy's engine gives it
         self._orm: OrmSessionOnDemand | None = None  # SQLAlchemy's session over it, if one was asked for
+        self._savepoints: list[SqlSavepoint] = []  # those that are not set, for nothing was done since
         self._is_lost = False  # the connection, and the transaction with it
         self._is_undone = False  # the whole transaction, by the database: MariaDB does so in a block that lost a race
 
@@ -160,6 +162,9 @@ class SqlRows(Rows):
                 self.take_turn()
                 self._link = begun(self.store.engine, reading=self.reading)
                 self._connection = UnitConnection(self.store.engine, self._link, self)
+                for savepoint in self._savepoints:
+                    savepoint.set(self._connection)
+                self._savepoints.clear()
             except DRIVER_ERRORS as error:
                 self.tell(error)
                 raise
@@ -218,7 +223,12 @@ class SqlRows(Rows):
     # The transaction
 
     def savepoint(self) -> SqlSavepoint:
-        return SqlSavepoint(self, self._run(Connection.begin_nested))
+        savepoint = SqlSavepoint(self)
+        if self._connection is None:
+            self._savepoints.append(savepoint)  # the snapshot is still taken by the first statement
+        else:
+            self._run(savepoint.set)
+        return savepoint
 
     def commit(self) -> None:
         self._end_orm()
@@ -266,6 +276,7 @@ class SqlRows(Rows):
         if self._link is not None:
             self.store.give_back(self._link)
             self._link = self._connection = None
+        self._savepoints.clear()
         if self._ticket is not None:
             assert self._turn is not None
             self._turn.release(self._ticket)
@@ -277,14 +288,22 @@ class SqlRows(Rows):
 
 
 class SqlSavepoint(Savepoint):
-    """A savepoint in a database."""
+    """A savepoint in a database. It is set when the transaction has begun, at once or later."""
 
-    def __init__(self, rows: SqlRows, savepoint: NestedTransaction) -> None:
+    _savepoint: NestedTransaction | None = None
+
+    def __init__(self, rows: SqlRows) -> None:
         self._rows = rows
-        self._savepoint = savepoint
+
+    def set(self, connection: Connection) -> None:
+        """Set it in the transaction of this connection."""
+        self._savepoint = connection.begin_nested()
 
     def release(self) -> None:
         rows = self._rows
+        if self._savepoint is None:
+            self._forget()
+            return
         try:
             self._savepoint.commit()
         except DRIVER_ERRORS as error:
@@ -300,7 +319,10 @@ class SqlSavepoint(Savepoint):
     def rollback(self) -> bool:
         rows = self._rows
         try:
-            self._savepoint.rollback()
+            if self._savepoint is None:
+                self._forget()
+            else:
+                self._savepoint.rollback()
         except DRIVER_ERRORS as error:
             rows.fail_by(error)
             if not rows._is_undone:
@@ -308,6 +330,10 @@ class SqlSavepoint(Savepoint):
         if rows._is_lost and not rows.unit.was_interrupted:
             raise Unavailable("the connection was lost, and this unit's transaction with it: run the service again")
         return not rows._is_undone
+
+    def _forget(self) -> None:
+        with suppress(ValueError):
+            self._rows._savepoints.remove(self)
 
 
 def _where(asked: Query) -> list[Any]:

@@ -42,7 +42,9 @@ class Writing:
         self.evaluates_none = {n for n, column in enumerate(self.columns) if column.type.should_evaluate_none}
         self.insert_one = table.insert()
         generated = None if plan.generated is None else self.columns[plan.generated]
-        self.insert_many = None if generated is None else table.insert().returning(generated, sort_by_parameter_order=True)
+        self.insert_many = (
+            None if generated is None else table.insert().returning(generated, sort_by_parameter_order=True)
+        )
         self.insert_rising = None if generated is None else table.insert().returning(generated)
         self._updates: dict[tuple[tuple[int, ...], int | None], Update] = {}
         self._deletes: dict[int | None, Delete] = {}
@@ -66,9 +68,7 @@ class Writing:
 
     def _insert(self, connection: Connection, rows: Sequence[Row]) -> Sequence[Row]:
         is_plain = not (self.decoders or self.evaluates_none)
-        parameters = [
-            {name: row[n] if is_plain else self.sent(n, row[n]) for name, n in self.inserted} for row in rows
-        ]
+        parameters = [{name: row[n] if is_plain else self.sent(n, row[n]) for name, n in self.inserted} for row in rows]
         place = self.plan.generated
         if place is None:
             connection.execute(self.insert_one, parameters)
@@ -79,7 +79,8 @@ class Writing:
     def _generated(self, connection: Connection, rows: list[Parameters]) -> list[Key]:
         """Insert rows. Return the keys that the database has generated for them, in their order."""
         if len(rows) > 1 and connection.dialect.insert_executemany_returning_sort_by_parameter_order:
-            assert self.insert_rising is not None and self.insert_many is not None
+            assert self.insert_rising is not None
+            assert self.insert_many is not None
             if connection.dialect.name == "sqlite":
                 # SQLAlchemy would insert them one by one, for SQLite may give keys back in any order. But the keys
                 # of an AUTOINCREMENT, which every table of a mapping has, rise with each row.

@@ -211,7 +211,7 @@ def test_a_connection_with_a_statement_in_flight_is_closed(store: SqlStore) -> N
         pytest.skip("sqlite3 runs statements in the calling thread")
     with Bank(store) as uow:
         uow.accounts.all()
-        raw = uow.accounts._session._link.dbapi_connection  # type: ignore[attr-defined]
+        raw = uow.accounts._session.rows._link.dbapi_connection  # type: ignore[attr-defined]
         if store.engine.dialect.name == "postgresql":
             raw.pgconn.send_query(b"SELECT pg_sleep(5)")
         else:
@@ -296,7 +296,7 @@ def test_a_transaction_that_the_server_has_failed_is_never_acknowledged(store: S
     with Bank(store) as uow:
         uow.accounts["John"].balance = 777
         uow.flush()
-        raw = uow.accounts._session._link.dbapi_connection  # type: ignore[attr-defined]
+        raw = uow.accounts._session.rows._link.dbapi_connection  # type: ignore[attr-defined]
         with suppress(Exception), raw.cursor() as cursor:  # behind the back of the unit
             cursor.execute("SELECT nonsense")
 

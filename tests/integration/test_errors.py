@@ -9,7 +9,6 @@ import psycopg.errors
 import pymysql.err
 import pytest
 from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
-from sqlalchemy.orm.exc import StaleDataError
 
 from honestwork.adapters import SqlStore
 from honestwork.adapters.sql.errors import translated
@@ -223,10 +222,6 @@ def test_a_connection_that_is_lost_in_a_commit_leaves_the_outcome_unknown(error:
 
 def test_other_errors_of_a_commit_are_what_they_are_elsewhere() -> None:
     assert type(translated(from_postgresql("40001"), mapping.schema, committing=True)) is Conflict
-
-
-def test_a_stale_row_is_a_conflict() -> None:
-    assert type(translated(StaleDataError("1 row expected"), mapping.schema)) is Conflict
 
 
 def test_a_pool_that_is_exhausted_is_unavailable() -> None:

@@ -103,6 +103,6 @@ def test_a_statement_that_the_server_ends_is_told_by_its_own_error(
         sql(uow, limit)
 
         with pytest.raises(StatementTimeout, match="nothing of the unit is stored"):
-            uow.accounts._session.rows(text(wait))  # type: ignore[attr-defined]
+            uow.accounts._session.rows.rows(text(wait))  # type: ignore[attr-defined]
         uow.rollback()
         assert balance(store) == 100
