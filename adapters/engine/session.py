@@ -50,6 +50,7 @@ class EngineStore(Protocol):
 
     schema: Schema
     cursor_key: bytes | None
+
     @property
     def repository_base(self) -> type[StoredRepository[Any, Any]]: ...
 

@@ -11,7 +11,19 @@ from functools import cached_property
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BindParameter, Column, ColumnElement, FromClause, Select, Table, and_, bindparam, func, select, tuple_
+from sqlalchemy import (
+    BindParameter,
+    Column,
+    ColumnElement,
+    FromClause,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    func,
+    select,
+    tuple_,
+)
 
 from ..engine.rows import Found
 from ..entities import ChildrenPlan, EntityPlan, FieldPlan, LinksPlan, MembersPlan, Part, ordering
