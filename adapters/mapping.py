@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping as Dict
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Column, FromClause, MetaData, Table
 from sqlalchemy.orm import (
@@ -22,8 +22,6 @@ from .completion import CONSTRAINT_NAMES, complete
 from .schema import Schema
 
 __all__ = ["Mapping", "children", "owner", "value"]
-
-Made = TypeVar("Made")
 
 
 class Mapping(registry):
@@ -53,7 +51,6 @@ class Mapping(registry):
         self.roots: dict[type[Any], Mapper[Any]] = {}
         self.violations: dict[str, type[Exception]] = {}
         self.twins: dict[str, Callable[[dict[str, Any]], bool | None]] = {}
-        self._prepared: dict[Callable[[Mapping], Any], Any] = {}
 
     def aggregate(
         self,
@@ -129,13 +126,6 @@ class Mapping(registry):
         """The plain facts that the stores work from, read once, when the first store is made."""
         self.check()
         return Schema(self)
-
-    def prepared(self, make: Callable[[Mapping], Made]) -> Made:
-        """What *make* makes of this mapping: once, for all stores that are made from it."""
-        if make not in self._prepared:
-            self._prepared[make] = make(self)
-        made: Made = self._prepared[make]
-        return made
 
     def _complete(self) -> None:
         for table in self.metadata.tables.values():

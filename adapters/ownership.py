@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from sqlalchemy import event
-from sqlalchemy.orm.attributes import instance_state
+from sqlalchemy.orm.attributes import get_history, instance_state
 
+from ..domain.errors import HonestworkError
 from .entities import EntityPlan, MembersPlan
 from .refusals import already_removed, copied, foreign, not_a_member
 
@@ -31,6 +32,9 @@ class Unit(Protocol):
         """Has the unit loaded or stored this object, and not forgotten it since?"""
         ...
 
+    def fail(self) -> None:
+        """Something was done halfway: only a rollback can follow."""
+
 
 class _Nobody:
     """The owner of what was read from a stream: no unit stores it."""
@@ -44,6 +48,9 @@ class _Nobody:
     def has(self, member: Any) -> bool:
         """Whatever was read from a stream."""
         return True
+
+    def fail(self) -> None:
+        """There is nothing to be stored."""
 
 
 NOBODY = _Nobody()
@@ -74,26 +81,43 @@ def require_own(entity: EntityPlan, aggregate: object, unit: Unit) -> None:
 def watch_members(owning: EntityPlan, members: MembersPlan) -> None:
     """From now on tell the owner's unit of each object that comes to this attribute, or goes from it."""
 
-    def arrived(owner: object, member: Any, *_: Any) -> None:
+    def require_welcome(owner: object, member: Any) -> None:
+        """Raise what speaks against this member of this owner: BadValue, ForeignObject, AlreadyRemoved."""
         if not (isinstance(member, members.entity.cls) and members.entity.knows(member)):
             not_a_member(owning, members, member)
         unit, state = owner_of(owner), instance_state(member)
         if state.obj() is not member:
             copied(members.entity, member)
-        if state.key is not None:
-            # The ORM asks a stored member's last owner when others let go of it, and gives up where that is garbage.
-            state.__dict__["honestwork_last_owner"] = owner
         if unit is None:
             return
         entity = members.entity.of(member)
         require_own(entity, member, unit)
-        if owner_of(member) is None:
-            if state.key is not None:
-                copied(entity, member)  # by pickle, or by copy.deepcopy
-            state._orphaned_outside_of_session = False  # as the ORM does where it has a session
-            unit.attach(entity, member)
-        elif state.key is not None and not unit.has(member):
+        if owner_of(member) is None and state.key is not None:
+            copied(entity, member)  # by pickle, or by copy.deepcopy
+        if state.key is not None and not unit.has(member):
             foreign(entity, member)  # it is from a transaction that was undone
+
+    def arrived(owner: object, member: Any, *_: Any) -> None:
+        try:
+            require_welcome(owner, member)
+        except HonestworkError:
+            unit = owner_of(owner)
+            # One of several members may be refused, as by extend(), when others have come or gone already.
+            if unit is not None and get_history(owner, members.attribute).has_changes():
+                unit.fail()
+            raise
+        unit, state = owner_of(owner), instance_state(member)
+        if state.key is not None:
+            # The ORM asks a stored member's last owner when others let go of it, and gives up where that is garbage.
+            state.__dict__["honestwork_last_owner"] = owner
+        if unit is not None and owner_of(member) is None:
+            state._orphaned_outside_of_session = False  # as the ORM does where it has a session
+            unit.attach(members.entity.of(member), member)
+
+    def assigned(owner: object, found: list[Any], *_: Any) -> None:
+        """All of a new collection is looked at before the old one goes, so that a refusal leaves the old one."""
+        for member in found:
+            require_welcome(owner, member)
 
     def parted(owner: object, member: Any, *_: Any) -> None:
         if (unit := owner_of(owner)) is not None:
@@ -109,7 +133,8 @@ def watch_members(owning: EntityPlan, members: MembersPlan) -> None:
     coming: dict[str, Any] = {"set": replaced}
     if members.is_collection:
         _hear_of_unions(type(attribute.impl.collection_factory()))
-        coming = {"append": arrived, "append_wo_mutation": arrived}  # the second one: it was there before
+        # `append_wo_mutation` tells of what was there before.
+        coming = {"append": arrived, "append_wo_mutation": arrived, "bulk_replace": assigned}
     for heard, listener in coming.items():
         event.listen(attribute, heard, listener)
         # The ORM's own listener puts the object into its session. A stranger has to be refused before that.

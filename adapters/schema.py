@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.orm import CascadeOptions, Mapper
 from sqlalchemy.orm.interfaces import MANYTOMANY, MANYTOONE, ONETOMANY
 
+from .checks import Checks, predicate
 from .declared import mappers_of
 from .entities import ChildrenPlan, EntityPlan, children_plan, entity_plan, links_plan
 from .facts import facts_of
@@ -29,6 +30,7 @@ class Schema:
     def __init__(self, mapping: Mapping) -> None:
         self.violations = mapping.violations
         self.twins = mapping.twins
+        self._checks: dict[TablePlan, Checks] = {}
         self.tables = {table.name: table_plan(table) for table in mapping.metadata.sorted_tables}
         for table in self.tables.values():
             for reference in table.references:
@@ -63,6 +65,17 @@ class Schema:
             watch_members(entity, members)
         for identity, mapper in entity.mapper.polymorphic_map.items():
             entity.subclasses[identity] = self.entities[mapper.class_]
+
+    def checks_of(self, table: TablePlan) -> Checks:
+        """The CHECKs of a table, and for each of them whether a row satisfies it.
+
+        Raises MappingRefused for one that cannot be evaluated without a database.
+        """
+        found = self._checks.get(table)
+        if found is None:
+            found = [(check, predicate(table, check, self.twins)) for check in table.checks]
+            self._checks[table] = found
+        return found
 
     def owners_of(self, member: EntityPlan) -> list[tuple[EntityPlan, ChildrenPlan]]:
         """The classes that have objects of this class as their children, and how."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .entities import EntityPlan, FieldPlan
     from .tables import Key, Row
 
-__all__ = ["misfit", "of_no_class", "unbuilt", "undecoded", "unread", "wrong"]
+__all__ = ["may_be_shown", "misfit", "of_no_class", "unbuilt", "undecoded", "unread", "wrong"]
 
 WAY_OUT = "mend the row in a migration, or map what it holds"
 
@@ -23,7 +23,7 @@ def unread(
     found: str, *, table: str, key: Key = None, column: str | None = None, cause: BaseException | None = None
 ) -> UnreadableRow:
     """The error of a row; *found* is what is wrong with it."""
-    shown = f" with the key {key}" if _is_harmless(key) else ""
+    shown = f" with the key {key}" if may_be_shown(key) else ""
     where = f"{table}.{column}" if column is not None and table else column or table or "a query"
     error = UnreadableRow(f"{where}: cannot read a row{shown}: {found}; {WAY_OUT}", table=table, key=key, column=column)
     error.__cause__ = cause
@@ -92,7 +92,7 @@ def _key(entity: EntityPlan, row: Row) -> Key:
         return None
 
 
-def _is_harmless(key: Any) -> bool:
-    """Is the key a number or a UUID, which say nothing of anybody?"""
+def may_be_shown(key: Any) -> bool:
+    """Return whether a message may show a key: a number or a UUID says nothing of anybody."""
     parts = key if isinstance(key, tuple) else (key,)
     return all(isinstance(part, int | UUID) for part in parts)

@@ -22,7 +22,7 @@ MEANING: dict[type[ConstraintViolated], str] = {
     Duplicate: "another row has the same value of {where}: look first, or catch Duplicate and tell the user",
     MissingValue: "{where} must have a value and has none",
     ReferenceViolated: "the foreign key {where} would point to no row: its target was never stored, or is removed"
-    " while others still refer to it",
+    " while others still refer to it; every read flushes, so fetch everything first, and add and remove it then",
     CheckFailed: "the row does not satisfy the check {constraint} of {where}",
 }
 

@@ -38,6 +38,9 @@ can catch `Duplicate` without knowing which database, if any, has found the dupl
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 __all__ = [
     "AlreadyRemoved",
     "BackendError",
@@ -107,7 +110,14 @@ class ConstraintViolated(HonestworkError):
 
 
 class Duplicate(ConstraintViolated):
-    """Another row has the same primary key, or the same value of a unique constraint."""
+    """Another row has the same primary key, or the same value of a unique constraint.
+
+    `values` are the values that exist already, by the names of the columns, so that an import of many rows can tell
+    which of them it was. It is empty where the database does not tell. The message does not contain them: they may be
+    personal, and messages end up in logs.
+    """
+
+    values: Mapping[str, object] = MappingProxyType({})
 
 
 class MissingValue(ConstraintViolated):

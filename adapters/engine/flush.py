@@ -25,7 +25,7 @@ from ..membership import settle_members
 from ..refusals import foreign
 from ..tables import Row, TablePlan
 from ..violations import conflict, violation
-from .order import arranged
+from .order import arranged, explained
 from .tracking import Known, commit_state, mark_deleted
 from .writes import Delete, Insert, Link, Unlink, Update, Wait, Write
 
@@ -63,7 +63,10 @@ class Flush:
         writes = self._planned()
         if writes:
             self.rows.require_writing()
-            self._send(writes)
+            try:
+                self._send(writes)
+            except Duplicate as error:
+                raise explained(error, writes) from error.__cause__
         self._settle(writes)
 
     def take_back(self) -> None:
@@ -261,7 +264,7 @@ class Flush:
 
     def _take_over(self, entity: EntityPlan, part: Part, instance: Any, row: Row, replaced: Known) -> Update:
         """A row that is deleted and inserted in one flush is updated, as the ORM does it; its version goes on."""
-        before = replaced.row[replaced.entity.piece_of(part.table)]
+        before = replaced.piece_in(part.table)
         values: dict[int, Any] = {}
         expected = None
         for each, new, old in zip(entity.fields[part.piece], row, before, strict=True):
@@ -343,8 +346,8 @@ class Flush:
         pair = _pair(links, owner, member)
         if member is not None and pair not in self.unlinked:  # it may be noted on both sides
             self.unlinked.add(pair)
-            key = links.table.key(links.row(self._key(owner), self._key(member)))
-            found.setdefault(links.table, []).append(Unlink(links.table, key))
+            row = links.row(self._key(owner), self._key(member))
+            found.setdefault(links.table, []).append(Unlink(links.table, row))
 
     # Writing it
 

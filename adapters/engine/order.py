@@ -1,12 +1,215 @@
-"""Where the default order of writes would break a constraint that another order keeps."""
+"""The order of writes, where the default one would break a constraint that another order keeps.
+
+Three things ask for another order:
+
+- a row refers to a row that is inserted: the insert comes first, also within one table;
+- a row refers to a row that is deleted: the delete comes last;
+- a unique value is handed on from one row to another: whoever gives it up comes first.
+
+Where rows hand values on in a circle, as two that change places do, one of them takes an interim value first
+(`interim.py`). All that is not asked for otherwise keeps the default order.
+"""
 
 from __future__ import annotations
 
-from ..schema import Schema
-from .writes import Write
+from collections.abc import Iterator, Sequence
+from heapq import heapify, heappop, heappush
+from typing import Any
 
-__all__ = ["arranged"]
+from ...domain.errors import Duplicate
+from ..schema import Schema
+from ..tables import Row, TablePlan, Unique
+from ..unreadable import may_be_shown
+from .interim import interim_values
+from .writes import Delete, Insert, Link, Update, Write
+
+__all__ = ["arranged", "explained"]
+
+Named = tuple[TablePlan, Any]  # a row, by its table and its key
+BeforeAndAfter = tuple[Row | None, Row | None]  # what is known of a row
 
 
 def arranged(schema: Schema, writes: list[Write]) -> list[Write]:
-    return writes
+    """Return the writes in an order that keeps the constraints, the given one as far as possible.
+
+    Raises Duplicate where rows exchange a unique value and there is no interim value that they may have.
+    """
+    if not any(write.table.uniques or write.table.refers_to_itself for write in writes):
+        return writes
+    rows = [(write.before(), write.after()) for write in writes]
+    handed = _Handed(writes, rows)
+    if not handed.by_giver and not any(write.table.refers_to_itself for write in writes):
+        return writes
+    return _Sorter(schema, writes, rows, handed).sorted()
+
+
+class _Handed:
+    """The unique values that one write gives up and another one takes, by the numbers of the writes."""
+
+    def __init__(self, writes: Sequence[Write], rows: Sequence[BeforeAndAfter]) -> None:
+        self.given: dict[tuple[Unique, Any], int] = {}
+        self.taken: dict[tuple[Unique, Any], int] = {}
+        for number, write in enumerate(writes):
+            before, after = rows[number]
+            for unique in write.table.uniques:
+                old = None if before is None else unique.values(before)
+                new = None if after is None else unique.values(after)
+                if old != new:
+                    if old is not None:
+                        self.given[unique, old] = number
+                    if new is not None:
+                        self.taken[unique, new] = number
+        self.by_giver: dict[int, dict[int, list[Unique]]] = {}  # giver, taker, and what is handed on
+        for (unique, value), taker in self.taken.items():
+            giver = self.given.get((unique, value))
+            if giver is not None and giver != taker:
+                self.by_giver.setdefault(giver, {}).setdefault(taker, []).append(unique)
+
+    def values_of(self, unique: Unique) -> set[Any]:
+        """All values of a unique constraint that any of the writes gives up or takes."""
+        return {value for each, value in (*self.given, *self.taken) if each is unique}
+
+
+class _Sorter:
+    """Sorts the writes of one flush topologically; of those that may come next, the first in the default order does."""
+
+    def __init__(
+        self, schema: Schema, writes: Sequence[Write], rows: Sequence[BeforeAndAfter], handed: _Handed
+    ) -> None:
+        self.schema = schema
+        self.writes = writes
+        self.rows = rows
+        self.handed = handed
+        self.referring = {(first, second) for first, second in self._references() if first != second}
+        self.after: list[set[int]] = [set() for _ in writes]  # the numbers of the writes that have to wait for it
+        for first, second in self.referring:
+            self.after[first].add(second)
+        for giver, takers in handed.by_giver.items():
+            self.after[giver].update(takers)
+        self.waiting = [0] * len(writes)  # for how many others
+        for seconds in self.after:
+            for second in seconds:
+                self.waiting[second] += 1
+        self.done = [False] * len(writes)
+        self.ready = [number for number, waits in enumerate(self.waiting) if not waits]
+        self.first_blocked = 0  # none before it is part of a circle
+
+    def sorted(self) -> list[Write]:
+        heapify(self.ready)
+        ordered: list[Write] = []
+        left = len(self.writes)
+        while left:
+            if not self.ready:
+                ordered.append(self._break_a_circle())
+                continue
+            number = heappop(self.ready)
+            self.done[number] = True
+            left -= 1
+            ordered.append(self.writes[number])
+            for other in self.after[number]:
+                self._let_go(other)
+        return ordered
+
+    def _let_go(self, number: int) -> None:
+        self.waiting[number] -= 1
+        if not self.waiting[number]:
+            heappush(self.ready, number)
+
+    # What has to wait for what
+
+    def _references(self) -> Iterator[tuple[int, int]]:
+        inserted: dict[Named, int] = {}
+        new: dict[int, int] = {}  # by the id of the object, in the table of its base
+        deleted: dict[Named, int] = {}
+        for number, write in enumerate(self.writes):
+            before, after = self.rows[number]
+            if isinstance(write, Insert):
+                if write.part is write.entity.parts[0]:
+                    new[id(write.instance)] = number
+                if (key := write.table.key(write.row)) is not None:
+                    inserted[write.table, key] = number
+            elif isinstance(write, Delete) and before is not None:
+                deleted[write.table, write.table.key(before)] = number
+        tables = self.schema.tables
+        for number, write in enumerate(self.writes):
+            before, after = self.rows[number]
+            for reference in write.table.references:
+                target = tables[reference.target]
+                if after is not None and (first := inserted.get((target, reference.values(after)))) is not None:
+                    yield first, number
+                if before is not None and (last := deleted.get((target, reference.values(before)))) is not None:
+                    yield number, last
+            if isinstance(write, Insert | Update):
+                for _, source, _ in write.waits:
+                    if (first := new.get(id(source))) is not None:
+                        yield first, number
+            elif isinstance(write, Link):
+                for each in (write.owner, write.member):
+                    if (first := new.get(id(each))) is not None:
+                        yield first, number
+
+    # Circles
+
+    def _break_a_circle(self) -> Write:
+        """Give up a unique value for an interim one, so that others need not wait for it any more."""
+        while self.first_blocked < len(self.writes):
+            giver = self.first_blocked
+            for taker, uniques in self.handed.by_giver.get(giver, {}).items():
+                if uniques and not self.done[giver] and not self.done[taker] and self._reaches(taker, giver):
+                    return self._give_up(giver, taker, uniques[0])
+            self.first_blocked += 1
+        raise AssertionError("writes wait for one another, and none hands a unique value on")
+
+    def _reaches(self, start: int, goal: int) -> bool:
+        seen, reached = {start}, [start]
+        for number in reached:
+            if number == goal:
+                return True
+            new = [each for each in self.after[number] if each not in seen and not self.done[each]]
+            seen.update(new)
+            reached.extend(new)
+        return False
+
+    def _give_up(self, giver: int, taker: int, unique: Unique) -> Update:
+        write, (before, _) = self.writes[giver], self.rows[giver]
+        assert isinstance(write, Update | Delete)
+        assert before is not None
+        values = interim_values(self.schema, write.table, unique, before, self.handed.values_of(unique))
+        if values is None:
+            raise _exchanged(write, self.writes[taker], unique)
+        for other, uniques in self.handed.by_giver[giver].items():
+            if unique in uniques:
+                uniques.remove(unique)
+                if not uniques and (giver, other) not in self.referring:
+                    self.after[giver].discard(other)
+                    self._let_go(other)
+        return Update(write.known, write.part, values)
+
+
+def _exchanged(one: Write, other: Write, unique: Unique) -> Duplicate:
+    """The error of rows that exchange a unique value, where none of them can do without one meanwhile."""
+    keys = [write.known.key for write in (one, other) if isinstance(write, Update | Delete)]
+    shown = f" (those with the keys {' and '.join(map(str, keys))})" if all(map(may_be_shown, keys)) else ""
+    return Duplicate(
+        f"two rows of this unit exchange values of {one.table.name}({', '.join(unique.columns)}){shown}, and there is no"
+        " value that one of them may have meanwhile: give it another one, flush(), and give it the right one then",
+        table=one.table.name,
+        columns=unique.columns,
+        constraint=unique.name,
+    )
+
+
+def explained(error: Duplicate, writes: Sequence[Write]) -> Duplicate:
+    """Say of a duplicate that both rows are of this unit, where they are."""
+    table = next((write.table for write in writes if write.table.name == error.table), None)
+    if table is None or not error.values:
+        return error
+    positions = [table.position(name) for name in error.columns]
+    value = tuple(error.values.values())
+    rows = [row for write in writes if write.table is table and (row := write.after()) is not None]
+    if sum(tuple([row[position] for position in positions]) == value for row in rows) > 1:
+        error.args = (
+            f"two objects of this unit have the same value of {table.name}({', '.join(error.columns)}), which is in"
+            " `values` of this error: look for it before you add the second, or give one of them another value",
+        )
+    return error

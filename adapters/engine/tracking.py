@@ -14,7 +14,7 @@ from sqlalchemy.orm.state import InstanceState
 
 from ..entities import EntityPlan
 from ..ownership import set_owner
-from ..tables import Key, Row
+from ..tables import Key, Row, TablePlan
 
 __all__ = [
     "Changes",
@@ -71,6 +71,10 @@ class Known:
         self.state = state
         self.transaction = transaction
         self.owner: Known | None = None
+
+    def piece_in(self, table: TablePlan) -> Row:
+        """The piece of its row that stands in one of its tables."""
+        return self.row[self.entity.piece_of(table)]
 
     @property
     def root(self) -> Known:

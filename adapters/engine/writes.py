@@ -26,6 +26,14 @@ class Write:
     def __init__(self, table: TablePlan) -> None:
         self.table = table
 
+    def before(self) -> Row | None:
+        """The row as it stands before, as far as it is known."""
+        return None
+
+    def after(self) -> Row | None:
+        """The row as it will stand, with None for what is not known yet."""
+        return None
+
 
 class Insert(Write):
     """The row of a new object in one table."""
@@ -39,6 +47,9 @@ class Insert(Write):
         self.instance = instance
         self.row = row
         self.waits = waits
+
+    def after(self) -> Row:
+        return self.row
 
     def complete(self) -> Row:
         """The row, with the keys that were generated since the flush was planned."""
@@ -70,6 +81,15 @@ class Update(Write):
         self.version = version
         self.waits = waits
 
+    def before(self) -> Row:
+        return self.known.piece_in(self.table)
+
+    def after(self) -> Row:
+        row = [*self.before()]
+        for position, value in self.values.items():
+            row[position] = value
+        return tuple(row)
+
     def complete(self) -> Change:
         """The change, with the keys that were generated since the flush was planned."""
         for position, source, attribute in self.waits:
@@ -87,6 +107,9 @@ class Delete(Write):
         self.known = known
         self.part = part
         self.version = version
+
+    def before(self) -> Row:
+        return self.known.piece_in(self.table)
 
     def complete(self) -> Deletion:
         return Deletion(self.known.key, self.version)
@@ -111,11 +134,14 @@ class Link(Write):
 class Unlink(Write):
     """A row that joins two objects, and goes."""
 
-    __slots__ = ("key",)
+    __slots__ = ("row",)
 
-    def __init__(self, table: TablePlan, key: Key) -> None:
+    def __init__(self, table: TablePlan, row: Row) -> None:
         super().__init__(table)
-        self.key = key
+        self.row = row
+
+    def before(self) -> Row:
+        return self.row
 
     def complete(self) -> Deletion:
-        return Deletion(self.key)
+        return Deletion(self.table.key(self.row))

@@ -27,7 +27,7 @@ from ...domain.errors import (
 )
 from ..engine.rows import Change, Deletion, Found, Rows, Savepoint
 from ..entities import EntityPlan, LinksPlan, MembersPlan
-from ..tables import Key, Reference, Row, TablePlan, Unique
+from ..tables import Key, Reference, Row, TablePlan
 from ..turn import Ticket
 from ..unreadable import unread
 from ..violations import conflict, lock_timeout, read_only, violation
@@ -298,7 +298,7 @@ class MemoryRows(Rows):
     def _require_gone(self, table: MemoryTable, key: Key) -> None:
         """There is a row with this key, or was one. Raises Duplicate, Conflict."""
         if self._newest(table, key) is not None:
-            raise violation(Duplicate, table.plan.name, table.plan.key_columns, table.plan.key_name)
+            raise _taken(table.plan, table.plan.key_columns, table.plan.key_name, key)
         if self.view(table, key) is not None:
             # PostgreSQL lets it pass, and shows this unit both rows from then on.
             raise conflict("it has removed the row with this key")
@@ -319,12 +319,12 @@ class MemoryRows(Rows):
             if value is None or (old is not None and unique.values(old) == value):
                 continue
             if overlay is not None and any(other != key for other in overlay.indexes[number].find(value)):
-                raise _taken(table.plan, unique)
+                raise _taken(table.plan, unique.columns, unique.name, value)
             for other in table.uniques[number].find(value):
                 if other == key or (overlay is not None and other in overlay.rows):
                     continue
                 self._require_unlocked(table.locks, other)  # whoever has it may be giving the value up
-                raise _taken(table.plan, unique)
+                raise _taken(table.plan, unique.columns, unique.name, value)
             self._lock(table.claims, (number, value))
 
     def _check_references(self, table: MemoryTable, row: Row, old: Row | None) -> None:
@@ -504,8 +504,11 @@ class MemorySavepoint(Savepoint):
         return True
 
 
-def _taken(plan: TablePlan, unique: Unique) -> ConstraintViolated:
-    return violation(Duplicate, plan.name, unique.columns, unique.name)
+def _taken(plan: TablePlan, columns: tuple[str, ...], name: str | None, value: Any) -> ConstraintViolated:
+    error = violation(Duplicate, plan.name, columns, name)
+    assert isinstance(error, Duplicate)
+    error.values = dict(zip(columns, value if len(columns) > 1 else (value,), strict=True))
+    return error
 
 
 def _is_known_otherwise(plan: TablePlan, before: Row, after: Row | None) -> bool:

@@ -15,11 +15,10 @@ from ..engine.session import EngineSession
 from ..mapping import Mapping
 from ..repository import cursor_key_of
 from ..turn import Turn
-from .checks import predicate
 from .fidelity import Fidelity, fidelity
 from .repository import MemoryRepository
 from .rows import MemoryRows
-from .tables import Checks, MemoryTable, Overlay
+from .tables import MemoryTable, Overlay
 
 __all__ = ["MemoryStore"]
 
@@ -57,7 +56,7 @@ class MemoryStore(Store):
     ) -> None:
         self.schema = mapping.schema
         self.cursor_key = cursor_key_of(cursor_key)
-        self.checks: dict[str, Checks] = mapping.prepared(_checks)
+        self.checks = {plan.name: self.schema.checks_of(plan) for plan in self.schema.tables.values()}
         self.lock = threading.RLock()
         self.turn = Turn(lock_timeout, "store") if one_writer else None
         self.dropped: deque[MemoryRows] = deque()  # of units that were never left
@@ -181,14 +180,6 @@ class _Tables(dict[str, MemoryTable]):
         if self.dropped:
             raise BackendError(f"there is no table {name}: it was dropped; create_tables() makes it again")
         return self.setdefault(name, MemoryTable(self.plans[name], self.checks[name]))
-
-
-def _checks(mapping: Mapping) -> dict[str, Checks]:
-    """What the checks of each table say, compiled."""
-    return {
-        plan.name: [(check, predicate(plan, check, mapping.twins)) for check in plan.checks]
-        for plan in mapping.schema.tables.values()
-    }
 
 
 # A child must not find a store in the middle of a commit: whoever forks waits until no thread is in one.

@@ -12,14 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..tables import Check, Key, Row, TablePlan
+from ..checks import Checks
+from ..tables import Key, Row, TablePlan
 
 if TYPE_CHECKING:
     from .rows import MemoryRows
 
-__all__ = ["Checks", "Index", "MemoryTable", "Overlay"]
-
-Checks = Sequence[tuple[Check, Callable[[Row], bool]]]  # the checks of a table, and whether a row passes
+__all__ = ["Index", "MemoryTable", "Overlay"]
 
 
 class Index:

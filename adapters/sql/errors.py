@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 
@@ -40,6 +40,9 @@ from ..violations import (
     violation,
 )
 from .limits import OVERFLOWS, exceeded
+
+if TYPE_CHECKING:
+    from .written import Written
 
 __all__ = ["DRIVER_ERRORS", "has_no_savepoint", "is_lost", "raised", "translated"]
 
@@ -161,19 +164,19 @@ def raised(
     *,
     committing: bool = False,
     reading: bool = False,
-    reference: Reference | None = None,
+    written: Written | None = None,
 ) -> NoReturn:
     """Raise the domain's error for a driver's, with the driver's as its cause.
 
     *committing* tells that the error came from COMMIT, *reading* that a unit opened with `reading()` made a change;
-    *reference* is the foreign key that is broken, where it is known and the database does not say.
+    *written* are the rows of a statement that failed.
     """
     if isinstance(error, OverflowError) and not str(error).endswith(OVERFLOWS):
         raise error  # of a function of the mapping
     driver = error.orig if isinstance(error, DBAPIError) else None
     if (interrupt := interrupt_behind(driver, "psycopg", "pymysql", "contextlib")) is not None:
         raise interrupt
-    translation = translated(_first(error), schema, committing=committing, reading=reading, reference=reference)
+    translation = translated(_first(error), schema, committing=committing, reading=reading, written=written)
     translation.__cause__ = error
     _hide_values(error)
     own = in_words_of_the_domain(translation, schema.violations)
@@ -210,7 +213,7 @@ def translated(
     *,
     committing: bool = False,
     reading: bool = False,
-    reference: Reference | None = None,
+    written: Written | None = None,
 ) -> HonestworkError:
     """The domain's error for a driver's."""
     if (too_large := exceeded(error)) is not None:
@@ -223,9 +226,12 @@ def translated(
     driver: Any = error.orig
     kind = _kind(error)
     if issubclass(kind, ConstraintViolated):
-        if reference is not None:
+        if written is not None and (reference := written.broken_reference(driver)) is not None:
             return violation(kind, reference.table, reference.columns, reference.name)
-        return violation(kind, *_violated(driver, schema, error.statement))
+        found = violation(kind, *_violated(driver, schema, error.statement))
+        if isinstance(found, Duplicate) and written is not None and found.columns:
+            found.values = written.duplicate(driver, found.columns)
+        return found
     words = _words(driver)
     if kind is CommitOutcomeUnknown or (kind is Unavailable and committing):
         return CommitOutcomeUnknown(

@@ -21,13 +21,13 @@ from ..queries import Query
 from ..tables import Key, Row, TablePlan
 from ..turn import Ticket, Turn
 from ..violations import conflict, read_only
-from .broken_references import named_reference
 from .connection import UnitConnection
 from .drivers import State, state_of
 from .engines import begun
 from .errors import DRIVER_ERRORS, has_no_savepoint, is_lost, raised
 from .rules import column, order_by, where
 from .unreadable import unreadable
+from .written import Written
 
 if TYPE_CHECKING:
     from ..engine.session import EngineSession
@@ -149,8 +149,8 @@ class SqlRows(Rows):
             return work(self.connection())
         except DRIVER_ERRORS as error:
             self.fail_by(error)
-            reference = None if table is None else named_reference(self, error, table, written)
-            raised(error, self.schema, reading=self.reading, reference=reference)
+            about = None if table is None else Written(self, table, written)
+            raised(error, self.schema, reading=self.reading, written=about)
 
     # The connection
 

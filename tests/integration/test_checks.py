@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from honestwork.adapters import Mapping
-from honestwork.adapters.memory.checks import predicate
+from honestwork.adapters.checks import predicate
 from honestwork.adapters.tables import Check
 
 

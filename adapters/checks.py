@@ -8,7 +8,7 @@ refused when the store is made, so that no check is ever skipped in silence.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial, reduce
 from typing import Any
 
@@ -16,15 +16,16 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.sql import elements, operators
 from sqlalchemy.sql.functions import FunctionElement
 
-from ...domain.errors import MappingRefused
-from ..tables import Check, Row, TablePlan
+from ..domain.errors import MappingRefused
 from .operands import OTHER, Family, are_comparable, can_be_computed, family_of_type, family_of_value
+from .tables import Check, Row, TablePlan
 
-__all__ = ["predicate"]
+__all__ = ["Checks", "predicate"]
 
 ARITHMETIC = (operators.add, operators.sub, operators.mul)
 
 Value = Callable[[Row], Any]
+Checks = Sequence[tuple[Check, Callable[[Row], bool]]]  # the checks of a table, and whether a row satisfies each
 Twin = Callable[[dict[str, Any]], bool | None]
 
 COMPARISONS: dict[Any, Callable[[Any, Any], Any]] = {

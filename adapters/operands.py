@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from ..types import Duration, UTCDateTime
+from .types import Duration, UTCDateTime
 
 __all__ = ["OTHER", "Family", "are_comparable", "can_be_computed", "family_of_type", "family_of_value"]
 
