@@ -189,7 +189,7 @@ class Flush:
             writes += links.get(table, ())
         for table in reversed(in_order):
             writes += sorted(deletes.get(table, ()), key=_by_key)
-        return arranged(self.schema, writes) if len(writes) > 1 else writes
+        return arranged(self.schema, self.rows, writes) if len(writes) > 1 else writes
 
     def _place(self, table: TablePlan) -> int:
         return self.schema.order[table.name]

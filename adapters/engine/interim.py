@@ -12,10 +12,12 @@ from uuid import UUID
 from ...domain.errors import BadValue, MappingRefused
 from ..schema import Schema
 from ..tables import ColumnPlan, Row, TablePlan, Unique
+from .rows import Rows
 
 __all__ = ["interim_values"]
 
 TRIED = 1000
+ASKED_AT_ONCE = 20
 
 MICROSECOND = dt.timedelta(microseconds=1)
 
@@ -31,44 +33,58 @@ BOUNDS = [2**63 - 1, 2**31 - 1, 2**15 - 1, -(2**63), -(2**31), -(2**15)]
 
 
 def interim_values(
-    schema: Schema, table: TablePlan, unique: Unique, row: Row, taken: Collection[Any]
+    schema: Schema, rows: Rows, table: TablePlan, unique: Unique, row: Row, used: Collection[Any]
 ) -> dict[int, Any] | None:
     """Return values for a row, by position, that free its unique value: NULL where a column takes it.
 
-    They satisfy all CHECKs and foreign keys of the row, and are none of those that are *taken*. None where there are
-    no such values. It is always the same value, so that the same flush writes the same.
+    They satisfy all CHECKs and foreign keys of the row; no other row has them, and they are none of those that are
+    *used* by this flush. None where there are no such values. For the same rows they are the same.
     """
     try:
         checks = schema.checks_of(table)
     except MappingRefused:  # nobody knows what they accept
         return None
-    referring = {name for reference in table.references for name in reference.columns}
-    free = [
-        column
-        for column in (table.columns[table.position(name)] for name in unique.columns)
-        if column.name not in table.key_columns
-    ]
-    candidates = [(column, None) for column in free if column.nullable]
-    for column in free:
-        if column.name not in referring and column.guard.encode is None:
-            candidates += [(column, value) for value in islice(_values(column, row[column.position]), TRIED)]
-    for column, value in candidates:
-        changed = (*row[: column.position], value, *row[column.position + 1 :])
-        if unique.values(changed) not in taken and all(holds(changed) for _, holds in checks):
-            return {column.position: value}
+    columns = [table.columns[table.position(name)] for name in unique.columns if name not in table.key_columns]
+    candidates = (
+        (column, value, changed)
+        for column, value in _candidates(schema, rows, table, columns, row)
+        if unique.values(changed := (*row[: column.position], value, *row[column.position + 1 :])) not in used
+        and all(holds(changed) for _, holds in checks)
+    )
+    while asked := [*islice(candidates, ASKED_AT_ONCE)]:
+        values = [value for *_, changed in asked if (value := unique.values(changed)) is not None]
+        taken = rows.taken(table, unique, values) if values else set()
+        for column, value, changed in asked:
+            if unique.values(changed) not in taken:
+                return {column.position: value}
     return None
+
+
+def _candidates(
+    schema: Schema, rows: Rows, table: TablePlan, columns: list[ColumnPlan], row: Row
+) -> Iterator[tuple[ColumnPlan, Any]]:
+    yield from ((column, None) for column in columns if column.nullable)
+    for column in columns:
+        reference = next((each for each in table.references if column.name in each.columns), None)
+        if reference is None and column.guard.encode is None:
+            yield from ((column, value) for value in islice(_values(column, row[column.position]), TRIED))
+    for column in columns:
+        reference = next((each for each in table.references if each.columns == (column.name,)), None)
+        if reference is not None:
+            keys = rows.some_keys(schema.tables[reference.target], TRIED)
+            yield from ((column, key) for key in keys)
 
 
 def _values(column: ColumnPlan, present: Any) -> Iterator[Any]:
     """Values that the column takes, in a fixed order."""
-    for value in _candidates(column, present):
+    for value in _far_values(column, present):
         try:
             yield column.guard(value)
         except (BadValue, OverflowError, ValueError):
             continue
 
 
-def _candidates(column: ColumnPlan, present: Any) -> Iterator[Any]:
+def _far_values(column: ColumnPlan, present: Any) -> Iterator[Any]:
     guard = column.guard
     numbers = range(TRIED)
     if guard.choices:

@@ -21,6 +21,7 @@ from ..schema import Schema
 from ..tables import Row, TablePlan, Unique
 from ..unreadable import may_be_shown
 from .interim import interim_values
+from .rows import Rows
 from .writes import Delete, Insert, Link, Update, Write
 
 __all__ = ["arranged", "explained"]
@@ -29,7 +30,7 @@ Named = tuple[TablePlan, Any]  # a row, by its table and its key
 BeforeAndAfter = tuple[Row | None, Row | None]  # what is known of a row
 
 
-def arranged(schema: Schema, writes: list[Write]) -> list[Write]:
+def arranged(schema: Schema, stored: Rows, writes: list[Write]) -> list[Write]:
     """Return the writes in an order that keeps the constraints, the given one as far as possible.
 
     Raises Duplicate where rows exchange a unique value and there is no interim value that they may have.
@@ -40,7 +41,7 @@ def arranged(schema: Schema, writes: list[Write]) -> list[Write]:
     handed = _Handed(writes, rows)
     if not handed.by_giver and not any(write.table.refers_to_itself for write in writes):
         return writes
-    return _Sorter(schema, writes, rows, handed).sorted()
+    return _Sorter(schema, stored, writes, rows, handed).sorted()
 
 
 class _Handed:
@@ -74,9 +75,15 @@ class _Sorter:
     """Sorts the writes of one flush topologically; of those that may come next, the first in the default order does."""
 
     def __init__(
-        self, schema: Schema, writes: Sequence[Write], rows: Sequence[BeforeAndAfter], handed: _Handed
+        self,
+        schema: Schema,
+        stored: Rows,
+        writes: Sequence[Write],
+        rows: Sequence[BeforeAndAfter],
+        handed: _Handed,
     ) -> None:
         self.schema = schema
+        self.stored = stored
         self.writes = writes
         self.rows = rows
         self.handed = handed
@@ -174,7 +181,7 @@ class _Sorter:
         write, (before, _) = self.writes[giver], self.rows[giver]
         assert isinstance(write, Update | Delete)
         assert before is not None
-        values = interim_values(self.schema, write.table, unique, before, self.handed.values_of(unique))
+        values = interim_values(self.schema, self.stored, write.table, unique, before, self.handed.values_of(unique))
         if values is None:
             raise _exchanged(write, self.writes[taker], unique)
         for other, uniques in self.handed.by_giver[giver].items():
@@ -191,8 +198,8 @@ def _exchanged(one: Write, other: Write, unique: Unique) -> Duplicate:
     keys = [write.known.key for write in (one, other) if isinstance(write, Update | Delete)]
     shown = f" (those with the keys {' and '.join(map(str, keys))})" if all(map(may_be_shown, keys)) else ""
     return Duplicate(
-        f"two rows of this unit exchange values of {one.table.name}({', '.join(unique.columns)}){shown}, and there is no"
-        " value that one of them may have meanwhile: give it another one, flush(), and give it the right one then",
+        f"two rows of this unit exchange values of {one.table.name}({', '.join(unique.columns)}){shown}, and there is"
+        " no value that one of them may have meanwhile: give it another one, flush(), and give it the right one then",
         table=one.table.name,
         columns=unique.columns,
         constraint=unique.name,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..entities import EntityPlan, MembersPlan
 from ..queries import Query
-from ..tables import Key, Row, TablePlan
+from ..tables import Key, Row, TablePlan, Unique
 
 if TYPE_CHECKING:
     from ...rules.projection import Projection
@@ -95,6 +95,14 @@ class Rows(ABC):
     @abstractmethod
     def values(self, asked: Query, wanted: Projection[Any]) -> Iterable[Sequence[Any]]:
         """Return the values of the projection's expressions, decoded, for each row that matches, in order."""
+
+    @abstractmethod
+    def taken(self, table: TablePlan, unique: Unique, values: Sequence[Any]) -> set[Any]:
+        """Return those of the values of a unique constraint that a row has."""
+
+    @abstractmethod
+    def some_keys(self, table: TablePlan, limit: int) -> Sequence[Key]:
+        """Return keys of a table, in their order, as many as there are up to the limit."""
 
     # Writing
 

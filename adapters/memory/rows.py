@@ -27,7 +27,7 @@ from ...domain.errors import (
 )
 from ..engine.rows import Change, Deletion, Found, Rows, Savepoint
 from ..entities import EntityPlan, LinksPlan, MembersPlan
-from ..tables import Key, Reference, Row, TablePlan
+from ..tables import Key, Reference, Row, TablePlan, Unique
 from ..turn import Ticket
 from ..unreadable import unread
 from ..violations import conflict, lock_timeout, read_only, violation
@@ -118,6 +118,13 @@ class MemoryRows(Rows):
 
     def values(self, asked: Query, wanted: Projection[Any]) -> Iterable[Sequence[Any]]:
         return self._search(asked.entity).values(asked, wanted)
+
+    def taken(self, table: TablePlan, unique: Unique, values: Sequence[Any]) -> set[Any]:
+        here, number = self.store.tables[table.name], table.uniques.index(unique)
+        return {value for value in values if self.find(here, number, value)}
+
+    def some_keys(self, table: TablePlan, limit: int) -> Sequence[Key]:
+        return sorted(key for key, _ in self.scan(self.store.tables[table.name]))[:limit]
 
     def _search(self, entity: EntityPlan) -> Search:
         search = self._searches.get(entity.cls)

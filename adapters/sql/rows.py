@@ -18,13 +18,14 @@ from ...rules.projection import Projection
 from ..engine.rows import Change, Deletion, Found, Rows, Savepoint
 from ..entities import EntityPlan, FieldPlan, MembersPlan
 from ..queries import Query
-from ..tables import Key, Row, TablePlan
+from ..tables import Key, Row, TablePlan, Unique
 from ..turn import Ticket, Turn
 from ..violations import conflict, read_only
 from .connection import UnitConnection
 from .drivers import State, state_of
 from .engines import begun
 from .errors import DRIVER_ERRORS, has_no_savepoint, is_lost, raised
+from .reading import one_of, slices
 from .rules import column, order_by, where
 from .unreadable import unreadable
 from .written import Written
@@ -104,6 +105,17 @@ class SqlRows(Rows):
         if wanted.expressions:
             reading.require_fitting(tuple([_place(entity, each) for each in wanted.expressions]), rows)
         return rows
+
+    def taken(self, table: TablePlan, unique: Unique, values: Sequence[Any]) -> set[Any]:
+        columns = self.store.writing(table).columns_named(unique.columns)
+        statement = select(*columns).where(one_of(columns, "values"))
+        found = [row for some in slices(values, columns) for row in self.rows(statement, {"values": some})]
+        return {row if len(columns) > 1 else row[0] for row in found}
+
+    def some_keys(self, table: TablePlan, limit: int) -> Sequence[Key]:
+        columns = self.store.writing(table).keys
+        found = self.rows(select(*columns).order_by(*columns).limit(limit))
+        return [row if len(columns) > 1 else row[0] for row in found]
 
     def rows(self, statement: Executable, parameters: Any = None) -> Sequence[Row]:
         """The rows of a statement, which runs in this unit's transaction."""

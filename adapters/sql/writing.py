@@ -49,6 +49,10 @@ class Writing:
         self._updates: dict[tuple[tuple[int, ...], int | None], Update] = {}
         self._deletes: dict[int | None, Delete] = {}
 
+    def columns_named(self, names: Sequence[str]) -> list[Any]:
+        """The columns of a constraint."""
+        return [self.table.c[name] for name in names]
+
     def sent(self, position: int, value: Any) -> Any:
         """A value of a row, as SQLAlchemy sends it."""
         if value is None:

@@ -621,15 +621,22 @@ def test_of_several_references_the_broken_one_is_told_for_a_removed_row(letters:
     remove("John")
 
 
-def test_a_row_may_refer_to_itself_and_not_to_one_that_comes_after_it(make_store: MakeStore) -> None:
+def test_a_row_may_refer_to_itself_and_to_one_that_is_added_after_it(make_store: MakeStore) -> None:
     mapping = Mapping()
     cls = things(mapping, Column("parent", ForeignKey("things.id")))
     uow = units(things=cls)(make_store(mapping))
+
     add(uow, "things", cls(id="1", parent="1"), cls(id="2", parent="1"))
+    add(uow, "things", cls(id="4", parent="3"), cls(id="3"))
 
-    broken = facts(lambda: add(uow, "things", cls(id="4", parent="3"), cls(id="3")))
-
-    assert broken == (ReferenceViolated, "things", ("parent",), "fk_things_parent")
+    with uow:
+        assert [(each.id, each.parent) for each in uow.things] == [("1", "1"), ("2", "1"), ("3", None), ("4", "3")]
+    assert facts(lambda: add(uow, "things", cls(id="6", parent="5"))) == (
+        ReferenceViolated,
+        "things",
+        ("parent",),
+        "fk_things_parent",
+    )
 
 
 def test_a_row_that_refers_to_itself_can_be_removed_but_on_mariadb(make_store: MakeStore) -> None:

@@ -1,0 +1,409 @@
+"""One flush moves unique values and trees of rows about, whatever the order of keys and calls, on every store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import permutations
+from typing import Any, cast
+
+import pytest
+from hypothesis import given, settings, strategies as st
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, String, Table, UniqueConstraint
+
+from honestwork.adapters import Mapping, MemoryStore, SqlStore, children
+from honestwork.domain import Duplicate, Repository
+from honestwork.service_layer import Store, UnitOfWork
+from tests.stores import MakeStore
+
+
+@dataclass(eq=False)
+class Slot:
+    position: int
+    name: str
+
+
+@dataclass(eq=False)
+class Profile:
+    text: str
+
+
+@dataclass(eq=False)
+class Board:
+    title: str
+    slots: list[Slot] = field(default_factory=list)
+    profile: Profile | None = None
+    code: str | None = None
+    id: int = field(init=False)
+
+
+@dataclass(eq=False)
+class Comment:
+    key: str
+    parent_key: str | None = None
+
+
+class Boards(UnitOfWork):
+    boards: Repository[Board, int]
+    comments: Repository[Comment, str]
+
+
+def mapping_of(places: range | None = None, codes: tuple[str, ...] = ()) -> Mapping:
+    """Slots with positions from *places* alone, and boards with *codes* alone."""
+    mapping = Mapping()
+    boards = Table(
+        "boards",
+        mapping.metadata,
+        Column("id", Integer, primary_key=True),
+        Column("title", String(20), nullable=False, unique=True),
+        Column("code", String(5), unique=True),
+    )
+    slots = Table(
+        "slots",
+        mapping.metadata,
+        Column("id", Integer, primary_key=True),
+        Column("board_id", ForeignKey(boards.c.id), nullable=False),
+        Column("position", Integer, nullable=False),
+        Column("name", String(20), nullable=False),
+        UniqueConstraint("board_id", "position"),
+    )
+    if places is not None:
+        slots.append_constraint(CheckConstraint(slots.c.position.between(places[0], places[-1]), name="places"))
+    if codes:
+        boards.append_constraint(CheckConstraint(boards.c.code.in_(codes), name="codes"))
+    profiles = Table(
+        "profiles",
+        mapping.metadata,
+        Column("id", Integer, primary_key=True),
+        Column("board_id", ForeignKey(boards.c.id), nullable=False, unique=True),
+        Column("text", String(20), nullable=False),
+    )
+    comments = Table(
+        "comments",
+        mapping.metadata,
+        Column("key", String(20), primary_key=True),
+        Column("parent_key", ForeignKey("comments.key")),
+    )
+
+    class OwnSlot(Slot): ...
+
+    class OwnBoard(Board): ...
+
+    class OwnProfile(Profile): ...
+
+    class OwnComment(Comment): ...
+
+    mapping.member(OwnSlot, slots)
+    mapping.member(OwnProfile, profiles)
+    mapping.aggregate(
+        OwnBoard,
+        boards,
+        properties={
+            "slots": children(OwnSlot, order_by=slots.c.position),
+            "profile": children(OwnProfile, uselist=False),
+        },
+    )
+    mapping.aggregate(OwnComment, comments)
+    return mapping
+
+
+class World:
+    """The classes of one mapping, and its units."""
+
+    def __init__(self, store: Store, mapping: Mapping) -> None:
+        self.store = store
+        classes: dict[str, Any] = {mapper.class_.__name__[3:]: mapper.class_ for mapper in mapping.mappers}
+        self.Board, self.Slot, self.Profile, self.Comment = (
+            classes[name] for name in ("Board", "Slot", "Profile", "Comment")
+        )
+        self.unit: Any = type(
+            "Unit",
+            (UnitOfWork,),
+            {
+                "__annotations__": {
+                    "boards": Repository[self.Board, int],
+                    "comments": Repository[self.Comment, str],
+                }
+            },
+        )
+
+    def done(self, *steps: Callable[[Any], object]) -> None:
+        """Do all steps in one unit, and commit."""
+        with self.unit(self.store) as uow:
+            for step in steps:
+                step(uow)
+            uow.commit()
+
+    def slots(self, title: str = "x") -> list[tuple[int, str]]:
+        with self.unit(self.store) as uow:
+            return [(each.position, each.name) for each in uow.boards.one(title=title).slots]
+
+    def comments(self) -> list[tuple[str, str | None]]:
+        with self.unit(self.store) as uow:
+            return [(each.key, each.parent_key) for each in uow.comments]
+
+
+@pytest.fixture
+def world(make_store: MakeStore) -> World:
+    """A board x with the slots a, b and c at 1, 2 and 3."""
+    return board_of(make_store, mapping_of())
+
+
+def board_of(make_store: MakeStore, mapping: Mapping) -> World:
+    world = World(make_store(mapping), mapping)
+    slots = [world.Slot(number, name) for number, name in enumerate("abc", 1)]
+    world.done(lambda uow: uow.boards.add(world.Board("x", slots, world.Profile("old"), "c1")))
+    return world
+
+
+def moved(positions: dict[str, int]) -> Callable[[Any], None]:
+    """A step that gives the slots other positions, by their names."""
+
+    def move(uow: Any) -> None:
+        for slot in uow.boards.one(title="x").slots:
+            slot.position = positions.get(slot.name, slot.position)
+
+    return move
+
+
+@pytest.mark.parametrize("names", [*permutations("abc")], ids="".join)
+def test_positions_are_permuted(names: tuple[str, ...], world: World) -> None:
+    world.done(moved({name: number for number, name in enumerate(names, 1)}))
+
+    assert world.slots() == [*enumerate(names, 1)]
+
+
+@pytest.mark.parametrize("by", [1, -1, 2])
+def test_positions_are_shifted(by: int, world: World) -> None:
+    world.done(moved({"a": 1 + by, "b": 2 + by, "c": 3 + by}))
+
+    assert world.slots() == [(1 + by, "a"), (2 + by, "b"), (3 + by, "c")]
+
+
+def test_a_child_is_replaced_by_one_with_the_same_unique_value(world: World) -> None:
+    world.done(lambda uow: setattr(uow.boards[1], "slots", [world.Slot(1, "new"), world.Slot(3, "other")]))
+
+    assert world.slots() == [(1, "new"), (3, "other")]
+
+
+def test_a_child_takes_the_place_of_one_that_goes_while_a_new_one_takes_its_own(world: World) -> None:
+    def change(uow: Any) -> None:
+        board = uow.boards[1]
+        first, second, third = board.slots
+        board.slots.remove(first)
+        second.position = 1
+        board.slots.append(world.Slot(2, "new"))
+        third.position, board.slots[-1].position = 2, 3
+
+    world.done(change)
+
+    assert world.slots() == [(1, "b"), (2, "c"), (3, "new")]
+
+
+def test_the_only_child_is_replaced(world: World) -> None:
+    world.done(lambda uow: setattr(uow.boards[1], "profile", world.Profile("new")))
+
+    with world.unit(world.store) as uow:
+        assert uow.boards[1].profile.text == "new"
+
+
+def exchange_profiles(uow: Any) -> None:
+    one, other, *_ = uow.boards
+    mine, theirs = one.profile, other.profile
+    one.profile = other.profile = None
+    one.profile, other.profile = theirs, mine
+
+
+def test_only_children_are_exchanged_by_way_of_a_parent_that_has_none(world: World) -> None:
+    world.done(lambda uow: uow.boards.add_many([world.Board("y", [], world.Profile("of y")), world.Board("z")]))
+
+    world.done(exchange_profiles)
+
+    with world.unit(world.store) as uow:
+        assert [board.profile and board.profile.text for board in uow.boards] == ["of y", "old", None]
+
+
+def test_where_all_parents_have_an_only_child_an_exchange_names_both(world: World) -> None:
+    world.done(lambda uow: uow.boards.add(world.Board("y", [], world.Profile("of y"))))
+
+    with pytest.raises(Duplicate, match="two rows of this unit exchange values"):
+        world.done(exchange_profiles)
+
+
+def test_titles_of_aggregates_are_exchanged_and_handed_on(world: World) -> None:
+    def exchange(uow: Any) -> None:
+        x, y, z = uow.boards.all(order_by=lambda board: board.id)
+        x.title, y.title = y.title, x.title
+        x.code, y.code, z.code = None, x.code, "c1"[::-1]
+        uow.boards.remove(z)
+        uow.boards.add(world.Board("z", code="cz"))
+
+    world.done(lambda uow: uow.boards.add_many([world.Board("y"), world.Board("z", code="cz")]))
+
+    world.done(exchange)
+
+    with world.unit(world.store) as uow:
+        assert sorted((each.title, each.code) for each in uow.boards) == [("x", "c1"), ("y", None), ("z", "cz")]
+
+
+def test_a_parent_whose_title_is_handed_on_may_give_its_children_to_the_heir(world: World) -> None:
+    def hand_on(uow: Any) -> None:
+        old = uow.boards[1]
+        heir = world.Board("x", code="c1")
+        uow.boards.add(heir)
+        heir.slots, old.slots = old.slots[:], []
+        uow.boards.remove(old)
+
+    world.done(hand_on)
+
+    assert world.slots() == [(1, "a"), (2, "b"), (3, "c")]
+
+
+def test_an_interim_value_satisfies_the_checks(make_store: MakeStore) -> None:
+    world = board_of(make_store, mapping_of(range(1, 5)))
+
+    world.done(moved({"a": 2, "b": 1}))
+
+    assert world.slots() == [(1, "b"), (2, "a"), (3, "c")]
+
+
+def test_where_no_interim_value_is_left_both_rows_are_named(make_store: MakeStore) -> None:
+    world = board_of(make_store, mapping_of(range(1, 4)))
+
+    with pytest.raises(Duplicate, match=r"slots\(board_id, position\) \(those with the keys 1 and 2\)") as caught:
+        world.done(moved({"a": 2, "b": 1}))
+
+    assert (caught.value.table, caught.value.columns) == ("slots", ("board_id", "position"))
+    assert world.slots() == [(1, "a"), (2, "b"), (3, "c")]
+
+
+def test_null_is_the_interim_value_of_a_column_that_takes_it(make_store: MakeStore) -> None:
+    world = board_of(make_store, mapping_of(codes=("c1", "c2")))
+    world.done(lambda uow: uow.boards.add(world.Board("y", code="c2")))
+
+    def exchange(uow: Any) -> None:
+        x, y = uow.boards
+        x.code, y.code = y.code, x.code
+
+    world.done(exchange)
+
+    with world.unit(world.store) as uow:
+        assert [each.code for each in uow.boards] == ["c2", "c1"]
+
+
+def test_objects_have_their_values_after_an_exchange(world: World) -> None:
+    with world.unit(world.store) as uow:
+        a, b, _ = uow.boards[1].slots
+        a.position, b.position = 2, 1
+        uow.flush()
+
+        assert (a.position, b.position) == (2, 1)
+        b.name = "still b"
+        uow.commit()
+
+    assert world.slots() == [(1, "still b"), (2, "a"), (3, "c")]
+
+
+def test_an_exchange_is_undone_with_its_block(world: World) -> None:
+    with world.unit(world.store) as uow:
+        board = uow.boards[1]
+        with pytest.raises(KeyError), uow.nested():
+            board.slots[0].position, board.slots[1].position = 2, 1
+            uow.flush()
+            raise KeyError
+
+        assert [(each.position, each.name) for each in board.slots] == [(1, "a"), (2, "b"), (3, "c")]
+        uow.commit()
+
+    assert world.slots() == [(1, "a"), (2, "b"), (3, "c")]
+
+
+@pytest.mark.parametrize("order", [*permutations(range(3))], ids=str)
+def test_a_tree_of_rows_is_added_and_removed_in_any_order(order: tuple[int, ...], world: World) -> None:
+    keys = ["b", "a", "c"]  # the parent is not the first of them, nor the last
+
+    def tree() -> list[Any]:
+        return [world.Comment(key, parent) for key, parent in zip(keys, [None, *keys], strict=False)]
+
+    world.done(lambda uow: uow.comments.add_many([tree()[number] for number in order]))
+    added = world.comments()
+    world.done(lambda uow: [uow.comments.remove(each) for each in [uow.comments[keys[n]] for n in range(3)]])
+
+    assert added == [("a", "b"), ("b", None), ("c", "a")]
+    assert world.comments() == []
+
+
+def test_a_stored_row_comes_to_refer_to_a_new_one_and_leaves_one_that_goes(world: World) -> None:
+    world.done(lambda uow: uow.comments.add_many([world.Comment("old"), world.Comment("child", "old")]))
+
+    def move(uow: Any) -> None:
+        child, old = uow.comments["child"], uow.comments["old"]
+        uow.comments.remove(old)
+        child.parent_key = "new"
+        uow.comments.add(world.Comment("new"))
+
+    world.done(move)
+
+    assert world.comments() == [("child", "new"), ("new", None)]
+
+
+MAPPING = mapping_of()
+
+
+def in_memory() -> Store:
+    return MemoryStore(MAPPING)
+
+
+def in_sqlite() -> Store:
+    store = SqlStore("sqlite://", MAPPING)
+    store.create_tables()
+    return store
+
+
+@pytest.mark.parametrize("make", [in_memory, in_sqlite])
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_any_new_arrangement_of_unique_values_is_stored(make: Callable[[], Store], data: st.DataObject) -> None:
+    """Of n slots some go, some stay at other places, and some are new, with all places different in the end."""
+    world = World(make(), MAPPING)
+    before = data.draw(st.lists(st.integers(0, 8), unique=True, max_size=6))
+    staying = data.draw(st.lists(st.sampled_from(before), unique=True)) if before else []
+    places = data.draw(st.lists(st.integers(0, 8), unique=True, min_size=len(staying), max_size=8))
+    world.done(lambda uow: uow.boards.add(world.Board("x", [world.Slot(place, f"s{place}") for place in before])))
+
+    with world.unit(world.store) as uow:
+        board = uow.boards[1]
+        slots = {slot.position: slot for slot in board.slots}
+        kept = [slots[place] for place in staying]
+        for slot, place in zip(kept, places, strict=False):
+            slot.position = place
+        new = [world.Slot(place, f"n{place}") for place in places[len(kept) :]]
+        board.slots = data.draw(st.permutations([*kept, *new]))
+        uow.commit()
+
+    names = [*(f"s{place}" for place in staying), *(f"n{place}" for place in places[len(staying) :])]
+    assert world.slots() == sorted(zip(places, names, strict=True))
+    world.store.dispose()
+
+
+def test_two_new_objects_with_one_value_are_told_from_one_that_was_stored(world: World) -> None:
+    def error(*titles: str) -> Duplicate:
+        with pytest.raises(Duplicate) as caught:
+            world.done(lambda uow: uow.boards.add_many([world.Board(title) for title in titles]))
+        return caught.value
+
+    of_one_unit, of_another = error("new", "new"), error("free", "x")
+
+    assert (of_one_unit.values, of_another.values) == ({"title": "new"}, {"title": "x"})
+    assert "two objects of this unit" in str(of_one_unit)
+    assert "another row" in str(of_another)
+    assert "new" not in str(of_one_unit).split()
+
+
+def test_of_many_rows_the_one_that_is_a_duplicate_is_named(world: World) -> None:
+    world.done(lambda uow: uow.boards.add(world.Board("n70")))
+
+    with pytest.raises(Duplicate) as caught:
+        world.done(lambda uow: uow.boards.add_many([world.Board(f"n{number}") for number in range(100)]))
+
+    assert cast("dict[str, Any]", caught.value.values) == {"title": "n70"}
