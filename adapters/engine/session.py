@@ -454,13 +454,16 @@ class _Block:
         try:
             self.session.write()
             self.savepoint.release()
-        except BaseException:
+        except BaseException as error:
+            if not isinstance(error, HonestworkError):
+                self.session.interrupted(error)  # before it is undone, which cannot rely on anything then
             if not self.session.closed:
                 self._undo()
             raise
 
     def _undo(self) -> None:
         session = self.session
+        session.fail()  # until all of it is undone
         is_there = self.savepoint.rollback()
         session.return_to(self, is_there=is_there and not session.was_interrupted)
         if is_there and not session.was_interrupted:
