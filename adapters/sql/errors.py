@@ -8,7 +8,6 @@ says, the error names the table and its columns.
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
@@ -29,7 +28,6 @@ from ...domain.errors import (
     StatementTimeout,
     Unavailable,
 )
-from ...domain.interrupts import interrupt_behind
 from ..schema import Schema
 from ..tables import Check, Reference, TablePlan, Unique
 from ..violations import (
@@ -40,6 +38,7 @@ from ..violations import (
     read_only_database,
     violation,
 )
+from .drivers import interrupt_in
 from .limits import OVERFLOWS, exceeded
 
 __all__ = ["DRIVER_ERRORS", "has_no_savepoint", "is_lost", "raised", "translated"]
@@ -152,7 +151,6 @@ QUOTED = re.compile(
 )
 
 
-NOT_OF_A_SIGNAL = {"psycopg", "psycopg_binary", "psycopg_c", "pymysql", *sys.stdlib_module_names}
 NAME = "`((?:[^`]|``)+)`"  # as MariaDB writes one
 NO_SAVEPOINT = 1305  # MariaDB's: after a deadlock, or where a row has changed since the snapshot
 
@@ -173,30 +171,13 @@ def raised(
     if isinstance(error, OverflowError) and not str(error).endswith(OVERFLOWS):
         raise error  # of a function of the mapping
     driver = error.orig if isinstance(error, DBAPIError) else None
-    interrupt = interrupt_behind(driver, "psycopg", "pymysql", "contextlib") or _without_trace(driver)
-    if interrupt is not None:
+    if (interrupt := interrupt_in(driver)) is not None:
         raise interrupt
     translation = translated(_first(error), schema, committing=committing, reading=reading, reference=reference)
     translation.__cause__ = error
     _hide_values(error)
     own = in_words_of_the_domain(translation, schema.violations)
     raise own from own.__cause__
-
-
-def _without_trace(driver: BaseException | None) -> BaseException | None:
-    """Return what a signal has raised in the driver, where the driver has cut its traceback, as psycopg's pipelines do.
-
-    It is known by its class then: neither the driver's nor Python's own.
-    """
-    found = driver
-    while found is not None:
-        found = found.__context__
-        trace = None if found is None else found.__traceback__
-        if trace is None or not str(trace.tb_frame.f_globals.get("__name__", "")).startswith(("psycopg", "pymysql")):
-            return None
-        if type(found).__module__.partition(".")[0] not in NOT_OF_A_SIGNAL:
-            return found
-    return None
 
 
 def is_lost(error: Exception) -> bool:

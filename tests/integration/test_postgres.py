@@ -177,3 +177,27 @@ def test_an_interrupt_whose_traceback_psycopg_has_cut_comes_out(
 
         uow.rollback()
         assert uow.accounts.count() == 1
+
+
+def test_a_pipeline_whose_end_was_interrupted_is_not_waited_for(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an error the server answers nothing before the last message of a pipeline, which was never sent."""
+
+    class TookTooLong(Exception):
+        pass
+
+    def interrupted(pipeline: Pipeline) -> None:
+        raise TookTooLong
+
+    with Bank(store) as uow:
+        uow.accounts.add_many([Account("Ada", 1), Account("John", 1)])
+
+        with monkeypatch.context() as patched, pytest.raises(TookTooLong):
+            patched.setattr(Pipeline, "_enqueue_sync", interrupted)
+            uow.flush()
+
+        started = time.monotonic()
+        uow.rollback()
+        assert uow.accounts.count() == 1
+        assert time.monotonic() - started < 5
