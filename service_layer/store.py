@@ -69,6 +69,13 @@ class Session(ABC):
         """
 
     @abstractmethod
+    def interrupted(self, error: BaseException) -> BaseException:
+        """Note that *error* left a call halfway: only a rollback can follow. Return what was raised first.
+
+        Called for every error that is not one of this library, which the session has dealt with by itself.
+        """
+
+    @abstractmethod
     def abandon(self) -> bool:
         """Let go of what the session holds, from a finalizer: without waiting, and without a lock.
 

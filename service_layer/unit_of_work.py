@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, NoReturn, Self
 from warnings import warn
 
-from ..domain.errors import Misuse, UnitClosed, UnitInUse, UnitNested, WrongProcess
+from ..domain.errors import HonestworkError, Misuse, UnitClosed, UnitInUse, UnitNested, WrongProcess
 from ..domain.repository import Repository
 from . import process
 from .store import Opened, Session, Store, line_of
@@ -262,12 +262,12 @@ class _Nested:
 
     def __enter__(self) -> None:
         unit = self.unit
-        session = unit._open()
-        self.savepoint = session.nested()
+        self.session = unit._open()
+        self.savepoint = self.session.nested()
         self.depth = unit._depth
         try:
-            unit._depth = self.depth + 1
             self.savepoint.__enter__()
+            unit._depth = self.depth + 1
         except BaseException:
             unit._depth = self.depth
             raise
@@ -276,10 +276,12 @@ class _Nested:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
+            self.unit._depth = self.depth
             self.savepoint.__exit__(kind, error, trace)
+        except BaseException as raised_instead:
             self.unit._depth = self.depth
-        except BaseException:
-            self.unit._depth = self.depth
+            if not isinstance(raised_instead, HonestworkError):  # nobody knows whether the block was undone
+                self.session.interrupted(raised_instead)
             raise
 
 

@@ -9,6 +9,7 @@ from threading import get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm.attributes import instance_state
 
 from ...domain.errors import HonestworkError
@@ -360,20 +361,29 @@ class EngineSession(Usable, Streaming, Session):
                 give_back(known.entity, known.instance, stored)
 
     def _forget_everything(self) -> None:
-        if self.pending or self.removed or self.written:
-            self._release_pending()
-            for known in _those("inserted", self.written):
-                make_transient(known)
-            for known in _those("deleted", self.written):
-                mark_deleted(known.state, False)
-            self.removed.clear()
-            self.written.clear()
-        self._known.clear()
-        self._by_id.clear()
-        if self.documents:
-            self.documents.clear()
-        self.rows.end()
+        try:
+            if self.pending or self.removed or self.written:
+                self._release_pending()
+                for known in _those("inserted", self.written):
+                    self._make_new_again(known)
+                for known in _those("deleted", self.written):
+                    mark_deleted(known.state, False)
+                self.removed.clear()
+                self.written.clear()
+            self._known.clear()
+            self._by_id.clear()
+            if self.documents:
+                self.documents.clear()
+        finally:  # in any case: others wait for what the rows hold
+            self.rows.end()
         self.end_streams()
+
+    def _make_new_again(self, known: Known) -> None:
+        try:
+            make_transient(known)
+        except (TypeError, AttributeError, LookupError, InvalidRequestError):
+            if not self.was_interrupted:  # else it may be between two states, in which SQLAlchemy cannot read it
+                raise
 
 
 def _those(how: Written, written: list[tuple[Written, Known]]) -> list[Known]:
@@ -444,13 +454,16 @@ class _Block:
         try:
             self.session.write()
             self.savepoint.release()
-        except BaseException:
+        except BaseException as error:
+            if not isinstance(error, HonestworkError):
+                self.session.interrupted(error)  # before it is undone, which cannot rely on anything then
             if not self.session.closed:
                 self._undo()
             raise
 
     def _undo(self) -> None:
         session = self.session
+        session.fail()  # until all of it is undone
         is_there = self.savepoint.rollback()
         session.return_to(self, is_there=is_there and not session.was_interrupted)
         if is_there and not session.was_interrupted:

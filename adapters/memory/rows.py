@@ -222,6 +222,8 @@ class MemoryRows(Rows):
         return self.snapshot
 
     def take_turn(self) -> None:
+        if self.store.dropped:
+            self.store.end_dropped()  # what they have locked is free
         if self.ticket is not None and self.ticket.place is None:
             assert self.store.turn is not None
             self.store.turn.take(self.ticket)

@@ -70,7 +70,11 @@ class MemoryStore(Store):
 
     def open(self, *, reading: bool = False) -> EngineSession:
         if self.dropped:
-            self._end_dropped()
+            try:
+                self.end_dropped()
+            except BaseException:
+                self.unlock()
+                raise
         return EngineSession(self, MemoryRows(self, reading=reading), reading=reading)
 
     def create_tables(self) -> None:
@@ -153,11 +157,13 @@ class MemoryStore(Store):
                     table.forget(key, oldest)
             self._superseded = {table: None for table in self._superseded if table.history}
 
-    def _end_dropped(self) -> None:
+    def end_dropped(self) -> None:
         """End the transactions of units that were never left."""
         while self.dropped:
-            with suppress(IndexError):
-                self.dropped.popleft().end()
+            with suppress(IndexError, ValueError):  # another thread ends it too
+                rows = self.dropped[0]
+                rows.end()
+                self.dropped.remove(rows)  # last: an interrupt leaves it to the next one who asks
 
     def _begin_in_child(self) -> None:
         """Nothing is open in a child process: its parent's units are not its own."""

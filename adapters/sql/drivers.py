@@ -6,20 +6,25 @@ theirs stands; of any other driver nothing is known, and it is rolled back to be
 | driver   | tells                                     | a statement in flight                                |
 |----------|-------------------------------------------|------------------------------------------------------|
 | sqlite3  | `in_transaction`                          | never: statements run in the calling thread          |
-| psycopg  | libpq's transaction status                | the status ACTIVE, or its lock is held               |
+| psycopg  | libpq's transaction status                | the status ACTIVE, or its lock is held; in a         |
+|          |                                           | pipeline, `mark_busy` notes it                       |
 | PyMySQL  | the flag IN_TRANS of the server's answer  | `mark_busy` notes it, for the driver itself does not |
 """
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
 from enum import Enum
 from sqlite3 import ProgrammingError
 from typing import Any
 
-__all__ = ["State", "cut", "mark_busy", "state_of"]
+from ...domain.interrupts import interrupt_behind
 
-BUSY = "_honestwork_busy"  # an attribute of PyMySQL's connection: a statement was sent, and its answer not read
+__all__ = ["State", "cut", "interrupt_in", "mark_busy", "state_of"]
+
+BUSY = "_honestwork_busy"  # an attribute of a driver's connection: statements were sent, and not all answers read
+DRIVERS = ("psycopg", "pymysql")  # those that raise errors of their own over an interrupt
 IN_TRANSACTION = 1  # SERVER_STATUS_IN_TRANS of the MySQL protocol
 IDLE, INTRANS, INERROR = 0, 2, 3  # PQTRANS_* of libpq
 
@@ -59,6 +64,8 @@ def _of_psycopg(connection: Any) -> State:
         return State.CLOSED
     if connection.lock.locked() or connection.pgconn.pipeline_status:  # an interrupted call has not let go of it
         return State.IN_FLIGHT
+    if getattr(connection, BUSY, False):
+        return State.IN_FLIGHT
     status = connection.pgconn.transaction_status
     if status == IDLE:
         return State.READY
@@ -74,7 +81,11 @@ def _of_pymysql(connection: Any) -> State:
 
 
 def mark_busy(dialect: Any) -> None:
-    """From now on, note on each of PyMySQL's connections while a statement of it is in flight."""
+    """From now on, note on each connection of PyMySQL while a statement of it is in flight.
+
+    On those of psycopg, note it of pipelines: one that is interrupted while it ends looks as if it had ended, but the
+    server still waits for its last message, and answers nothing else.
+    """
 
     def wrapped(name: str, connection_of: Any) -> None:
         call = getattr(dialect, name)
@@ -84,17 +95,38 @@ def mark_busy(dialect: Any) -> None:
             setattr(connection, BUSY, True)
             try:
                 call(first, *arguments, **options)
-            except dialect.loaded_dbapi.Error:  # the server has answered, or the driver has closed the connection
-                setattr(connection, BUSY, False)
+            except dialect.loaded_dbapi.Error as error:
+                # The server has answered, or the driver has closed the connection.
+                setattr(connection, BUSY, interrupt_in(error) is not None)
                 raise
             setattr(connection, BUSY, False)
 
         setattr(dialect, name, marked)
 
-    for name in ("do_execute", "do_executemany", "do_execute_no_params"):
+    wrapped("do_executemany", lambda cursor: cursor.connection)
+    if dialect.driver == "psycopg":
+        return
+    for name in ("do_execute", "do_execute_no_params"):
         wrapped(name, lambda cursor: cursor.connection)
     for name in ("do_commit", "do_rollback"):
         wrapped(name, lambda connection: connection.dbapi_connection)
+
+
+def interrupt_in(error: BaseException | None) -> BaseException | None:
+    """Return the interrupt because of which a driver has raised this error of its own.
+
+    The pipelines of psycopg cut its traceback. It is known by its class then: neither the driver's nor Python's own.
+    """
+    if (interrupt := interrupt_behind(error, *DRIVERS, "contextlib")) is not None:
+        return interrupt
+    while error is not None:
+        error = error.__context__
+        trace = None if error is None else error.__traceback__
+        if trace is None or not str(trace.tb_frame.f_globals.get("__name__", "")).startswith(DRIVERS):
+            return None
+        if type(error).__module__.partition(".")[0] not in (*DRIVERS, *sys.stdlib_module_names):
+            return error
+    return None
 
 
 def cut(connection: Any, dialect: Any) -> None:

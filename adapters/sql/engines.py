@@ -392,6 +392,7 @@ def _configure_postgresql(engine: Engine, settings: Settings) -> None:
             make_patient(connection, timeout + GRACE)
 
     if is_psycopg:
+        mark_busy(engine.dialect)
         _begin_by(engine, _begin_psycopg)
 
 

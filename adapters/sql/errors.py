@@ -28,7 +28,6 @@ from ...domain.errors import (
     StatementTimeout,
     Unavailable,
 )
-from ...domain.interrupts import interrupt_behind
 from ..schema import Schema
 from ..tables import Check, Reference, TablePlan, Unique
 from ..violations import (
@@ -39,6 +38,7 @@ from ..violations import (
     read_only_database,
     violation,
 )
+from .drivers import interrupt_in
 from .limits import OVERFLOWS, exceeded
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def raised(
     if isinstance(error, OverflowError) and not str(error).endswith(OVERFLOWS):
         raise error  # of a function of the mapping
     driver = error.orig if isinstance(error, DBAPIError) else None
-    if (interrupt := interrupt_behind(driver, "psycopg", "pymysql", "contextlib")) is not None:
+    if (interrupt := interrupt_in(driver)) is not None:
         raise interrupt
     translation = translated(_first(error), schema, committing=committing, reading=reading, written=written)
     translation.__cause__ = error

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from sqlalchemy import Connection, Executable, NestedTransaction, literal, select
 from sqlalchemy.exc import DBAPIError, InvalidRequestError, StatementError
 
-from ...domain.errors import HonestworkError, Misuse, Unavailable, UnitFailed
+from ...domain.errors import Misuse, Unavailable, UnitFailed
 from ...rules.formula import TRUE, Expr
 from ...rules.projection import Projection
 from ..engine.rows import Change, Deletion, Found, Rows, Savepoint
@@ -321,12 +321,6 @@ class SqlSavepoint(Savepoint):
         except DRIVER_ERRORS as error:
             rows.fail_by(error)
             raised(error, rows.schema)
-        except HonestworkError:
-            raise
-        except BaseException:  # nobody knows how far it came
-            rows.unit.fail()
-            rows._is_undone = True
-            raise
 
     def rollback(self) -> bool:
         rows = self._rows
@@ -337,7 +331,7 @@ class SqlSavepoint(Savepoint):
                 self._savepoint.rollback()
         except DRIVER_ERRORS as error:
             rows.fail_by(error)
-            if not rows._is_undone:
+            if not (rows._is_undone or rows.unit.was_interrupted):
                 raised(error, rows.schema)
         if rows._is_lost and not rows.unit.was_interrupted:
             raise Unavailable("the connection was lost, and this unit's transaction with it: run the service again")

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from honestwork.domain import Misuse
+from honestwork.domain import Duplicate, HonestworkError, Misuse
 
 from .model import COUNTER, Bank, Basket, Item, Transfer, works
 from .stores import House, State, left_behind
@@ -49,6 +49,9 @@ __all__ = [
 HARNESS = str(Path(__file__).parent)
 OWN = tuple(f"/{layer}/" for layer in ("domain", "rules", "service_layer", "adapters"))
 PATIENCE = 1.0  # seconds in which another thread can commit
+
+# What the unit does after the interrupt: it leaves its block, or it goes on in it, by a rollback or by a commit.
+THEN = ("rollback", "leave", "commit")
 
 Trace = Callable[[FrameType, str, Any], Any]
 
@@ -107,6 +110,12 @@ def _removed(uow: Bank) -> None:
     uow.baskets.remove(uow.baskets["A"])
 
 
+def _doubled(uow: Bank) -> None:
+    """What no store takes: the key is another row's."""
+    uow.transfers.add(Transfer("added", 0, 1, 1))
+    uow.transfers.add(Transfer("first", 0, 1, 1))
+
+
 def _get(uow: Bank, trace: Trace) -> None:
     sys.settrace(trace)
     uow.accounts.get(1)
@@ -135,6 +144,13 @@ def _stream(uow: Bank, trace: Trace) -> None:
 def _flush(uow: Bank, trace: Trace) -> None:
     sys.settrace(trace)
     uow.flush()
+    sys.settrace(None)
+
+
+def _refused(uow: Bank, trace: Trace) -> None:
+    with suppress(Duplicate):
+        sys.settrace(trace)
+        uow.flush()
     sys.settrace(None)
 
 
@@ -169,6 +185,13 @@ def _fail_nested(uow: Bank, trace: Trace) -> None:
         uow.flush()
         sys.settrace(trace)
         raise Boom
+    sys.settrace(None)
+
+
+def _refuse_nested(uow: Bank, trace: Trace) -> None:
+    with suppress(Duplicate), uow.nested():
+        _doubled(uow)
+        sys.settrace(trace)
     sys.settrace(None)
 
 
@@ -224,9 +247,11 @@ PHASES = (
     Phase("insert", _flush, _added),
     Phase("change", _flush, _changed),
     Phase("remove", _flush, _removed),
+    Phase("refused", _refused, _doubled),
     Phase("nested-enter", _enter_nested, _wrote),
     Phase("nested-leave", _leave_nested, _wrote, leaves=True),
     Phase("nested-fail", _fail_nested, _wrote, leaves=True),
+    Phase("nested-refused", _refuse_nested, _wrote, leaves=True),
     Phase("commit", _commit, _wrote, commits=True),
     Phase("rollback", _rollback, _wrote),
     Phase("leave", _leave, inside=False, leaves=True),
@@ -344,11 +369,13 @@ def forget(error: BaseException) -> None:
 class _Case:
     """One interrupt, and what it leaves."""
 
-    def __init__(self, house: House, phase: Phase, injector: _Injector, *, caught: bool) -> None:
+    def __init__(self, house: House, phase: Phase, injector: _Injector, then: str, whole: Sequence[State] = ()) -> None:
         self.house = house
         self.phase = phase
         self.injector = injector
-        self.caught = caught  # inside of the block, where the phase is inside of one
+        self.then = then
+        self.whole = whole  # what a commit in the block may store, where nothing of the unit was interrupted
+        self.has_stored = False  # there was such a commit
         self.wrong: list[str] = []
         self.counted = 0  # how often a unit has counted
         self.swallowed_by_python = False
@@ -391,7 +418,7 @@ class _Case:
                     self.phase.act(uow, self.injector.trace)
                 except BaseException as error:
                     sys.settrace(None)
-                    if not self.caught:
+                    if self.then == "leave":
                         raise
                     self._come_out(error)
                 else:
@@ -424,7 +451,16 @@ class _Case:
         self.wrong += judged(error, self.injector.interrupt)
 
     def _go_on(self, uow: Bank) -> None:
-        """In the block: the unit rolls back, and works."""
+        """In the block: the unit refuses to commit, unless nothing of it was interrupted; it rolls back, and works."""
+        if self.then == "commit":
+            try:
+                uow.commit()
+            except (Misuse, Duplicate):  # the second is what some phases are about
+                pass
+            except BaseException as error:
+                self.wrong.append(f"commit: {_words(error)}")
+            else:
+                self.has_stored = True
         try:
             uow.rollback()
         except Misuse as error:
@@ -487,7 +523,10 @@ class _Case:
             return
         if self.phase.commits and done == _committed(before):
             return
-        self.wrong.append("part of a commit is stored" if self.phase.commits else "UNCOMMITTED IS STORED")
+        if self.has_stored and _without_keys(after) in self.whole:
+            return
+        is_half = self.phase.commits or self.has_stored
+        self.wrong.append("part of a commit is stored" if is_half else "UNCOMMITTED IS STORED")
 
 
 def _words(error: BaseException) -> str:
@@ -501,6 +540,11 @@ def _counter(state: State) -> int:
 
 def _without_counter(state: State) -> State:
     return {**state, "accounts": [row for row in state["accounts"] if row[0] != COUNTER]}
+
+
+def _without_keys(state: State) -> State:
+    """The same without what differs from run to run: the counter, and the keys of items, which are generated."""
+    return {**_without_counter(state), "items": sorted(row[1:] for row in state["items"])}
 
 
 def _committed(before: State) -> State:
@@ -556,10 +600,25 @@ def recorded(house: House, phase: Phase) -> list[tuple[str, int, str]]:
     """The lines of a phase, in the order in which they run, where nothing interrupts it."""
     for _ in range(2):  # the first time, modules are imported and statements prepared
         injector = _Injector(CtrlC(), None)
-        _Case(house, phase, injector, caught=True).play()
+        _Case(house, phase, injector, "rollback").play()
         if phase.commits:
             _take_back(house)
     return injector.lines
+
+
+def committed_states(house: House, phase: Phase) -> list[State]:
+    """What is stored by a commit before the phase, and by one after it. A block that raised is undone."""
+    house.renew()
+    found = []
+    for acts in (False, True) if phase.inside and not phase.leaves else (False,):
+        with suppress(HonestworkError), Bank(house.store) as uow:
+            phase.prepare(uow)
+            if acts:
+                phase.act(uow, lambda *about: None)
+            uow.commit()
+        found.append(_without_keys(house.state()))
+        house.renew()
+    return found
 
 
 def _take_back(house: House) -> None:
@@ -609,6 +668,7 @@ def hit_every_line(
     with quiet():
         with watched(60):
             lines = recorded(house, phase)
+            whole = committed_states(house, phase)
         outcome.lines = len(lines)
         end = time.monotonic() + seconds
         numbers = itertools.count(1) if stride == 1 else iter(chosen(lines, stride, start, own=own))
@@ -617,20 +677,24 @@ def hit_every_line(
                 outcome.out_of_time = True
                 break
             injector = _Injector(kind("time is up"), k, by_signal=(n + start) % signals == 0)
-            # It is caught inside of the block or around it, by turns.
-            case = _Case(house, phase, injector, caught=(k + start) % 2 == 0)
+            case = _Case(house, phase, injector, THEN[(k + start) % len(THEN)], whole)
             try:
                 with _heard(case), watched():
                     case.play()
             except Stuck:
                 case.wrong.append("stuck")
             if injector.fired is None and k > len(lines):
+                if phase.commits:
+                    _take_back(house)
                 break
             outcome.hit += injector.fired is not None
+            is_as_before = not (case.wrong or case.has_stored)
             if case.wrong:
                 how = ", by a signal" if injector.by_signal else ""
+                how += f", then {case.then}" if phase.inside else ""
                 outcome.wrong.append(Wrong(f"line {k}, {_said(injector.fired)}{how}", case.wrong))
-                del case
+            del case
+            if not is_as_before:
                 with watched(60):
                     house.renew()
                 gc.collect()

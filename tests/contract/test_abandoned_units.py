@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import NullPool, create_engine
 
 from honestwork.adapters import MemoryStore, SqlStore
+from honestwork.adapters.memory.rows import MemoryRows
 from honestwork.service_layer import Store
 from tests.contract.conftest import made_store
 from tests.contract.shop import Product, Shop, mapping, products, rows, stored
@@ -365,3 +366,47 @@ def test_a_unit_that_nobody_has_entered_warns_of_nothing(patient: Store) -> None
         return ""
 
     assert abandoned(patient, way) == ("", [])
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_an_interrupt_while_an_abandoned_unit_is_ended_leaves_it_to_the_next_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In memory, the next unit that is opened ends it."""
+    store = MemoryStore(mapping)
+    stored(store, Product("LAMP", quantity=1))
+    uow = Shop(store).__enter__()
+    work_in(uow)
+    del uow
+    gc.collect()
+
+    def interrupted(rows: MemoryRows) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(MemoryRows, "end", interrupted)
+        Shop(store).__enter__()
+
+    with Shop(store) as uow:
+        work_in(uow)
+        uow.commit()
+    assert [row["quantity"] for row in rows(store, products) if row["code"] == "LAMP"] == [2]
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_unit_that_was_open_already_is_not_kept_from_writing_by_an_abandoned_one() -> None:
+    """As on a database: in memory nobody waits for locks, so that they have to be gone at once."""
+    store = MemoryStore(mapping)
+    stored(store, Product("LAMP", quantity=1))
+
+    with Shop(store) as open_already:
+        lamp = open_already.products["LAMP"]
+        abandoned = Shop(store).__enter__()
+        work_in(abandoned)
+        del abandoned
+        gc.collect()
+
+        lamp.quantity = 3
+        open_already.commit()
+
+    assert [row["quantity"] for row in rows(store, products)] == [3]

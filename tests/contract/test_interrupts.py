@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
 from sqlalchemy import event
 
 from honestwork.adapters import SqlStore
+from honestwork.adapters.engine.session import EngineSession
 from honestwork.domain import UnitFailed
+from honestwork.service_layer import Store
 from tests.contract.conftest import made_store
 from tests.contract.shop import Product, Shop, products, rows, stored
 from tests.stores import STORES
@@ -118,3 +120,35 @@ def test_after_an_interrupt_in_a_search_a_unit_refuses_all_but_a_rollback(
             uow.products.count()
         uow.rollback()
         assert uow.products.count() == 1
+
+
+def test_after_an_interrupt_before_a_block_is_undone_a_unit_refuses_to_commit_half_of_it(
+    store: Store, interrupt: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The interrupt comes first of all when the block is left."""
+
+    class LeftTooLate:
+        def __init__(self, block: AbstractContextManager[None]) -> None:
+            self.block = block
+
+        def __enter__(self) -> None:
+            self.block.__enter__()
+
+        def __exit__(self, *about: object) -> None:
+            raise interrupt
+
+    nested = EngineSession.nested
+    monkeypatch.setattr(EngineSession, "nested", lambda session: LeftTooLate(nested(session)))
+
+    with Shop(store) as uow:
+        with pytest.raises(interrupt), uow.nested():
+            uow.products.add(Product("RUG"))
+            uow.flush()
+            raise ValueError
+
+        with pytest.raises(UnitFailed):
+            uow.commit()
+        uow.rollback()
+        assert uow.products.count() == 0
+
+    assert rows(store, products) == []

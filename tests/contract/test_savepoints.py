@@ -7,7 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from honestwork.domain import Conflict, Duplicate, UnitClosed, UnitFailed, UnitNested
+from honestwork.adapters.engine import session as engine
+from honestwork.domain import Conflict, Duplicate, UnitClosed, UnitFailed, UnitNested, UnreadableRow
 from honestwork.service_layer import Store
 from tests.contract.shop import (
     Customer,
@@ -465,3 +466,24 @@ def test_a_block_that_is_left_after_its_unit_has_ended_is_refused(store: Store, 
         block.__exit__(None, None, None)
 
     assert [row["quantity"] for row in rows(store, products)] == [1]
+
+
+def test_a_unit_whose_objects_cannot_be_read_again_after_an_undone_block_refuses_to_commit(
+    store: Store, uow: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored(store, Product("LAMP", quantity=1))
+
+    def cannot_read(*about: object) -> None:
+        raise UnreadableRow("products: cannot read a row", table="products")
+
+    with uow:
+        lamp = uow.products["LAMP"]
+        with pytest.raises(UnreadableRow), uow.nested():
+            lamp.quantity = 2
+            uow.flush()
+            monkeypatch.setattr(engine, "load", cannot_read)
+            raise ValueError
+
+        monkeypatch.undo()
+        with pytest.raises(UnitFailed):
+            uow.commit()

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 
 import pytest
+from psycopg import Pipeline
 from sqlalchemy import select
 
 from honestwork.adapters import SqlStore
@@ -154,3 +155,49 @@ def test_a_collation_of_postgresql_itself_is_used_where_there_is_no_icu(
     statement = select(where(trace(lambda account: account.owner.lower() == "john", Account), Account))
 
     assert 'COLLATE "pg_unicode_fast"' in str(statement.compile(dialect=store.engine.dialect))
+
+
+def test_an_interrupt_whose_traceback_psycopg_has_cut_comes_out(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many rows are inserted in a pipeline, whose end raises errors again, without their tracebacks."""
+
+    class TookTooLong(Exception):
+        pass
+
+    def interrupted(pipeline: Pipeline) -> None:
+        raise TookTooLong
+
+    with Bank(store) as uow:
+        uow.accounts.add_many([Account("Ada", 1), Account("Mary", 1)])
+
+        with monkeypatch.context() as patched, pytest.raises(TookTooLong):
+            patched.setattr(Pipeline, "_exit_gen", interrupted)
+            uow.flush()
+
+        uow.rollback()
+        assert uow.accounts.count() == 1
+
+
+def test_a_pipeline_whose_end_was_interrupted_is_not_waited_for(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an error the server answers nothing before the last message of a pipeline, which was never sent."""
+
+    class TookTooLong(Exception):
+        pass
+
+    def interrupted(pipeline: Pipeline) -> None:
+        raise TookTooLong
+
+    with Bank(store) as uow:
+        uow.accounts.add_many([Account("Ada", 1), Account("John", 1)])
+
+        with monkeypatch.context() as patched, pytest.raises(TookTooLong):
+            patched.setattr(Pipeline, "_enqueue_sync", interrupted)
+            uow.flush()
+
+        started = time.monotonic()
+        uow.rollback()
+        assert uow.accounts.count() == 1
+        assert time.monotonic() - started < 5
