@@ -20,7 +20,7 @@ from ..domain.errors import MappingRefused
 from .operands import OTHER, Family, are_comparable, can_be_computed, family_of_type, family_of_value
 from .tables import Check, Row, TablePlan
 
-__all__ = ["Checks", "predicate"]
+__all__ = ["Checks", "Twin", "predicate"]
 
 ARITHMETIC = (operators.add, operators.sub, operators.mul)
 

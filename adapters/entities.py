@@ -24,7 +24,7 @@ from ..domain.errors import BadValue
 from ..domain.interrupts import came_from_outside
 from ..rules.formula import attr
 from ..rules.order import OrderKey
-from .generated import filler, fitter, guarder, hydrator, new_row_maker, row_reader, teller
+from .generated import filler, fitter, guarder, hydrator, new_row_maker, teller
 from .tables import ColumnPlan, Key, Reference, Row, TablePlan
 from .unreadable import misfit, of_no_class, unbuilt, undecoded
 
@@ -180,12 +180,13 @@ class EntityPlan:
         }
         self.searchable = sorted(attribute for attribute, each in mapped if each.column.guard.encode is None)
         self.is_plain = len(self.parts) == 1 and self.discriminator is None
-        self.guard = guarder([each for _, each in mapped if each is not self.version])
+        self.guards = {name: guarder([each]) for name, each in mapped if each is not self.version}
+        self.places = {name: (each.position, _encoder(each.column)) for name, each in mapped}
+        self.settled = {*self.key_attributes, *_names(self.version, self.discriminator)}  # nobody assigns these
         self.guard_new = guarder([each for _, each in mapped if each is not self.version and not each.column.generated])
         self.fill = filler(self.fields)
         self._fits = fitter(self.fields)
         self.hydrate = hydrator(self.cls, self.mapper.class_manager, self.fields)
-        self._row_of = row_reader(self.fields)
         self.documents = [(attribute, each) for attribute, each in mapped if each.column.guard.encode is not None]
         self.given_keys = self._given_keys()
         self.generated_key = None if self.table.generated is None else self.key_attributes[0]
@@ -317,9 +318,19 @@ class EntityPlan:
         found = tuple([values.get(attribute) for attribute in self.key_attributes])
         return found if len(found) > 1 else found[0]
 
-    def row_of(self, instance: object, before: Row) -> Row:
-        """The row that an object stands for now; what nobody has assigned stays as it was *before*."""
-        return self._row_of(instance_dict(instance), instance_state(instance).committed_state, before)
+    def changes(self, instance: object, before: Row) -> dict[int, Any]:
+        """The new values of a changed object, by their positions in its row, which was so *before*."""
+        values = instance_dict(instance)
+        found: dict[int, Any] = {}
+        for name in instance_state(instance).committed_state:  # what was assigned, or changed in place
+            if (place := self.places.get(name)) is not None:
+                position, encode = place
+                value = values.get(name)
+                if encode is not None:
+                    value = encode(value)
+                if value != before[position]:
+                    found[position] = value
+        return dict(sorted(found.items())) if len(found) > 1 else found
 
     def decoded(self, row: Row) -> Row:
         """Fresh values from a row."""
@@ -353,6 +364,14 @@ class EntityPlan:
                 for member in relation.members(instance):
                     if instance_state(member).key is not None:  # a stored one has another owner
                         instance_state(member).__dict__.pop("parents", None)
+
+
+def _encoder(column: ColumnPlan) -> Callable[[Any], Any] | None:
+    return None if column.guard.encode is None else column.encoded
+
+
+def _names(*places: FieldPlan | None) -> list[str]:
+    return [each.attribute for each in places if each is not None and each.attribute is not None]
 
 
 def entity_plan(mapper: Mapper[Any], tables: dict[str, TablePlan], *, is_root: bool) -> EntityPlan:

@@ -3,9 +3,6 @@
 A loop over a class's columns costs more than what it does. Instead of looping, the source of a function
 with one line a column is put together once, when the plan is made; for a class with a name and an age:
 
-    def row_of(d, noted, before):
-        return (d.get('id') if 'id' in noted else before[0], d.get('name') if 'name' in noted else before[1], …)
-
     def fill(d, row):
         d['id'], d['name'], d['age'], = row
 
@@ -31,7 +28,7 @@ Each function has its source as `__source__`: print it to read it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -52,25 +49,8 @@ __all__ = [
     "hydrator",
     "key_guarder",
     "new_row_maker",
-    "row_reader",
     "teller",
 ]
-
-
-def row_reader(fields: Sequence[FieldPlan]) -> Callable[[dict[str, Any], Container[str], Row], Row]:
-    """The row that an object stands for: what was *before*, but for the attributes that were *noted* as changed."""
-    names: dict[str, Any] = {}
-    parts = []
-    for each in fields:
-        if each.attribute is None:
-            parts.append(f"before[{each.position}]")
-        elif each.column.guard.encode is None:
-            parts.append(f"d.get({each.attribute!r}) if {each.attribute!r} in noted else before[{each.position}]")
-        else:
-            names[f"encoded_{each.position}"] = each.column.encoded
-            encoded = f"encoded_{each.position}(d.get({each.attribute!r}))"
-            parts.append(f"{encoded} if {each.attribute!r} in noted else before[{each.position}]")
-    return _function("def row_of(d, noted, before):", [f"return ({', '.join(parts)},)"], names)
 
 
 def filler(fields: Sequence[FieldPlan]) -> Callable[[dict[str, Any], Sequence[Any]], None]:

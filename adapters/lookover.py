@@ -59,10 +59,19 @@ def look_over_changed(found: Sequence[tuple[EntityPlan, object]]) -> None:
     """Raises KeyChanged, or BadValue; the same one on every store where there are several."""
     in_order = sorted(found, key=lambda each: stored_order(each[1])) if len(found) > 1 else found
     for entity, instance in in_order:
-        _make_null(entity, instance)
-        _refuse_assignments(entity, instance)
+        noted = instance_state(instance).committed_state
+        if not entity.settled.isdisjoint(noted):
+            _refuse_assignments(entity, instance)
+        if entity.key_giving:
+            _refuse_moves(entity, instance)
     for entity, instance in in_order:
-        entity.guard(instance_dict(instance))
+        values, guards = instance_dict(instance), entity.guards
+        for name in instance_state(instance).committed_state:
+            if name not in values:
+                if name in entity.places:
+                    values[name] = None  # it was deleted, as in `del user.name`
+            elif (guard := guards.get(name)) is not None:
+                guard(values)
         if entity.links:
             link_once(entity, instance)
 
@@ -79,14 +88,6 @@ def refuse_members_of(gone: EntityPlan, former: object, heir: object) -> None:
     former_ones = {id(each) for each in gone.tree(former)}
     if any(id(each) in former_ones for each in gone.of(heir).tree(heir)):
         raise conflict("another unit has removed the aggregate that these members belong to")
-
-
-def _make_null(entity: EntityPlan, instance: object) -> None:
-    """What was deleted, as in `del user.name`, is None from now on."""
-    values = instance_dict(instance)
-    for name in instance_state(instance).committed_state:
-        if name not in values and name in entity.by_name:
-            values[name] = None
 
 
 def _refuse_assignments(entity: EntityPlan, instance: object) -> None:
@@ -107,8 +108,6 @@ def _refuse_assignments(entity: EntityPlan, instance: object) -> None:
         )
     if entity.discriminator is not None:
         _require_own_kind(entity, values)
-    if entity.key_giving:
-        _refuse_moves(entity, instance)
 
 
 def _refuse_moves(entity: EntityPlan, owner: object) -> None:

@@ -19,6 +19,8 @@ from sqlalchemy.orm import (
 
 from ..domain.errors import MappingRefused
 from .completion import CONSTRAINT_NAMES, complete
+from .declared import mappers_of
+from .ownership import watch_members
 from .schema import Schema
 
 __all__ = ["Mapping", "children", "owner", "value"]
@@ -125,7 +127,12 @@ class Mapping(registry):
     def schema(self) -> Schema:
         """The plain facts that the stores work from, read once, when the first store is made."""
         self.check()
-        return Schema(self)
+        tables = self.metadata.sorted_tables
+        schema = Schema(tables, mappers_of(self), self.roots, self.violations, self.twins)
+        for entity in schema.entities.values():
+            for members in entity.relations:
+                watch_members(entity, members)
+        return schema
 
     def _complete(self) -> None:
         for table in self.metadata.tables.values():

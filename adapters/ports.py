@@ -30,7 +30,7 @@ from ..domain.repository import Repository
 from .entities import EntityPlan
 from .schema import Schema
 
-__all__ = ["entity_of", "queries_of", "register", "repository_class", "twin_of"]
+__all__ = ["Serving", "entity_of", "queries_of", "register", "repository_class", "twin_of"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -118,6 +118,25 @@ def repository_class(port: type[Repository[Any, Any]], base: type[Any]) -> type[
 
 def _plain(port: type[Any]) -> str:
     return port.__name__.removeprefix("Sql").removeprefix("Memory")
+
+
+class Serving:
+    """A store, as far as it makes the repositories of its units: which class serves a port is found out once."""
+
+    schema: Schema
+    repository_base: type[Any]
+
+    def __init__(self) -> None:
+        self._served: dict[tuple[type[Any], type[Any]], tuple[type[Any], EntityPlan]] = {}
+
+    def repository(self, session: Any, port: type[Repository[Any, Any]], aggregate: type[Any]) -> Any:
+        """Make the repository of an aggregate for one unit. Raises TypeError if nothing can serve the port."""
+        found = self._served.get((port, aggregate))
+        if found is None:
+            entity = entity_of(self.schema, aggregate)
+            found = self._served[port, aggregate] = repository_class(port, self.repository_base), entity
+        cls, entity = found
+        return cls(session, entity)
 
 
 def entity_of(schema: Schema, aggregate: type[Any]) -> EntityPlan:

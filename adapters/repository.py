@@ -14,12 +14,13 @@ from ..domain.repository import OrderBy, Repository, Rule, require_page
 from ..rules.cursor import read_cursor, write_cursor
 from ..rules.projection import Projection, trace_columns
 from .engine.loading import load, load_apart
+from .engine.streaming import Chunk, Place
 from .entities import EntityPlan
+from .memory.rules import values_in
 from .ownership import owner_of, require_own
 from .ports import register, repository_class
 from .queries import Query, query
 from .refusals import already_removed, copied, foreign, not_an_aggregate, not_in_unit
-from .streams import STREAMED_AT_ONCE, Chunk, Place, values_in
 from .usable import CALL, one_call
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ K = TypeVar("K")
 R = TypeVar("R")
 
 SHORTEST_KEY = 16
+STREAMED_AT_ONCE = 1000
 
 
 def cursor_key_of(key: bytes | None) -> bytes | None:

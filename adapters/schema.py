@@ -6,38 +6,45 @@ store lives on both; the SQL store uses them for what it refuses and for the wor
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
+from sqlalchemy import Table
 from sqlalchemy.orm import CascadeOptions, Mapper
 from sqlalchemy.orm.interfaces import MANYTOMANY, MANYTOONE, ONETOMANY
 
-from .checks import Checks, predicate
-from .declared import mappers_of
+from .checks import Checks, Twin, predicate
 from .entities import ChildrenPlan, EntityPlan, children_plan, entity_plan, links_plan
 from .facts import facts_of
-from .ownership import watch_members
 from .tables import TablePlan, table_plan
-
-if TYPE_CHECKING:
-    from .mapping import Mapping
 
 __all__ = ["Schema"]
 
 
 class Schema:
-    """The plans of all tables and classes of a mapping. The tables that are referred to come first."""
+    """The plans of all tables and classes of a mapping. The tables that are referred to come first.
 
-    def __init__(self, mapping: Mapping) -> None:
-        self.violations = mapping.violations
-        self.twins = mapping.twins
+    *violations* are the errors that the user wants for broken constraints, and *twins* the meanings of CHECKs that are
+    written as text, both by the names of the constraints.
+    """
+
+    def __init__(
+        self,
+        tables: Iterable[Table],
+        mappers: Sequence[Mapper[Any]],
+        roots: Collection[type[Any]],
+        violations: Mapping[str, type[Exception]],
+        twins: Mapping[str, Twin],
+    ) -> None:
+        self.violations = violations
+        self.twins = twins
         self._checks: dict[TablePlan, Checks] = {}
-        self.tables = {table.name: table_plan(table) for table in mapping.metadata.sorted_tables}
+        self.tables = {table.name: table_plan(table) for table in tables}
         for table in self.tables.values():
             for reference in table.references:
                 self.tables[reference.target].referrers.append(reference)
         self.entities = {
-            mapper.class_: entity_plan(mapper, self.tables, is_root=mapper.class_ in mapping.roots)
-            for mapper in mappers_of(mapping)
+            mapper.class_: entity_plan(mapper, self.tables, is_root=mapper.class_ in roots) for mapper in mappers
         }
         for entity in self.entities.values():
             self._relate(entity)
@@ -61,8 +68,6 @@ class Schema:
                 relation.cascade = CascadeOptions(relation.cascade - {"save-update", "merge", "expunge"})
             elif relation.direction is MANYTOMANY:
                 entity.links.append(links_plan(relation, self.entities, self.tables))
-        for members in entity.relations:
-            watch_members(entity, members)
         for identity, mapper in entity.mapper.polymorphic_map.items():
             entity.subclasses[identity] = self.entities[mapper.class_]
 

@@ -77,24 +77,22 @@ class Flush:
 
     def _collect(self) -> None:
         session = self.session
+        is_alone = True  # is nothing of it a member, or has members?
         for state in session.changes.modified:
             known = session.known(state.obj())
             if known is not None and id(known.instance) not in session.removed:
                 self.changed[id(known.instance)] = known
+                is_alone = is_alone and known.entity.stands_alone
+        for entity, _ in self.new.values():
+            is_alone = is_alone and entity.stands_alone
         if session.removed:
             self.removed = dict(session.removed)
-        if any(not entity.stands_alone for entity in self._classes()):
+            is_alone = is_alone and all(known.entity.stands_alone for known in self.removed.values())
+        if not is_alone:
             self._collect_members()
         for block in session.blocks:
             for known in self.changed.values():
                 block.keep(known)
-
-    def _classes(self) -> set[EntityPlan]:
-        """The classes of everything that is flushed."""
-        classes = {entity for entity, _ in self.new.values()} if self.new else set()
-        if self.changed or self.removed:
-            classes.update([known.entity for known in (*self.changed.values(), *self.removed.values())])
-        return classes
 
     def _collect_members(self) -> None:
         session = self.session
@@ -174,20 +172,24 @@ class Flush:
     # What is written
 
     def _planned(self) -> list[Write]:
-        updates, inserts, unlinks = self._updates(), self._inserts(), self._unlinked_with_removed()
-        links, deletes = self._links(), self._deletes()
-        tables = {table for written in (updates, inserts, unlinks, links, deletes) for table in written}
-        in_order = sorted(tables, key=self._place) if len(tables) > 1 else [*tables]
+        updates, inserts = self._updates(), self._inserts()
+        unlinks, links = self._unlinked_with_removed(), self._links()
+        deletes = self._deletes()
+        in_order: list[TablePlan] = [*updates, *inserts, *unlinks, *links, *deletes]
+        if len(in_order) > 1:
+            in_order = sorted({*in_order}, key=self._place)
         writes: list[Write] = []
-        for table in reversed(in_order):
+        for table in reversed(in_order) if unlinks else ():
             # First of all: a new object may take over the row of a removed one, and have members of its own.
             writes += unlinks.get(table, ())
         for table in in_order:
-            here = updates.get(table, [])
-            writes += sorted(here, key=_by_key) if len(here) > 1 else here
-            writes += inserts.get(table, ())
-            writes += links.get(table, ())
-        for table in reversed(in_order):
+            if (here := updates.get(table)) is not None:
+                writes += sorted(here, key=_by_key) if len(here) > 1 else here
+            if inserts:
+                writes += inserts.get(table, ())
+            if links:
+                writes += links.get(table, ())
+        for table in reversed(in_order) if deletes else ():
             writes += sorted(deletes.get(table, ()), key=_by_key)
         return arranged(self.schema, self.rows, writes) if len(writes) > 1 else writes
 
@@ -196,56 +198,65 @@ class Flush:
 
     def _updates(self) -> ByTable:
         found: ByTable = {}
-        wanted: dict[int, Row] = {}
+        if not self.changed:
+            return found
+        changes: dict[int, dict[int, Any]] = {}
         for ident, known in self.changed.items():
             if ident in self.adopted:
                 self._adopt(known.instance)
-            wanted[ident] = known.entity.row_of(known.instance, known.row)
-        bumped = self._bumped(wanted)
-        for block in self.session.blocks if bumped else ():
+            changes[ident] = known.entity.changes(known.instance, known.row)
+        bumped = self._bumped(changes) if self.schema.has_versions else {}
+        for ident, known in self.changed.items():
+            new = changes[ident]
+            if new or ident in bumped or ident in self.adopted:
+                for part in known.entity.parts:
+                    self._update(known, part, new, found, is_bumped=ident in bumped)
+        for ident, root in bumped.items():
+            if ident not in self.changed:
+                self._update(root, root.entity.parts[0], {}, found, is_bumped=True)
+        return found
+
+    def _bumped(self, changes: dict[int, dict[int, Any]]) -> dict[int, Known]:
+        """The roots that get a new version: of the aggregates in which anything has changed."""
+        touched = [
+            known
+            for ident, known in self.changed.items()
+            if changes[ident] or _has_other_members(known.entity, known.instance)
+        ]
+        if self.adopted:
+            known_owners = [self.session.known(owner) for _, owner in self.adopted.values()]
+            touched += [owner for owner in known_owners if owner is not None]
+        roots = [known.root for known in touched]
+        bumped = {
+            id(root.instance): root
+            for root in roots
+            if root.entity.version is not None and id(root.instance) not in self.removed
+        }
+        for block in self.session.blocks:
             for known in bumped.values():
                 block.keep(known)
-        for ident, known in (self.changed | bumped).items():
-            for part in known.entity.parts:
-                update = self._update(known, part, wanted.get(ident, known.row), is_bumped=ident in bumped)
-                if update is not None:
-                    found.setdefault(part.table, []).append(update)
-        return found
+        return bumped
 
-    def _bumped(self, wanted: dict[int, Row]) -> dict[int, Known]:
-        """The roots that get a new version: of the aggregates in which anything has changed."""
-        if not self.schema.has_versions:
-            return {}
-        found: dict[int, Known] = {}
-        for ident, known in self.changed.items():
-            if wanted[ident] != known.row or _has_other_members(known.entity, known.instance):
-                self._bump(known.root, found)
-        for _, owner in self.adopted.values():
-            if (above := self.session.known(owner)) is not None:
-                self._bump(above.root, found)
-        return found
-
-    def _bump(self, root: Known, found: dict[int, Known]) -> None:
-        if root.entity.version is not None and id(root.instance) not in self.removed:
-            found[id(root.instance)] = root
-
-    def _update(self, known: Known, part: Part, wanted: Row, *, is_bumped: bool) -> Update | None:
-        """What is to be written in one table of a changed object."""
-        before, after = known.row[part.piece], wanted[part.piece]
-        values = {n: new for n, (new, old) in enumerate(zip(after, before, strict=True)) if new != old}
-        waits = self._waits(known.entity, part, known.instance)
-        version = known.entity.version if part is known.entity.parts[0] else None
+    def _update(self, known: Known, part: Part, new: dict[int, Any], found: ByTable, *, is_bumped: bool) -> None:
+        """Plan what is to be written in one table of a changed object."""
+        entity, piece, table = known.entity, part.piece, part.table
+        if len(entity.parts) == 1:
+            values = new
+        else:
+            values = {n - piece.start: value for n, value in new.items() if piece.start <= n < piece.stop}
+        waits = self._waits(entity, part, known.instance) if self.adopted else ()
         expected = None
-        if version is not None and is_bumped:
-            expected = version.position, known.row[version.position]
-            values[version.position] = known.row[version.position] + 1
+        if is_bumped and entity.version is not None and part is entity.parts[0]:
+            position = entity.version.position
+            before = known.row[position]
+            expected, values[position] = (position, before), before + 1
         if not values and not waits:
-            return None
-        if part.table.has_onupdate:
-            for column in part.table.columns:
+            return
+        if table.has_onupdate:
+            for column in table.columns:
                 if column.onupdate is not None and column.position not in values:
                     values[column.position] = column.renewed()
-        return Update(known, part, values, expected, waits)
+        found.setdefault(table, []).append(Update(known, part, values, expected, waits))
 
     def _inserts(self) -> ByTable:
         found: ByTable = {}
@@ -368,11 +379,11 @@ class Flush:
                 raise conflict("the two are joined no more")
 
     def _settle(self, writes: list[Write]) -> None:
-        session = self.session
+        session, written = self.session, self.session.written
         for known in self.removed.values():
             mark_deleted(known.state, True)
             session.forget(known)
-            session.written.append(("deleted", known))
+            written.append(("deleted", known))
         for ident, (entity, instance) in self.new.items():
             row = self.stored[ident]
             if ident in self.replaced:
@@ -381,19 +392,19 @@ class Flush:
             if entity.relations:
                 complete_members(entity, instance)
             known = session.register(entity, entity.table.key(row), row, instance)
-            session.written.append(("inserted", known))
+            written.append(("inserted", known))
             commit_state(known.state)
         for write in writes:
             if type(write) is Update and id(write.known.instance) not in self.removed:
                 self._tell(write)
         for known in self.changed.values():
-            session.written.append(("changed", known))
+            written.append(("changed", known))
             for name in known.entity.values:
                 known.state.dict.pop(name, None)  # a value object is made again from its columns
             commit_state(known.state)
         for ident, (_, owner) in self.adopted.items():
-            if (known_member := session.known_by_id(ident)) is not None:
-                known_member.owner = session.known(owner)
+            if (member := session.known_by_id(ident)) is not None:
+                member.owner = session.known(owner)
         session.pending.clear()
         session.changes.modified.clear()
         session.removed.clear()
@@ -401,14 +412,14 @@ class Flush:
     def _tell(self, write: Update) -> None:
         """Give a changed object what its row holds now."""
         known, part = write.known, write.part
-        piece = [*known.row[part.piece]]
+        row, start = [*known.row], part.piece.start
         for position, value in write.values.items():
-            piece[position] = value
+            row[start + position] = value
+        known.row = tuple(row)
         if id(known.instance) not in self.changed:  # a root whose member has changed
             self.session.written.append(("changed", known))
-        known.row = (*known.row[: part.piece.start], *piece, *known.row[part.piece.stop :])
-        if write.version is not None or write.waits or part.table.has_onupdate:
-            part.tell(known.state.dict, tuple(piece))
+        if write.version is not None or write.waits or write.table.has_onupdate:
+            part.tell(known.state.dict, known.row[part.piece])
 
     # Keys
 

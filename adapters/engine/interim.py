@@ -109,7 +109,7 @@ def _far_values(column: ColumnPlan, present: Any) -> Iterator[Any]:
     elif guard.type in FAR:
         yield from map(FAR[guard.type], numbers)
     elif hasattr(guard.type, "__members__"):  # an enumeration
-        yield from guard.type
+        yield from list(guard.type)
 
 
 def _alike(text: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager, suppress
 from threading import get_ident
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm.attributes import instance_state
@@ -20,15 +20,14 @@ from ..aggregates import loaded_with
 from ..entities import EntityPlan
 from ..instances import as_stored, give_back
 from ..ownership import owner_of, set_owner
-from ..ports import entity_of, repository_class
 from ..schema import Schema
-from ..streams import Streaming
 from ..tables import Key, Row
 from ..usable import Usable, one_call_of_a_session
 from ..violations import in_words_of_the_domain
 from .flush import Flush
 from .loading import load
 from .rows import Rows
+from .streaming import Streaming
 from .tracking import (
     Changes,
     Known,
@@ -37,9 +36,6 @@ from .tracking import (
     mark_changed_documents,
     mark_deleted,
 )
-
-if TYPE_CHECKING:
-    from ..repository import StoredRepository
 
 __all__ = ["EngineSession", "EngineStore"]
 
@@ -52,8 +48,9 @@ class EngineStore(Protocol):
     schema: Schema
     cursor_key: bytes | None
 
-    @property
-    def repository_base(self) -> type[StoredRepository[Any, Any]]: ...
+    def repository(
+        self, session: EngineSession, port: type[Repository[Any, Any]], aggregate: type[Any]
+    ) -> Repository[Any, Any]: ...
 
 
 class EngineSession(Usable, Streaming, Session):
@@ -82,10 +79,8 @@ class EngineSession(Usable, Streaming, Session):
         self._by_id: dict[int, Known] = {}
         rows.serve(self)
 
-    def repository(self, port: type[Repository[Any, Any]], aggregate: type[Any]) -> StoredRepository[Any, Any]:
-        entity = entity_of(self.schema, aggregate)
-        repository: StoredRepository[Any, Any] = repository_class(port, self.store.repository_base)(self, entity)
-        return repository
+    def repository(self, port: type[Repository[Any, Any]], aggregate: type[Any]) -> Repository[Any, Any]:
+        return self.store.repository(self, port, aggregate)
 
     @one_call_of_a_session
     def flush(self) -> None:

@@ -27,7 +27,7 @@ from typing import Any, Protocol
 from ...rules.formula import TRUE, Expr
 from ...rules.order import OrderKey
 
-__all__ = ["Layout", "Objects", "Rows", "compile_scan", "compile_sort", "compile_values", "lookups"]
+__all__ = ["Layout", "Objects", "Rows", "compile_scan", "compile_sort", "compile_values", "lookups", "values_in"]
 
 Row = tuple[Any, ...]
 Path = tuple[str, ...]
@@ -102,6 +102,12 @@ def compile_sort(keys: Sequence[OrderKey], layout: Layout) -> Callable[[list[Any
         parts = "".join(writer.sort_key(key) for key in group)
         steps.append(f"rows.sort(key=lambda r0: ({parts}), reverse={descending})")
     return writer.function("rows", f"({', '.join(steps)}, None)[-1]")
+
+
+def values_in(keys: Sequence[OrderKey], aggregate: Any) -> tuple[object, ...]:
+    """The values of an order's keys in this aggregate."""
+    values = compile_values([key.expression for key in keys], Objects())
+    return values(aggregate)
 
 
 def lookups(formula: Expr) -> dict[Path, tuple[Any, ...]]:

@@ -13,6 +13,7 @@ from ...service_layer.process import around_fork
 from ...service_layer.store import Store
 from ..engine.session import EngineSession
 from ..mapping import Mapping
+from ..ports import Serving
 from ..repository import cursor_key_of
 from ..turn import Turn
 from .fidelity import Fidelity, fidelity
@@ -23,7 +24,7 @@ from .tables import MemoryTable, Overlay
 __all__ = ["MemoryStore"]
 
 
-class MemoryStore(Store):
+class MemoryStore(Serving, Store):
     """Units of work in memory, for tests, that tell the truth about the database:
 
         store = MemoryStore(mapping)
@@ -54,6 +55,7 @@ class MemoryStore(Store):
         lock_timeout: float = 5.0,
         cursor_key: bytes | None = None,
     ) -> None:
+        super().__init__()
         self.schema = mapping.schema
         self.cursor_key = cursor_key_of(cursor_key)
         self.checks = {plan.name: self.schema.checks_of(plan) for plan in self.schema.tables.values()}

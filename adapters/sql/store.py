@@ -13,6 +13,7 @@ from ...service_layer.store import Store
 from ..engine.session import EngineSession
 from ..entities import EntityPlan
 from ..mapping import Mapping
+from ..ports import Serving
 from ..repository import cursor_key_of
 from ..tables import TablePlan
 from .engines import Settings, configured, file_of, in_memory, turn_to_write
@@ -29,7 +30,7 @@ __all__ = ["SqlStore"]
 _of_the_parent: list[Any] = []  # in a child process: never used, and never collected
 
 
-class SqlStore(Store):
+class SqlStore(Serving, Store):
     """Units of work on SQLite, PostgreSQL or MariaDB. Made once, shared by all threads:
 
         store = SqlStore("sqlite:///users.db", mapping)
@@ -91,6 +92,7 @@ class SqlStore(Store):
         hide_parameters: bool = True,
         cursor_key: bytes | None = None,
     ) -> None:
+        super().__init__()
         self.schema = mapping.schema
         self.cursor_key = cursor_key_of(cursor_key)
         settings = Settings(

@@ -8,27 +8,16 @@ chunks disturbs nobody. An order wants an index, or each chunk sorts anew.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
-from ..domain.errors import UnitClosed
-from ..rules.order import OrderKey
+from ...domain.errors import UnitClosed
 
-__all__ = ["STREAMED_AT_ONCE", "Chunk", "Streaming", "values_in"]
+__all__ = ["Chunk", "Place", "Streaming"]
 
 A = TypeVar("A")
 Place = tuple[object, ...]  # the values of an order's keys in a row
 Chunk = tuple[list[A], Place | None]  # what was found, and behind what the rest is
-
-STREAMED_AT_ONCE = 1000
-
-
-def values_in(keys: Sequence[OrderKey], aggregate: Any) -> Place:
-    """The values of an order's keys in this aggregate."""
-    from .memory.rules import Objects, compile_values  # who never reads a page needs no store in memory
-
-    values = compile_values([key.expression for key in keys], Objects())
-    return values(aggregate)
 
 
 class Streaming:
