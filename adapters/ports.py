@@ -134,7 +134,8 @@ class Serving:
         found = self._served.get((port, aggregate))
         if found is None:
             entity = entity_of(self.schema, aggregate)
-            found = self._served[port, aggregate] = repository_class(port, self.repository_base), entity
+            base: Any = self.repository_base
+            found = self._served[port, aggregate] = repository_class(port, base), entity
         cls, entity = found
         return cls(session, entity)
 

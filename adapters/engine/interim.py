@@ -109,7 +109,7 @@ def _far_values(column: ColumnPlan, present: Any) -> Iterator[Any]:
     elif guard.type in FAR:
         yield from map(FAR[guard.type], numbers)
     elif hasattr(guard.type, "__members__"):  # an enumeration
-        yield from list(guard.type)
+        yield from guard.type.__members__.values()
 
 
 def _alike(text: str) -> Iterator[str]:

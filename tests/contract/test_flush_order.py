@@ -113,16 +113,18 @@ class World:
     def __init__(self, store: Store, mapping: Mapping) -> None:
         self.store = store
         classes: dict[str, Any] = {mapper.class_.__name__[3:]: mapper.class_ for mapper in mapping.mappers}
-        self.Board, self.Slot, self.Profile, self.Comment = (
-            classes[name] for name in ("Board", "Slot", "Profile", "Comment")
-        )
+        self.Board: Any = classes["Board"]
+        self.Slot: Any = classes["Slot"]
+        self.Profile: Any = classes["Profile"]
+        self.Comment: Any = classes["Comment"]
+        repository: Any = Repository
         self.unit: Any = type(
             "Unit",
             (UnitOfWork,),
             {
                 "__annotations__": {
-                    "boards": Repository[self.Board, int],
-                    "comments": Repository[self.Comment, str],
+                    "boards": repository[self.Board, int],
+                    "comments": repository[self.Comment, str],
                 }
             },
         )
