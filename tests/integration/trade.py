@@ -18,8 +18,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import JSON, Column, Date, ForeignKey, Integer, Numeric, String, Table, Uuid
-from sqlalchemy.orm import Session as OrmSession
-from sqlalchemy.orm import relationship
+from sqlalchemy.orm import Session as OrmSession, relationship
 
 from honestwork.adapters import Mapping, SqlRepository, SqlStore, children, value
 from honestwork.adapters.mapping import owner
