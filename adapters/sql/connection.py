@@ -84,6 +84,16 @@ class UnitConnection(Connection):
             )
         return super().begin_nested()
 
+    def detach(self) -> None:
+        """Raises Misuse: the pool would never get the connection back, nor the database its locks."""
+        self._rows.require_ending("detach")
+        super().detach()
+
+    def invalidate(self, exception: BaseException | None = None) -> None:
+        """Close a connection that is no good. Raises Misuse unless it is the unit that does so."""
+        self._rows.require_ending("invalidate")
+        super().invalidate(exception)
+
     def close(self) -> None:
         """Leave the connection to the unit, unless it is the unit that closes it."""
         if self._unit.calls or self._unit.closed:

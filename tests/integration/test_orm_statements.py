@@ -1,7 +1,7 @@
 """The ORM's session of a unit writes by statements of Core alone, and the transaction stays the unit's."""
 
 # A checker takes `Order.id` for an int, and does not know that the mapping has put a column there.
-# mypy: disable-error-code="arg-type, attr-defined, call-overload, misc"
+# mypy: disable-error-code="arg-type, attr-defined, call-overload, misc, no-untyped-call"
 
 from __future__ import annotations
 
@@ -475,6 +475,8 @@ CALLS: dict[str, Callable[[OrmSession, Customer], Any]] = {
         select(Customer), bind_arguments={"bind": session.get_bind().engine}
     ),
     "savepoint of the connection": lambda session, ann: session.connection().begin_nested(),
+    "detach of the connection": lambda session, ann: session.connection().detach(),
+    "invalidate of the connection": lambda session, ann: session.connection().invalidate(),
 }
 
 
