@@ -29,6 +29,7 @@ __all__ = [
     "complete_members",
     "fill",
     "give_back",
+    "has_members",
     "identity",
     "link_once",
     "put_members",
@@ -77,9 +78,17 @@ def set_members(instance: Any, attribute: str, members: Any) -> None:
     set_committed_value(instance, attribute, members)
 
 
+def has_members(owner: Any, plan: MembersPlan, found: list[Any]) -> bool:
+    """Return whether an owner has these members, in this order, and nothing is noted of a change to them."""
+    if plan.attribute not in instance_dict(owner) or plan.attribute in instance_state(owner).committed_state:
+        return False
+    return [*map(id, plan.members(owner))] == [*map(id, found)]
+
+
 def set_children(owner: Any, children: ChildrenPlan, found: list[Any]) -> None:
     """Give an owner its children, and them their owner, as if all had just been loaded."""
-    set_members(owner, children.attribute, found if children.is_collection else next(iter(found), None))
+    if not has_members(owner, children, found):  # else whoever holds the collection goes on with it
+        set_members(owner, children.attribute, found if children.is_collection else next(iter(found), None))
     for child in found:
         instance_state(child).__dict__.pop("parents", None)  # no orphan, whatever it was before a block was undone
         if children.owner_attribute is not None:

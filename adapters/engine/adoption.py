@@ -7,21 +7,23 @@ that has changed rows makes every loaded object stale, so that they are read aga
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm.attributes import instance_state
 
+from ...domain.errors import Misuse
 from ..entities import EntityPlan
 from ..instances import stored_key
 from ..ownership import NOBODY, set_owner
 from ..tables import Key
 from .loading import load
-from .tracking import mark_deleted
+from .tracking import Known, mark_deleted
 
 if TYPE_CHECKING:
     from .session import EngineSession
 
-__all__ = ["adopt", "renew"]
+__all__ = ["adopt", "refresh", "renew"]
 
 Keys = dict[EntityPlan, dict[Key, None]]
 
@@ -29,17 +31,12 @@ Keys = dict[EntityPlan, dict[Key, None]]
 def adopt(unit: EngineSession, made: dict[Any, Any]) -> None:
     """Let the unit track these objects, by identity key, with the aggregates that they belong to.
 
-    Those that stand for no row belong to nobody. *made* is empty afterwards.
+    Those that stand for no row belong to nobody. *made* is empty afterwards. Raises Misuse for an object of a class
+    that this unit's mapping does not have.
     """
-    wanted: Keys = {}
-    for instance in made.values():
-        wanted.setdefault(unit.schema.entities[type(instance)], {})[stored_key(instance)] = None
     unit.offered = made
     try:
-        for keys in (_tops(unit, wanted), wanted):  # a member without an owner is loaded alone
-            for entity, some in keys.items():
-                if made:
-                    load(unit, unit.rows.by_keys(entity, [*some]))
+        _load_aggregates(unit, ((_entity(unit, each), stored_key(each)) for each in made.values()))
         for ghost in made.values():
             instance_state(ghost).session_id = None
             set_owner(ghost, NOBODY)
@@ -48,8 +45,50 @@ def adopt(unit: EngineSession, made: dict[Any, Any]) -> None:
         made.clear()
 
 
+def refresh(unit: EngineSession, stale: Iterable[Known]) -> bool:
+    """Bring objects from an earlier transaction up to date, with their aggregates.
+
+    Return whether all of them stand for their rows still. The unit forgets those that do not.
+    """
+    known = [*stale]
+    _load_aggregates(unit, _named(known))
+    lost = [each for each in known if each.transaction != unit.transaction or not _is_known(unit, each)]
+    for each in lost:
+        if _is_known(unit, each):
+            unit.forget(each)
+    return not lost
+
+
+def renew(unit: EngineSession) -> None:
+    """Read everything that the unit has loaded again; an object whose row is gone is removed."""
+    loaded = unit.all_known()
+    for block in unit.blocks:  # which undo it, if they are undone
+        block.is_renewed = True
+        for known in loaded:
+            block.keep(known)
+    if unit.blocks:
+        unit.written += [("changed", known) for known in loaded]
+    for known in loaded:
+        known.transaction = -1
+    _load_aggregates(unit, _named(known for known in loaded if known.owner is None))
+    _load_aggregates(unit, _named(_unread(unit, loaded)))  # members of aggregates that were not loaded
+    for known in _unread(unit, loaded):
+        mark_deleted(known.state, True)
+        unit.forget(known)
+        unit.written.append(("deleted", known))
+
+
+def _load_aggregates(unit: EngineSession, wanted: Iterable[tuple[EntityPlan, Key]]) -> None:
+    """Load objects by class and key, with the aggregates that they are members of."""
+    keys: Keys = {}
+    for entity, key in wanted:
+        keys.setdefault(entity, {})[key] = None
+    for entity, some in _tops(unit, keys).items():
+        load(unit, unit.rows.by_keys(entity, [*some]))
+
+
 def _tops(unit: EngineSession, wanted: Keys) -> Keys:
-    """The keys of the aggregates that these objects are members of, as far as they have owners."""
+    """The keys of the aggregates that these objects are members of, or of the objects where nobody owns them."""
     tops: Keys = {}
     todo = [*wanted.items()]
     for entity, keys in todo:
@@ -58,24 +97,34 @@ def _tops(unit: EngineSession, wanted: Keys) -> Keys:
             tops.setdefault(entity, {}).update(keys)
             continue
         above: Keys = {}
-        for _, row in unit.rows.by_keys(entity, [*keys]):
-            for owner, children in owners:
-                if (key := children.reference.values(row)) is not None:
-                    above.setdefault(owner, {})[key] = None
+        for actual, row in unit.rows.by_keys(entity, [*keys]):
+            found = [(owner, children.reference.values(row)) for owner, children in owners]
+            owned = [(owner, key) for owner, key in found if key is not None]
+            for owner, key in owned:
+                above.setdefault(owner, {})[key] = None
+            if not owned:
+                tops.setdefault(actual, {})[actual.table.key(row)] = None
         todo += above.items()
     return tops
 
 
-def renew(unit: EngineSession) -> None:
-    """Read everything that the unit has loaded again; an object whose row is gone is removed."""
-    keys: Keys = {}
-    for known in unit.all_known():
-        known.transaction = -1
-        if known.owner is None:
-            keys.setdefault(known.entity, {})[known.key] = None
-    for entity, some in keys.items():
-        load(unit, unit.rows.by_keys(entity, [*some]))
-    for known in unit.all_known():
-        if known.transaction == -1:
-            mark_deleted(known.state, True)
-            unit.forget(known)
+def _entity(unit: EngineSession, instance: object) -> EntityPlan:
+    entity = unit.schema.entities.get(type(instance))
+    if entity is None:
+        raise Misuse(
+            f"{type(instance).__name__} is not mapped by the mapping of this store, and a unit of work would not store"
+            " its objects: select columns, or map the class with aggregate() or member()"
+        )
+    return entity
+
+
+def _named(found: Iterable[Known]) -> Iterable[tuple[EntityPlan, Key]]:
+    return ((known.entity, known.key) for known in found)
+
+
+def _unread(unit: EngineSession, loaded: Iterable[Known]) -> list[Known]:
+    return [known for known in loaded if known.transaction == -1 and _is_known(unit, known)]
+
+
+def _is_known(unit: EngineSession, known: Known) -> bool:
+    return unit.known(known.instance) is known

@@ -13,7 +13,7 @@ from sqlalchemy.orm.attributes import instance_state
 
 from ...domain.errors import UnreadableRow
 from ..entities import ChildrenPlan, EntityPlan, MembersPlan
-from ..instances import fill, identity, set_children, set_members
+from ..instances import fill, has_members, identity, set_children, set_members
 from ..ownership import NOBODY, set_owner
 from ..tables import Key, Row
 from .rows import Found, Rows
@@ -81,7 +81,7 @@ def _take(known: Known) -> None:
     """Fill an object that SQLAlchemy's session has made, and let that session know nothing of it."""
     state = known.state
     state.session_id = None
-    for note in ("load_options", "load_path"):  # of the statement; they would be kept, and pickled
+    for note in ("load_options", "load_path", "callables"):  # of the statement; they would be kept, and pickled
         state.__dict__.pop(note, None)
     fill(known.entity, known.instance, known.entity.decoded(known.row))
     commit_state(state)
@@ -111,7 +111,7 @@ def _load_members(unit: EngineSession, entity: EntityPlan, owners: list[Known]) 
 def _give(owner: Any, relation: MembersPlan, members: list[Any]) -> None:
     if isinstance(relation, ChildrenPlan):
         set_children(owner, relation, members)
-    else:
+    elif not has_members(owner, relation, members):
         set_members(owner, relation.attribute, members)
 
 

@@ -24,6 +24,7 @@ from ..schema import Schema
 from ..tables import Key, Row
 from ..usable import Usable, one_call_of_a_session
 from ..violations import in_words_of_the_domain
+from .adoption import renew
 from .flush import Flush
 from .loading import load
 from .rows import Rows
@@ -320,6 +321,8 @@ class EngineSession(Usable, Streaming, Session):
             mark_deleted(known.state, False)
             if id(known.instance) in ghosts:
                 continue
+            if (heir := self.known_by_key(known.entity).get(known.key)) is not None:
+                self.forget(heir)  # of a row that a statement of the user's own has inserted
             self._remember(known)
             mark_changed_documents(known)
             if known.state.modified:  # also what was done to it while it was removed is undone
@@ -331,6 +334,8 @@ class EngineSession(Usable, Streaming, Session):
                 changed[id(known_one.instance)] = known_one
         self._restore([known for known in changed.values() if self.known(known.instance) is known], block, is_there)
         self.changes.modified.clear()
+        if block.is_renewed and is_there:
+            renew(self)
 
     def _restore(self, changed: list[Known], block: _Block, is_there: bool) -> None:
         """Bring whole aggregates back to what they were, of which any of these objects is a part."""
@@ -397,6 +402,7 @@ class _Block:
 
     def __init__(self, session: EngineSession) -> None:
         self.session = session
+        self.is_renewed = False  # by a statement of the user's own in the block; see `adoption`
         self.kept: dict[int, dict[str, Any]] = {}  # what changed objects had before, by id
 
     def __enter__(self) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, TextualSelect
 from sqlalchemy.exc import DBAPIError
 
+from ...domain.errors import Misuse
 from ..engine.adoption import renew
 from .drivers import State, state_of
 
@@ -42,8 +43,8 @@ class UnitConnection(Connection):
             self._require_transaction()
             unit.write()
             result = super()._execute_context(*about, **options)
-            if not getattr(result.context.invoked_statement, "is_select", False) and not self._is_ended():
-                renew(unit)  # it may have changed rows
+            if not _only_reads(result.context) and not self._is_ended():
+                renew(unit)
             unit.end_call(call)
             return result
         except DBAPIError as error:
@@ -73,6 +74,25 @@ class UnitConnection(Connection):
             raise
 
     # The transaction is the unit's: what the user might end by this connection or by the ORM's session is refused
+
+    def begin_nested(self) -> Any:
+        """Set a savepoint of the unit. Raises Misuse for one that the unit would know nothing of."""
+        if not self._unit.calls:
+            raise Misuse(
+                "begin_nested of the connection would set a savepoint that the objects know nothing of: use"
+                " `with uow.nested():` of the unit"
+            )
+        return super().begin_nested()
+
+    def detach(self) -> None:
+        """Raises Misuse: the pool would never get the connection back, nor the database its locks."""
+        self._rows.require_ending("detach")
+        super().detach()
+
+    def invalidate(self, exception: BaseException | None = None) -> None:
+        """Close a connection that is no good. Raises Misuse unless it is the unit that does so."""
+        self._rows.require_ending("invalidate")
+        super().invalidate(exception)
 
     def close(self) -> None:
         """Leave the connection to the unit, unless it is the unit that closes it."""
@@ -120,3 +140,11 @@ class UnitConnection(Connection):
             cursor.close()
         except self.dialect.loaded_dbapi.Error:
             self.engine.pool.logger.error("Error closing cursor", exc_info=True)
+
+
+def _only_reads(context: Any) -> bool:
+    """Return whether a statement that was executed has changed no rows, as far as SQLAlchemy knows what it is."""
+    statement = getattr(context.invoked_statement, "element", context.invoked_statement)  # of from_statement()
+    if statement is None or isinstance(statement, TextualSelect) or not getattr(statement, "is_select", False):
+        return False
+    return not any(each.element.is_dml for each in context.compiled.ctes or ())  # WITH changed AS (UPDATE …)

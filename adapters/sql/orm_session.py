@@ -7,19 +7,22 @@ objects, or end the transaction, is the unit's, and is refused by name.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
-from sqlalchemy.exc import InvalidRequestError
-from sqlalchemy.orm import Session as OrmSession
+from sqlalchemy.orm import Session as OrmSession, lazyload
+from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.orm.identity import IdentityMap
+from sqlalchemy.util import IdentitySet
 
 from ...domain.errors import Misuse
-from ..engine.adoption import adopt
+from ..engine.adoption import adopt, refresh
 
 if TYPE_CHECKING:
     from ..engine.session import EngineSession
+    from ..engine.tracking import Known
     from .connection import UnitConnection
 
 __all__ = ["OrmSessionOnDemand"]
@@ -32,28 +35,54 @@ class _View(IdentityMap):
         super().__init__()
         self.unit = unit
         self.made: dict[Any, Any] = {}  # by the running statement
+        self.stale: dict[Any, Known] = {}  # found by it, and last read in an earlier transaction
 
     def get(self, key: Any, default: Any = None) -> Any:
         cls, parts, _ = key
         known = self.unit.known_by_identity(cls, parts if len(parts) > 1 else parts[0])
-        return self.made.get(key, default) if known is None else known.instance
+        if known is None:
+            return self.made.get(key, default)
+        if known.transaction != self.unit.transaction:
+            self.stale[key] = known
+        return known.instance
 
     def contains_state(self, state: Any) -> bool:
-        return state.key is not None and self.get(state.key) is state.obj()
+        return self.unit.has(state.obj())
 
     def all_states(self) -> list[Any]:
         return []  # what the session does to all that it has (expire, detach, roll back), it does to nothing
 
-    def _dirty_states(self) -> Any:
-        return self.unit.changes.modified  # for session.dirty
-
     def _add_unpresent(self, state: Any, key: Any) -> None:
         self.made[key] = state.obj()
+
+    def settle(self) -> bool:
+        """Give the unit what the running statement has made and found.
+
+        Return False if something has lost its row to another unit, so that the statement finds something else now.
+        """
+        made, stale = self.made, [*self.stale.values()]
+        if not made and not stale:
+            return True
+        self.stale.clear()
+        call = (get_ident(),)
+        try:
+            self.unit.begin_call(call)
+            is_settled = refresh(self.unit, stale) if stale else True
+            if is_settled:
+                adopt(self.unit, made)
+            self.unit.end_call(call)
+            return is_settled
+        except BaseException as error:
+            self.unit.end_call_by(call, error)
+            raise
+        finally:
+            made.clear()
 
 
 ENDS = "would end the transaction of the unit of work: call commit() or rollback() of the unit, or leave its block"
 STORES = "is not for the objects of a unit of work: use add() and remove() of the repository, or a statement of Core"
 FORGETS = "is not for the objects of a unit of work: it keeps them, and reads them again after a statement of Core"
+ELSEWHERE = "would leave the connection of the unit of work: make a Session of your own for another database"
 REFUSED = {
     "commit": ENDS,
     "rollback": ENDS,
@@ -81,6 +110,9 @@ REFUSED = {
     "expunge": FORGETS,
     "expunge_all": FORGETS,
     "enable_relationship_loading": FORGETS,
+    "bind_mapper": ELSEWHERE,
+    "bind_table": ELSEWHERE,
+    "_merge": STORES,  # called by merge_frozen_result()
 }
 
 
@@ -89,12 +121,15 @@ class OrmSessionOnDemand(OrmSession):
 
     Allowed are SELECTs, also of mapped classes, `get`, `get_one`, `scalars` and `connection`, and INSERT, UPDATE and
     DELETE of tables. Each flushes the unit first. Objects that come of it are the unit's own. After a statement that
-    may have changed rows, everything that is loaded is read again. A result is read to its end at once.
+    may have changed rows, everything that is loaded is read again. Rows that are selected are all read at once.
 
-    Raises Misuse for everything that is the unit's to do.
+    Raises Misuse for everything that is the unit's to do, and after its transaction.
     """
 
     unit: EngineSession | None = None  # none while SQLAlchemy itself opens or closes it
+    identity_map: _View
+    is_running = False  # a statement: what SQLAlchemy and listeners ask for meanwhile is a part of it
+    has_ended = False
 
     def __init__(self, unit: EngineSession, connection: UnitConnection) -> None:
         super().__init__(
@@ -111,28 +146,76 @@ class OrmSessionOnDemand(OrmSession):
         """Close it, with the transaction of the unit as it is."""
         self.unit = None
         OrmSession.close(self)
+        self.has_ended = True
+
+    def unit_now(self) -> EngineSession:
+        """Return the unit. Raises Misuse after the transaction, WrongProcess."""
+        if self.unit is None:
+            raise Misuse("this session has ended with its transaction: ask the repository for its `session` again")
+        self.unit.require_this_process()
+        return self.unit
+
+    # Reading
 
     def get(self, *about: Any, **options: Any) -> Any:
-        self._flush_unit()  # what is removed is not to be found in the identity map
-        return super().get(*about, **options)
+        self.unit_now().flush()  # what is removed is not to be found in the identity map
+        found = super().get(*about, **options)
+        return found if self.identity_map.settle() else super().get(*about, **options)
 
     def get_one(self, *about: Any, **options: Any) -> Any:
-        self._flush_unit()
-        return super().get_one(*about, **options)
+        self.unit_now().flush()
+        found = super().get(*about, **options)
+        return found if found is not None and self.identity_map.settle() else super().get_one(*about, **options)
 
-    def _flush_unit(self) -> None:
-        if self.unit is not None:
-            self.unit.flush()
+    def connection(self, bind_arguments: Any = None, execution_options: Any = None) -> Any:
+        self.get_bind(**(bind_arguments or {}))
+        return super().connection(execution_options=execution_options)
+
+    def get_bind(self, *about: Any, **options: Any) -> Any:
+        self.unit_now()
+        bind = super().get_bind(*about, **options)
+        if bind is not self.bind:
+            raise Misuse(f"another bind {ELSEWHERE}")
+        return bind
+
+    # Objects
+
+    @property
+    def new(self) -> Any:
+        return IdentitySet([instance for _, instance in self.unit_now().pending.values()])
+
+    @property
+    def dirty(self) -> Any:
+        unit = self.unit_now()
+        changed = [state.obj() for state in unit.changes.modified]
+        return IdentitySet([each for each in changed if unit.has(each) and id(each) not in unit.removed])
+
+    @property
+    def deleted(self) -> Any:
+        return IdentitySet([known.instance for known in self.unit_now().removed.values()])
+
+    def __contains__(self, instance: object) -> bool:
+        unit = self.unit_now()
+        return unit.has(instance) or id(instance) in unit.pending
+
+    def __iter__(self) -> Iterator[object]:
+        unit = self.unit_now()
+        return iter([*(known.instance for known in unit.all_known()), *self.new])
+
+    @property
+    def no_autoflush(self) -> Any:
+        raise Misuse("no_autoflush of the session is not for a unit of work: each statement flushes what has changed")
 
 
 def _refusal(name: str, why: str) -> Any:
     allowed = getattr(OrmSession, name, None)
 
     def refused(self: OrmSessionOnDemand, *about: Any, **options: Any) -> Any:
-        if self.unit is None and allowed is not None:
+        if self.unit is None and not self.has_ended and allowed is not None:
             return allowed(self, *about, **options)
-        if self.unit is not None:
-            self.unit.require_this_process()
+        if self.has_ended and name == "close":
+            return None
+        self.unit_now()
         raise Misuse(f"{name} of the session {why}")
 
     refused.__name__ = name
@@ -145,38 +228,56 @@ for _name, _why in REFUSED.items():
 
 @event.listens_for(OrmSessionOnDemand, "do_orm_execute")
 def _execute(asked: Any) -> Any:
-    unit: EngineSession | None = asked.session.unit
-    if unit is None or asked.is_relationship_load or asked.is_column_load:
-        return None  # it is closed, as SQLAlchemy will say; or this is a part of the statement that is running
-    if asked.is_orm_statement and (asked.is_insert or asked.is_update or asked.is_delete):
+    session: OrmSessionOnDemand = asked.session
+    unit = session.unit_now()
+    _refuse_changes_of_classes(asked)
+    if session.is_running:
+        return None
+    unit.flush()
+    portion = asked.execution_options.get("yield_per")
+    asked.update_execution_options(populate_existing=False, yield_per=None, stream_results=False)
+    if asked.is_select and asked.is_orm_statement:
+        asked.statement = asked.statement.options(lazyload("*"))  # the unit reads the members of what is found
+    view = session.identity_map
+    session.is_running = True
+    try:
+        result = _settled(asked, view)
+    finally:
+        session.is_running = False
+        view.made.clear()
+        view.stale.clear()
+    return result.yield_per(portion) if portion else result
+
+
+def _settled(asked: Any, view: _View) -> Any:
+    try:
+        result = _read(asked)
+        if view.settle():
+            return result
+    except StaleDataError:  # a locked row has not the version that its object had in an earlier transaction
+        view.settle()
+    result = _read(asked)
+    view.settle()
+    return result
+
+
+def _read(asked: Any) -> Any:
+    """Run a statement. Rows that are selected are all read, and all objects made; others may tell of their writing."""
+    result = asked.invoke_statement()
+    if not (asked.is_orm_statement or asked.is_select or (asked.statement.is_text and result.returns_rows)):
+        return result
+    if result._unique_filter_state:  # joined collections: rows come several times, and the caller is to say unique()
+        result = result.unique()
+    return result.freeze()()
+
+
+def _refuse_changes_of_classes(asked: Any) -> None:
+    """Raises Misuse for an INSERT, UPDATE or DELETE of a mapped class."""
+    statement = getattr(asked.statement, "element", asked.statement)  # of from_statement()
+    # By the private note that `is_orm_statement` reads: the statement inside of another has no such property.
+    if statement.is_dml and statement._propagate_attrs.get("compile_state_plugin") == "orm":
         raise Misuse(
             "an INSERT, UPDATE or DELETE of a mapped class would change objects that the unit of work has loaded"
-            " without a word: change the objects, or write the statement for the table, like"
-            " update(mapping.metadata.tables['users'])"
+            " without a word: change the objects, or write the statement for the table and its columns, like"
+            " update(users).where(users.c.age > 18)"
         )
-    unit.flush()
-    asked.update_execution_options(populate_existing=False)
-    made = asked.session.identity_map.made
-    try:
-        result, frozen = asked.invoke_statement(), None
-        if asked.is_orm_statement:
-            try:
-                frozen = result.freeze()  # all objects are made now
-            except InvalidRequestError:  # joined collections: rows come several times, and the caller says unique()
-                frozen = asked.invoke_statement().unique().freeze()
-        if made:
-            _adopt(unit, made)
-        return result if frozen is None else frozen()
-    finally:
-        made.clear()
-
-
-def _adopt(unit: EngineSession, made: dict[Any, Any]) -> None:
-    call = (get_ident(),)
-    try:
-        unit.begin_call(call)
-        adopt(unit, made)
-        unit.end_call(call)
-    except BaseException as error:
-        unit.end_call_by(call, error)
-        raise

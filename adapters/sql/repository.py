@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from sqlalchemy.orm import Session as OrmSession
 
 from ..repository import StoredRepository
+from ..usable import one_call
 
 if TYPE_CHECKING:
     from .rows import SqlRows
@@ -24,6 +25,11 @@ class SqlRepository(StoredRepository[A, K]):
     """
 
     @property
+    @one_call
     def session(self) -> OrmSession:
-        """A session of SQLAlchemy in the unit's transaction, for statements that a repository has no words for."""
+        """A session of SQLAlchemy in the unit's transaction, for statements that a repository has no words for.
+
+        It ends with the transaction. Objects that it finds are the unit's own. It raises Misuse for what is the unit's
+        to do, such as `add` and `commit`.
+        """
         return cast("SqlRows", self._session.rows).orm_session()
