@@ -37,7 +37,12 @@ class Fidelity(list[Promise]):
 EVERYWHERE = [
     Promise("", "isolation", "enforced", "snapshot isolation: a row changed by another unit is a Conflict"),
     Promise("", "rollback, savepoints", "enforced", "rows, locks and objects go back"),
-    Promise("", "order of writing", "enforced", "updates, inserts, deletes; parents first, and whoever gives a unique value up"),
+    Promise(
+        "",
+        "order of writing",
+        "enforced",
+        "updates, inserts, deletes; parents first, and whoever gives a unique value up",
+    ),
     Promise("", "waiting for locks", "approximated", "does not wait: LockTimeout at once, as with a lock timeout of 0"),
     Promise("", "several violations at once", "approximated", "one of them is reported, not always the same one"),
     Promise("", "gaps in generated keys", "approximated", "keys rise and are never reused; databases leave other gaps"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from honestwork.domain import ForeignObject, MissingValue, Repository
+from honestwork.domain import BadValue, ForeignObject, MissingValue, Repository, UnitFailed
 from honestwork.service_layer import Store, UnitOfWork
 from tests.contract.shop import (
     Address,
@@ -615,3 +617,76 @@ def test_changes_in_many_aggregates_are_stored_together(store: Store, uow: Shop)
         uow.commit()
 
     assert [row["quantity"] for row in rows(store, lines)] == [9] * 4
+
+
+Change = Callable[[Order, Order], object]
+
+
+def of_an_ended_unit(store: Store) -> Order:
+    with Shop(store) as uow:
+        return uow.orders.one()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda order, old: setattr(order, "lines", old.lines),
+        lambda order, old: setattr(order, "lines", [Line("CHAIR"), old.lines[0]]),
+        lambda order, old: setattr(order, "lines", [*copy.deepcopy(list(order.lines))]),
+        lambda order, old: setattr(order, "lines", ["no line"]),
+        lambda order, old: setattr(order, "lines", None),
+        lambda order, old: setattr(order, "stops", [Stop("X"), old.lines[0]]),
+        lambda order, old: setattr(order, "parcel", old.parcel),
+        lambda order, old: order.lines.append(old.lines[0]),
+        lambda order, old: order.lines.insert(0, old.lines[0]),
+        lambda order, old: order.lines.__setitem__(0, old.lines[0]),
+    ],
+)
+def test_a_refused_collection_leaves_the_old_one(change: Change, store: Store, uow: Shop) -> None:
+    stored(store, Order([Line("LAMP"), Line("DESK")], [Stop("A")], Parcel(1)))
+    old = of_an_ended_unit(store)
+    with uow:
+        order = uow.orders.one()
+        before = contents(order)
+
+        with pytest.raises((ForeignObject, BadValue, TypeError)):
+            change(order, old)
+
+        assert contents(order) == before
+        uow.commit()
+
+    with uow:
+        assert contents(uow.orders.one()) == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda order, old: order.lines.__setitem__(slice(None), old.lines),
+        lambda order, old: order.lines.extend([Line("CHAIR"), old.lines[0]]),
+        lambda order, old: order.lines.__iadd__([Line("CHAIR"), old.lines[0]]),
+        lambda order, old: order.lines.__setitem__(slice(0, 2), [Line("CHAIR"), "no line"]),
+    ],
+)
+def test_a_list_that_was_changed_by_half_is_not_committed(change: Change, store: Store, uow: Shop) -> None:
+    stored(store, Order([Line("LAMP"), Line("DESK")], [Stop("A")], Parcel(1)))
+    old = of_an_ended_unit(store)
+    before = contents(old)
+    with uow:
+        order = uow.orders.one()
+        with pytest.raises((ForeignObject, BadValue)):
+            change(order, old)
+
+        with pytest.raises(UnitFailed):
+            uow.commit()
+        uow.rollback()
+        assert contents(uow.orders.one()) == before
+
+
+def contents(order: Order) -> Any:
+    """What an order holds."""
+    return (
+        [line.product for line in order.lines],
+        [stop.place for stop in order.stops],
+        order.parcel and order.parcel.weight,
+    )
