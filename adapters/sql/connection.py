@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from ..engine.adoption import renew
-from .drivers import State, state_of
+from .drivers import State, interrupt_in, state_of
 
 if TYPE_CHECKING:
     from .rows import SqlRows
@@ -118,5 +118,7 @@ class UnitConnection(Connection):
         # SQLAlchemy would log and swallow whatever is raised here, and with it an interrupt.
         try:
             cursor.close()
-        except self.dialect.loaded_dbapi.Error:
+        except self.dialect.loaded_dbapi.Error as error:
+            if (interrupt := interrupt_in(error)) is not None:
+                raise interrupt
             self.engine.pool.logger.error("Error closing cursor", exc_info=True)
