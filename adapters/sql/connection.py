@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from ..engine.adoption import renew
-from .drivers import State, interrupt_in, state_of
+from .drivers import State, raise_interrupt_in, state_of
 
 if TYPE_CHECKING:
     from .rows import SqlRows
@@ -119,6 +119,5 @@ class UnitConnection(Connection):
         try:
             cursor.close()
         except self.dialect.loaded_dbapi.Error as error:
-            if (interrupt := interrupt_in(error)) is not None:
-                raise interrupt
+            raise_interrupt_in(error)
             self.engine.pool.logger.error("Error closing cursor", exc_info=True)

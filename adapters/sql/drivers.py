@@ -22,7 +22,7 @@ from typing import Any
 
 from ...domain.interrupts import came_from_outside, interrupt_behind
 
-__all__ = ["State", "cut", "interrupt_in", "mark_busy", "state_of"]
+__all__ = ["State", "cut", "interrupt_in", "mark_busy", "raise_interrupt_in", "state_of"]
 
 BUSY = "_honestwork_busy"  # an attribute of a driver's connection: statements were sent, and not all answers read
 DRIVERS = ("psycopg", "pymysql")  # those that raise errors of their own over an interrupt
@@ -128,6 +128,12 @@ def interrupt_in(error: BaseException | None) -> BaseException | None:
         if type(error).__module__.partition(".")[0] not in (*DRIVERS, *sys.stdlib_module_names):
             return error
     return None
+
+
+def raise_interrupt_in(error: BaseException | None) -> None:
+    """Raise the interrupt because of which a driver has raised this error, if there is one."""
+    if (interrupt := interrupt_in(error)) is not None:
+        raise interrupt
 
 
 def cut(connection: Any, dialect: Any) -> None:

@@ -25,7 +25,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, PoolResetState, QueuePool
 from sqlalchemy.pool.base import _ConnectionRecord
 
-from .drivers import State, cut, interrupt_in, state_of
+from .drivers import State, cut, raise_interrupt_in, state_of
 
 __all__ = ["Loan", "UnitPool", "drop", "give_back"]
 
@@ -263,8 +263,7 @@ def is_settled(link: Any, dialect: Any) -> bool:
         try:
             dialect.do_rollback(link)
         except dialect.loaded_dbapi.Error as error:
-            if (interrupt := interrupt_in(error)) is not None:
-                raise interrupt
+            raise_interrupt_in(error)
             return False
         state = state_of(link.dbapi_connection, dialect)
     return state is State.READY or state is State.UNTOLD
