@@ -171,7 +171,10 @@ class StoredRepository(Repository[A, K]):
                 del calls[CALL]
             return found
         except BaseException as error:
-            session.end_call_by(call, error)
+            try:
+                session.end_call_by(call, error)
+            finally:
+                session.end_call(call)  # where an interrupt has hit the line above
             raise
 
     # What the unit's rows answer, after a flush

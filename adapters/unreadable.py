@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import UUID
 
 from ..domain.errors import UnreadableRow
+from ..domain.interrupts import came_from_outside
 
 if TYPE_CHECKING:
     from .entities import EntityPlan, FieldPlan
@@ -79,6 +80,8 @@ def undecoded(entity: EntityPlan, row: Row, cause: Exception) -> UnreadableRow:
         try:
             place.column.decoded(row[place.position])
         except Exception as error:
+            if came_from_outside(error):
+                raise
             found = f"its type cannot read what is stored ({type(error).__name__})"
             table = next(part.table.name for part in entity.parts if place in entity.fields[part.piece])
             return unread(found, table=table, key=_key(entity, row), column=place.column.name, cause=error)
@@ -88,7 +91,9 @@ def undecoded(entity: EntityPlan, row: Row, cause: Exception) -> UnreadableRow:
 def _key(entity: EntityPlan, row: Row) -> Key:
     try:
         return entity.table.key(row)
-    except Exception:
+    except Exception as error:
+        if came_from_outside(error):
+            raise
         return None
 
 

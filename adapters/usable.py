@@ -187,7 +187,10 @@ def one_call_of_a_session(method: Callable[[U], R]) -> Callable[[U], R]:
             session.end_call(call)
             return result
         except BaseException as error:
-            session.end_call_by(call, error)
+            try:
+                session.end_call_by(call, error)
+            finally:
+                session.end_call(call)  # where an interrupt has hit the line above
             raise
 
     return called
@@ -210,7 +213,10 @@ def one_call(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, 
             session.end_call(call)
             return result
         except BaseException as error:
-            session.end_call_by(call, error)
+            try:
+                session.end_call_by(call, error)
+            finally:
+                session.end_call(call)  # where an interrupt has hit the line above
             raise
 
     return cast("Callable[Concatenate[S, P], R]", called)

@@ -417,7 +417,10 @@ class _Block:
             session.blocks.append(self)
             session.end_call(call)
         except BaseException as error:
-            session.end_call_by(call, error)
+            try:
+                session.end_call_by(call, error)
+            finally:
+                session.end_call(call)
             raise
 
     def __exit__(
@@ -442,6 +445,7 @@ class _Block:
             session.end_call_by(call, raised_instead)
             raise
         finally:
+            session.end_call(call)
             with suppress(ValueError):
                 session.blocks.remove(self)
 

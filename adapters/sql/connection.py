@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ...domain.errors import Misuse
 from ..engine.adoption import renew
-from .drivers import State, state_of
+from .drivers import State, raise_interrupt_in, state_of
 
 if TYPE_CHECKING:
     from .rows import SqlRows
@@ -138,7 +138,8 @@ class UnitConnection(Connection):
         # SQLAlchemy would log and swallow whatever is raised here, and with it an interrupt.
         try:
             cursor.close()
-        except self.dialect.loaded_dbapi.Error:
+        except self.dialect.loaded_dbapi.Error as error:
+            raise_interrupt_in(error)
             self.engine.pool.logger.error("Error closing cursor", exc_info=True)
 
 

@@ -14,14 +14,15 @@ theirs stands; of any other driver nothing is known, and it is rolled back to be
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 from sqlite3 import ProgrammingError
 from typing import Any
 
-from ...domain.interrupts import interrupt_behind
+from ...domain.interrupts import came_from_outside, interrupt_behind
 
-__all__ = ["State", "cut", "interrupt_in", "mark_busy", "state_of"]
+__all__ = ["State", "cut", "interrupt_in", "mark_busy", "raise_interrupt_in", "state_of"]
 
 BUSY = "_honestwork_busy"  # an attribute of a driver's connection: statements were sent, and not all answers read
 DRIVERS = ("psycopg", "pymysql")  # those that raise errors of their own over an interrupt
@@ -129,13 +130,19 @@ def interrupt_in(error: BaseException | None) -> BaseException | None:
     return None
 
 
+def raise_interrupt_in(error: BaseException | None) -> None:
+    """Raise the interrupt because of which a driver has raised this error, if there is one."""
+    if (interrupt := interrupt_in(error)) is not None:
+        raise interrupt
+
+
 def cut(connection: Any, dialect: Any) -> None:
     """Close a connection at once, whatever it is in the middle of, and let the server know where that is quick.
 
     Its transaction is undone by the server.
     """
     errors = dialect.loaded_dbapi.Error
-    with suppress(errors, OSError):
+    with _ignored(errors, OSError):
         if dialect.driver == "psycopg":
             _cut_psycopg(connection, errors)
         elif dialect.driver == "pymysql":
@@ -146,8 +153,18 @@ def cut(connection: Any, dialect: Any) -> None:
             connection.close()
 
 
+@contextmanager
+def _ignored(*errors: type[BaseException]) -> Iterator[None]:
+    """As `contextlib.suppress`, but for what a signal raises, which may be a TimeoutError."""
+    try:
+        yield
+    except errors as error:
+        if came_from_outside(error):
+            raise
+
+
 def _cut_psycopg(connection: Any, errors: Any) -> None:
     if _of_psycopg(connection) is State.IN_FLIGHT:
-        with suppress(errors, OSError):  # else the server goes on with the statement, and keeps its locks until its end
+        with _ignored(errors, OSError):  # else the server goes on with the statement, and keeps its locks until its end
             connection.cancel_safe(timeout=1)
     connection.close()

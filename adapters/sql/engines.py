@@ -30,7 +30,7 @@ from sqlalchemy.util import asbool
 from ...domain.errors import BackendError, BadValue, Unavailable
 from ...domain.interrupts import came_from_outside
 from ..turn import Turn
-from .drivers import mark_busy
+from .drivers import interrupt_in, mark_busy
 from .forks import beginning
 from .limits import cut_by_bytes, measure_statements
 from .patience import make_patient
@@ -167,7 +167,7 @@ def _begun(engine: Engine, *, reading: bool) -> PoolProxiedConnection:
             link.begun = True
             return cast(PoolProxiedConnection, link)
         except dialect.loaded_dbapi.Error as error:
-            is_dead = link is not None and dialect.is_disconnect(error, link, None)
+            is_dead = link is not None and interrupt_in(error) is None and dialect.is_disconnect(error, link, None)
             if link is not None:
                 link.invalidate(error)
             if is_dead and not is_last:

@@ -38,7 +38,7 @@ from ..violations import (
     read_only_database,
     violation,
 )
-from .drivers import interrupt_in
+from .drivers import raise_interrupt_in
 from .limits import OVERFLOWS, exceeded
 
 if TYPE_CHECKING:
@@ -174,8 +174,7 @@ def raised(
     if isinstance(error, OverflowError) and not str(error).endswith(OVERFLOWS):
         raise error  # of a function of the mapping
     driver = error.orig if isinstance(error, DBAPIError) else None
-    if (interrupt := interrupt_in(driver)) is not None:
-        raise interrupt
+    raise_interrupt_in(driver)
     translation = translated(_first(error), schema, committing=committing, reading=reading, written=written)
     translation.__cause__ = error
     _hide_values(error)

@@ -25,7 +25,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, PoolResetState, QueuePool
 from sqlalchemy.pool.base import _ConnectionRecord
 
-from .drivers import State, cut, state_of
+from .drivers import State, cut, raise_interrupt_in, state_of
 
 __all__ = ["Loan", "UnitPool", "drop", "give_back"]
 
@@ -262,7 +262,8 @@ def is_settled(link: Any, dialect: Any) -> bool:
     if state in (State.OPEN, State.FAILED, State.UNTOLD):
         try:
             dialect.do_rollback(link)
-        except dialect.loaded_dbapi.Error:
+        except dialect.loaded_dbapi.Error as error:
+            raise_interrupt_in(error)
             return False
         state = state_of(link.dbapi_connection, dialect)
     return state is State.READY or state is State.UNTOLD

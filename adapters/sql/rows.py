@@ -294,9 +294,9 @@ class SqlRows(Rows):
             self._turn.release(self._ticket)
 
     def _end_orm(self) -> None:
-        if (orm := self._orm) is not None:
-            self._orm = None
-            orm.let_go()
+        if self._orm is not None:
+            self._orm.let_go()
+            self._orm = None  # last, for an interrupt lets it be done again
 
 
 class SqlSavepoint(Savepoint):

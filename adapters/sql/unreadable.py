@@ -21,7 +21,10 @@ __all__ = ["unreadable"]
 def unreadable(
     connection: Connection, statement: Executable, parameters: Any, error: Exception
 ) -> UnreadableRow | None:
-    """The error of a row that cannot be read; None if the query does not fail again, or failed for another reason."""
+    """The error of a row that cannot be read; None if the query does not fail again, or failed for another reason.
+
+    Raises what else makes it fail when it is asked again: a lost connection, an interrupt.
+    """
     if not isinstance(statement, Select) or not _is_of_a_value(error):
         return None
     row = _first_failing(connection, statement, parameters)
@@ -62,7 +65,9 @@ def _first_failing(connection: Connection, statement: Executable, parameters: An
             while result.fetchone() is not None:
                 number += 1
     except Exception as error:
-        return number if _is_of_a_value(error) else None
+        if not _is_of_a_value(error):
+            raise
+        return number
     return None
 
 
@@ -73,7 +78,9 @@ def _key(connection: Connection, statement: Select[Any], parameters: Any, table:
     try:
         keys = connection.execute(statement.with_only_columns(*columns, maintain_column_froms=True), parameters).all()
         key = tuple(keys[place])
-    except Exception:
+    except Exception as error:
+        if not _is_of_a_value(error):
+            raise
         return None
     return key if len(key) > 1 else key[0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -152,3 +153,22 @@ def test_after_an_interrupt_before_a_block_is_undone_a_unit_refuses_to_commit_ha
         assert uow.products.count() == 0
 
     assert rows(store, products) == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [lambda uow: uow.products.get(object()), lambda uow: uow.products.add(object())],
+    ids=["get", "add"],
+)
+def test_an_interrupt_while_a_call_is_refused_leaves_the_unit_to_other_threads(
+    call: Callable[[Shop], object], store: Store, interrupt: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*about: object) -> None:
+        raise interrupt
+
+    with Shop(store) as uow, ThreadPoolExecutor(1) as pool:
+        with monkeypatch.context() as patched, pytest.raises(interrupt):
+            patched.setattr(EngineSession, "end_call_by", interrupted)
+            call(uow)
+
+        assert pool.submit(uow.products.count).result() == 0

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -87,3 +90,34 @@ def test_a_database_that_is_not_there_is_not_worth_another_attempt(mariadb_url: 
     with Bank(store) as uow, pytest.raises(BackendError, match="check the user"):
         uow.accounts.all()
     store.dispose()
+
+
+@pytest.mark.skipif(
+    threading.current_thread() is not threading.main_thread(), reason="a signal is heard in the main thread alone"
+)
+def test_an_alarm_that_raises_a_timeout_error_is_not_taken_for_a_lost_connection(store: SqlStore) -> None:
+    """PyMySQL takes any OSError for one, and a TimeoutError is an OSError."""
+
+    class TookTooLong(TimeoutError):
+        pass
+
+    class Rung:
+        def read(self, count: int) -> bytes:
+            signal.raise_signal(signal.SIGUSR1)
+            return b""
+
+        def close(self) -> None:
+            pass
+
+    def took_too_long(*about: object) -> None:
+        raise TookTooLong
+
+    before = signal.signal(signal.SIGUSR1, took_too_long)
+    try:
+        with pytest.raises(TookTooLong), Bank(store) as uow:
+            connection: Any = uow.accounts.session.connection().connection.dbapi_connection  # type: ignore[attr-defined]
+            connection._rfile = Rung()  # the answer to ROLLBACK is waited for here
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+    assert balance(store) == 100

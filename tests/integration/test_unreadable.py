@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -437,3 +439,64 @@ def test_a_value_object_that_refuses_its_columns_is_unreadable(any_store: Store)
         uow.commit()
     with Zoo(any_store) as uow:
         assert uow.things[6].amount == 5
+
+
+class Tired(TypeDecorator[Any]):
+    """Cannot be read; and a signal comes when it is asked again, for the sake of the error."""
+
+    impl = JSON
+    cache_ok = True
+    asked: list[object] | None = None
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        return value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        if Tired.asked is None:
+            return value
+        Tired.asked.append(value)
+        if len(Tired.asked) == 2:
+            signal.raise_signal(signal.SIGUSR1)
+        raise AttributeError("tired")
+
+
+class TookTooLong(Exception):
+    """What a signal handler raises."""
+
+
+def took_too_long(*about: object) -> None:
+    raise TookTooLong
+
+
+@pytest.mark.skipif(
+    threading.current_thread() is not threading.main_thread(), reason="a signal is heard in the main thread alone"
+)
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_an_interrupt_while_it_is_looked_for_which_value_cannot_be_read_comes_out(
+    kind: str, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @dataclass(eq=False)
+    class Note:
+        id: str
+        data: Any
+
+    class Notes(UnitOfWork):
+        notes: Repository[Note, str]
+
+    mapping = Mapping()
+    table = Table("notes", mapping.metadata, Column("id", String(5), primary_key=True), Column("data", Tired))
+    mapping.aggregate(Note, table)
+    store = MemoryStore(mapping) if kind == "memory" else SqlStore(sqlite_url, mapping, durability="process")
+    store.create_tables()
+    with Notes(store) as uow:
+        uow.notes.add(Note("a", {}))
+        uow.commit()
+
+    before = signal.signal(signal.SIGUSR1, took_too_long)
+    try:
+        monkeypatch.setattr(Tired, "asked", [])
+        with Notes(store) as uow, pytest.raises(TookTooLong):
+            uow.notes.get("a")
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        store.dispose()
