@@ -1,0 +1,277 @@
+"""The oracle: random programs on a store and on a plain `sqlalchemy.orm.Session`, in lock-step.
+
+    python -m tests.truth.oracle sqlite:///proof.db --programs 500
+
+A store in memory and a store on a database share their flush, so they may agree on what is wrong. The ORM has a flush
+of its own. After each commit the rows of both are the same, and each line raises an error of the same kind or none,
+wherever `wanted.py` does not say otherwise. Objects are not compared: two stores do that, line by line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.exc import SAWarning, StatementError
+
+from honestwork.adapters import MemoryStore
+from honestwork.domain.errors import ConstraintViolated, HonestworkError
+from honestwork.service_layer import Store
+from honestwork.testing.lockstep.agreement import Agreement
+from honestwork.testing.lockstep.cast import Cast
+from honestwork.testing.lockstep.observation import Eye, Renaming
+from honestwork.testing.lockstep.player import Player
+from honestwork.testing.lockstep.programs import programs as random_programs
+from honestwork.testing.lockstep.referee import NAMES, RETURN, UNIT, Referee, Workspace, _compiled, _pruned
+from honestwork.testing.lockstep.side import Outcome, Side, vocabulary
+from honestwork.testing.lockstep.steps import Step
+from honestwork.testing.lockstep.truthful import search, staged
+from honestwork.testing.lockstep.worlds import World, world
+
+from .plain_orm import PlainDatabase, PlainSide, Rows, kind_of
+from .wanted import COMPARED, OF_READS, OURS_ALONE, left_out
+
+__all__ = ["Court", "Disagreement", "consult", "court", "judged"]
+
+PER_WORLD = 10
+
+
+class Disagreement(AssertionError):
+    """The store and the ORM differ after these lines."""
+
+    def __init__(self, lines: list[str], store: str, ours: object, orm: object) -> None:
+        program = "\n".join(f"    {line}" for line in lines)
+        super().__init__(f"{store} and the ORM differ:\n\n  {store}: {ours}\n  the ORM: {orm}\n\n{program}\n")
+        self.lines = lines
+
+
+@dataclass
+class Court:
+    """A world twice, for a store and for the ORM. Programs are played here, one after the other."""
+
+    name: str
+    world: World
+    clear: Callable[[], Store]  # gives the store, with no row in it
+    rows: Callable[[Store], Rows]
+    plain: PlainDatabase
+
+    def __post_init__(self) -> None:
+        self.schema = self.world.mapping.schema
+        self.renaming = Renaming(self.world.mapping)
+        self.tables = self.world.mapping.metadata.sorted_tables
+        self.cast = Cast(self.world.unit, self.world.mapping)
+        self.versions = {
+            (part.table.name, entity.version.column.name)
+            for entity in self.schema.entities.values()
+            for part in entity.parts
+            if entity.version is not None
+        }
+
+
+@contextmanager
+def court(make: Callable[[], World], database: str = "memory", oracle: str = "sqlite://") -> Iterator[Court]:
+    """A court for the store in memory, or for the one on this *database*; the ORM is on the *oracle*'s database.
+
+    *make* gives a new mapping of new classes with each call.
+    """
+    ours, twin = make(), make()
+    plain = PlainDatabase(twin.mapping, twin.unit, oracle)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SAWarning)  # of what programs do wrong on purpose
+            if database == "memory":
+                names = [table.name for table in ours.mapping.metadata.sorted_tables]
+                yield Court(
+                    "memory",
+                    ours,
+                    lambda: MemoryStore(ours.mapping),
+                    lambda store: {name: store.rows(name) for name in names},  # type: ignore[attr-defined]
+                    plain,
+                )
+                return
+            with staged(ours.unit, ours.mapping, database) as stage:
+
+                def clear() -> Store:
+                    stage.clear()
+                    return stage.store
+
+                yield Court(stage.dialect, ours, clear, lambda store: stage.rows(), plain)
+    finally:
+        plain.dispose()
+
+
+class Judge(Referee):
+    """One program on a store and on the ORM. The store leads: the program is made of what is seen there."""
+
+    def __init__(self, court: Court, store: Store | None = None) -> None:
+        cleared = court.clear()
+        court.plain.clear()
+        self.court = court
+        self.stage = court  # type: ignore[assignment]  # for the player, who asks it for the schema
+        self.store = store or cleared
+        self.memory = Side(
+            court.name, self.store, court.world.unit, 1, court.schema, court.renaming, lambda: None
+        )
+        self.sides = (self.memory,)  # type: ignore[assignment]
+        self.orm = PlainSide(court.plain, 1, vocabulary(court.schema))
+        self.eyes = [Eye(court.schema, court.renaming, lambda instance, path: "") for _ in range(2)]
+        self.agreement = Agreement(court.name, alone=True)
+        self.lines = []
+        self.workspaces = [Workspace()]
+        self.unowned = set()
+        self.finished = set()
+        self.stale = set()
+        self.is_over = False
+
+    def close(self) -> None:
+        self.memory.close()
+        self.orm.close()
+
+    def play(self, line: str) -> Outcome:
+        """Play one line on both. Raises Disagreement; where they differ as is wanted, both are undone."""
+        self.lines.append(line)
+        given = RETURN.match(line)
+        path, expression = (given[1], given[2]) if given else (f"result_{len(self.lines)}", line)
+        before = set(self.memory.paths)
+        ours = self.memory.run(_compiled(expression), path)
+        self._name_members(line)
+        self._ask_orm(expression, path, ours.error)
+        for name in [each for each in self.memory.paths if each not in before]:
+            self._meet(name)
+        unit = UNIT.search(expression)
+        self._keep_books(int(unit[1]) if unit else None, expression, ours, before)
+        if ".commit()" in expression and ours.error is None:
+            self._compare_rows()
+        return ours
+
+    def _ask_orm(self, expression: str, path: str, ours: Exception | None) -> None:
+        if isinstance(ours, tuple(OF_READS)):
+            ours = None
+        if isinstance(ours, HonestworkError) and not isinstance(ours, COMPARED):
+            if type(ours) not in OURS_ALONE:
+                self._disagree(_told(ours), "has not been asked, for this error is not among those that are wanted")
+            if expression.startswith(("unnest(", "leave(")):  # the block has ended all the same, and is undone
+                self.orm.run(_compiled(expression.replace("u0)", "u0, Undo())")), path)
+            return
+        is_true = isinstance(ours, ConstraintViolated) and self.orm.breaks(ours)
+        theirs = self.orm.run(_compiled(expression), path)
+        if _kind(ours) == (None if theirs is None else kind_of(theirs)):
+            return
+        if is_true and isinstance(theirs, StatementError):
+            return  # several things are wrong, and each names one
+        self._disagree(_told(ours), _told(theirs))
+
+    def _name_members(self, line: str) -> None:
+        """Give names to all that belongs to the objects of a line."""
+        for name in NAMES.findall(line):
+            if name in self.memory.paths and name in self.memory.namespace and name not in self.stale:
+                with suppress(Exception):  # what cannot be read is told by two stores
+                    self.memory.eye.state(self.memory.namespace[name], name)
+
+    def _meet(self, name: str) -> None:
+        """An object has come into sight in the store: the ORM has one at the same place."""
+        path = self.memory.paths[name]
+        ours = self.memory.namespace[name]
+        try:
+            theirs = self.orm.name(name, path)
+        except Exception as error:
+            self._disagree(f"{path} is a {type(ours).__name__}", _told(error))
+        if type(theirs).__name__ != type(ours).__name__:
+            self._disagree(f"{path} is a {type(ours).__name__}", f"{path} is {theirs!r}")
+
+    def _compare_rows(self) -> None:
+        ours, theirs = self.court.rows(self.store), self.court.plain.rows()
+        for table in self.court.tables:
+            found = [
+                [
+                    {name: value for name, value in eye.row(table.name, row).items() if not self._is_version(table, name)}
+                    for row in rows[table.name]
+                ]
+                for eye, rows in zip(self.eyes, (ours, theirs), strict=True)
+            ]
+            if found[0] != found[1]:
+                mine, other = _pruned(*found)
+                self._disagree(f"the table {table.name} has {mine}", f"it has {other}")
+
+    def _is_version(self, table: Any, column: str) -> bool:
+        return (table.name, column) in self.court.versions
+
+    def _disagree(self, ours: object, orm: object) -> None:
+        raise Disagreement(list(self.lines), self.court.name, ours, orm)
+
+
+def judged(court: Court, steps: list[Step], store: Store | None = None) -> list[str]:
+    """Play one program; gives its lines. Raises Disagreement."""
+    judge = Judge(court, store)
+    try:
+        Player(judge, court.cast).perform([each for each in steps if not left_out(each)])
+    finally:
+        judge.close()
+    return judge.lines
+
+
+def consult(database: str, *, programs: int, first: int, shrink: bool = True, oracle: str = "sqlite://") -> dict[str, Any]:
+    """Play so many programs in worlds from *first* on. Gives their number, and the difference if there is one."""
+    played = lines = 0
+    started = time.monotonic()
+    difference = ""
+    seed = first
+    while played < programs and not difference:
+        with court(lambda: world.__wrapped__(seed), database, oracle) as found:  # noqa: B023
+
+            def one(steps: Any) -> None:
+                nonlocal played, lines
+                played += 1
+                lines += len(judged(found, steps))  # noqa: B023  # called within this turn
+
+            try:
+                search(
+                    random_programs(found.cast, 1),
+                    one,
+                    examples=min(PER_WORLD, programs - played),
+                    setting="",
+                    seed=seed,
+                    shrink=shrink,
+                )
+            except Disagreement as disagreement:
+                difference = f"in world({seed}) {disagreement}"
+        seed += 1
+    seconds = round(time.monotonic() - started, 1)
+    return {"programs": played, "lines": lines, "worlds": seed - first, "seconds": seconds, "difference": difference}
+
+
+def _kind(error: Exception | None) -> str | None:
+    if error is None:
+        return None
+    return next((each.__name__ for each in COMPARED if isinstance(error, each)), type(error).__name__)
+
+
+def _told(error: Exception | None) -> str:
+    return "no error" if error is None else f"{kind_of(error)}: {error}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="tests.truth.oracle")
+    parser.add_argument("database", help="the URL of the store, or `memory`")
+    parser.add_argument("--oracle", default="sqlite://", help="the URL of the ORM's own database")
+    parser.add_argument("--programs", type=int, default=200)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--no-shrink", action="store_true")
+    given = parser.parse_args(arguments)
+    warnings.simplefilter("ignore")  # Hypothesis finds the strategies large
+    found = consult(
+        given.database, programs=given.programs, first=given.first, shrink=not given.no_shrink, oracle=given.oracle
+    )
+    print(json.dumps(found))
+    return 1 if found["difference"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

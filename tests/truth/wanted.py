@@ -1,0 +1,63 @@
+"""Where honestwork is meant to differ from the ORM, each with its reason. All else that differs is a mistake."""
+
+from __future__ import annotations
+
+from honestwork.domain import errors
+from honestwork.testing.lockstep import asking, canned, steps
+
+__all__ = ["COMPARED", "LEFT_OUT", "OF_READS", "OURS_ALONE", "VERSIONS", "left_out"]
+
+# The errors that the ORM and its database know as well: they come at the same line, and are of the same kind.
+COMPARED = (
+    errors.Duplicate,
+    errors.MissingValue,
+    errors.ReferenceViolated,
+    errors.CheckFailed,
+    errors.Conflict,
+)
+
+# The errors of rules that only honestwork has. The ORM is not asked about a line that raises one: it would go on.
+OURS_ALONE: dict[type[Exception], str] = {
+    errors.BadValue: "values that the database would change or refuse are refused by their class; the ORM sends them",
+    errors.KeyChanged: "keys never change; the ORM updates the key, and only sometimes the rows that refer to it",
+    errors.ForeignObject: "an object belongs to one unit; the ORM takes a detached one into the next session",
+    errors.AlreadyRemoved: "a removed object never comes back; the ORM refuses some of these, in words of its own",
+    errors.NotInUnit: "only what the unit has can be removed; the ORM calls it an InvalidRequestError",
+    errors.UnitFailed: "nothing but a rollback follows an error; the ORM says PendingRollbackError, and not always",
+    errors.UnitNested: "commit and rollback inside of a block would end what is around it, which the ORM does",
+    errors.UnitClosed: "there is no session outside of the block",
+}
+
+# Errors of a read that has flushed: the ORM's read does that, too, and raises nothing.
+OF_READS: dict[type[Exception], str] = {
+    errors.NotFound: "what is missing is an error of `repository[key]` and `one()`",
+    errors.MultipleFound: "more than one is an error of `one()`",
+}
+
+VERSIONS = "any change in an aggregate raises the version of its root; the ORM raises it with the root's own row alone"
+
+# What the ORM is not asked to play.
+LEFT_OUT: dict[type[steps.Step], str] = {
+    asking.Ask: "a rule is a function, which the ORM does not know; rules have a proof of their own",
+    asking.Turn: "pages are asked for by rules",
+    asking.Drain: "streams are asked for by rules",
+    asking.RemoveWhere: "it removes what a rule finds",
+    canned.Spoil: "it changes JSON in place, which the ORM does not notice without `Mutable`",
+    steps.Poke: "it changes JSON in place, which the ORM does not notice without `Mutable`",
+    steps.Scramble: "it changes JSON in place, after the unit",
+    steps.Crash: "the ORM is asked about a flush, and not about what a server does when the power goes",
+    steps.Enter: "only reading units are entered by a step of their own, and the ORM has none",
+    steps.Foreign: "objects of other units are refused, which the ORM takes",
+    steps.Misuse: "what no program should do is refused by rules that the ORM does not have",
+}
+
+
+def left_out(step: steps.Step) -> bool:
+    """Is this a step that the ORM is not asked to play?"""
+    if isinstance(step, steps.AddAgain):
+        # What a flush has given to a new object is taken back when it is undone; the ORM leaves it there.
+        return step.undone
+    if isinstance(step, asking.AddMany):
+        # One that is refused comes after some that were added, and the ORM refuses none.
+        return step.known is not None
+    return type(step) in LEFT_OUT
