@@ -9,93 +9,105 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Table, select
-from sqlalchemy.orm import Session, object_mapper
+from sqlalchemy import CheckConstraint, Column, Table, select
+from sqlalchemy.orm import RelationshipProperty, Session, object_mapper
+from sqlalchemy.orm.interfaces import ONETOMANY
 
-from honestwork.domain.errors import (
-    CheckFailed,
-    ConstraintViolated,
-    Duplicate,
-    MissingValue,
-    ReferenceViolated,
-)
+from honestwork.domain.errors import CheckFailed, ConstraintViolated, Duplicate, MissingValue, ReferenceViolated
 
 __all__ = ["is_broken"]
 
 Values = tuple[Any, ...]
+Columns = tuple[str, ...]
 
 
 def is_broken(session: Session, tables: dict[str, Table], error: ConstraintViolated) -> bool:
     """Do the objects that a session has not flushed yet break the constraint that this error names?"""
     with session.no_autoflush:
+        return _Pending(session).breaks(tables, error)
+
+
+class _Pending:
+    """What a session is going to store. Lives for one question."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.owners: dict[int, tuple[object, RelationshipProperty[Any]]] = {}  # by the id of their member
+        for owner in (*session.new, *session.identity_map.values()):
+            for relation in object_mapper(owner).relationships:
+                if relation.direction is ONETOMANY:
+                    for member in getattr(owner, relation.key):
+                        self.owners[id(member)] = (owner, relation)
+
+    def breaks(self, tables: dict[str, Table], error: ConstraintViolated) -> bool:
         match error:
             case MissingValue():
-                return any(None in values for _, values in _pending(session, tables[error.table], error.columns))
+                return any(None in values for _, values in self.rows(tables[error.table], error.columns))
             case Duplicate():
-                return _is_duplicate(session, tables[error.table], error.columns)
+                return self.repeats(tables[error.table], error.columns)
             case ReferenceViolated():
-                wanted = [tables[error.table]] if error.table else list(tables.values())  # SQLite names none
-                return any(_is_reference_broken(session, table, error.columns) for table in wanted)
+                named = [tables[error.table]] if error.table else list(tables.values())  # SQLite names none
+                return any(self.refers_to_nothing(table, error.columns) for table in named)
             case CheckFailed():  # only whether it can be: a CHECK is SQL, and nothing here reads it
                 table = tables[error.table]
                 has_check = any(isinstance(each, CheckConstraint) for each in table.constraints)
-                return has_check and any(True for _ in _pending(session, table, ()))
-    return False
+                return has_check and any(True for _ in self.rows(table, ()))
+        return False
+
+    def repeats(self, table: Table, columns: Columns) -> bool:
+        """Does a row have the same values as another one?"""
+        pending = [(key, values) for key, values in self.rows(table, columns) if None not in values]
+        stored = self.stored(table, columns)
+        return any(
+            any(other == values for _, other in pending[:number])
+            or any(other == values for its_key, other in stored if key is None or its_key != key)
+            for number, (key, values) in enumerate(pending)
+        )
+
+    def refers_to_nothing(self, table: Table, columns: Columns) -> bool:
+        """Does a row of this table refer to none, or to one that goes?"""
+        for constraint in table.foreign_key_constraints:
+            if columns and set(constraint.column_keys) != set(columns):
+                continue
+            names = tuple(element.parent.name for element in constraint.elements)
+            target = constraint.referred_table
+            its_names = tuple(element.column.name for element in constraint.elements)
+            there = {values for _, values in self.stored(target, its_names)}
+            there -= {self.values(each, target, its_names) for each in self.session.deleted if _is_in(each, target)}
+            there |= {values for _, values in self.rows(target, its_names)}
+            referring = (*self.rows(table, names), *self.stored(table, names))
+            if any(None not in values and values not in there for _, values in referring):
+                return True
+        return False
+
+    def rows(self, table: Table, columns: Columns) -> Iterator[tuple[Values | None, Values]]:
+        """(stored key or None, values of the columns) of new and changed objects, as their rows are going to be."""
+        for instance in (*self.session.new, *self.session.dirty):
+            if _is_in(instance, table):
+                key = object_mapper(instance).primary_key_from_instance(instance)
+                yield None if instance in self.session.new else tuple(key), self.values(instance, table, columns)
+
+    def stored(self, table: Table, columns: Columns) -> list[tuple[Values, Values]]:
+        """(key, values of the columns) of all rows that the session's transaction sees."""
+        key = list(table.primary_key)
+        rows = self.session.execute(select(*key, *(table.c[name] for name in columns))).all()
+        return [(tuple(row[: len(key)]), tuple(row[len(key) :])) for row in rows]
+
+    def values(self, instance: object, table: Table, columns: Columns) -> Values:
+        return tuple(self.value(instance, table.c[name]) for name in columns)
+
+    def value(self, instance: object, column: Column[Any]) -> Any:
+        """What the column is going to hold: a member gets the key of its owner by the flush."""
+        held = getattr(instance, object_mapper(instance).get_property_by_column(column).key)
+        if held is None and id(instance) in self.owners:
+            owner, relation = self.owners[id(instance)]
+            for local, remote in relation.local_remote_pairs or ():
+                if remote is column:
+                    return self.value(owner, local)
+        if held is None and column.default is not None and column.default.is_scalar:
+            return column.default.arg
+        return held
 
 
-def _is_duplicate(session: Session, table: Table, columns: tuple[str, ...]) -> bool:
-    pending = list(_pending(session, table, columns))
-    stored = _stored(session, table, columns)
-    for number, (key, values) in enumerate(pending):
-        if None in values:
-            continue
-        if any(other == values for _, other in pending[:number]):
-            return True
-        if any(other == values for other_key, other in stored if key is None or other_key != key):
-            return True
-    return False
-
-
-def _is_reference_broken(session: Session, table: Table, columns: tuple[str, ...]) -> bool:
-    for constraint in table.foreign_key_constraints:
-        if columns and set(constraint.column_keys) != set(columns):
-            continue
-        names = tuple(element.parent.name for element in constraint.elements)
-        target = constraint.referred_table
-        its_names = tuple(element.column.name for element in constraint.elements)
-        gone = {values for _, values in _going(session, target, its_names)}
-        there = {values for _, values in _stored(session, target, its_names)} - gone
-        there |= {values for _, values in _pending(session, target, its_names)}
-        referring = [values for _, values in (*_pending(session, table, names), *_stored(session, table, names))]
-        if any(None not in values and values not in there for values in referring):
-            return True
-    return False
-
-
-def _pending(session: Session, table: Table, columns: tuple[str, ...]) -> Iterator[tuple[Values | None, Values]]:
-    """(stored key or None, values of the columns) of new and changed objects, as their rows are going to be."""
-    for instance in (*session.new, *session.dirty):
-        if table in object_mapper(instance).tables:
-            key = object_mapper(instance).primary_key_from_instance(instance) if instance in session.dirty else None
-            yield None if key is None else tuple(key), tuple(_value(instance, table, name) for name in columns)
-
-
-def _going(session: Session, table: Table, columns: tuple[str, ...]) -> Iterator[tuple[None, Values]]:
-    for instance in session.deleted:
-        if table in object_mapper(instance).tables:
-            yield None, tuple(_value(instance, table, name) for name in columns)
-
-
-def _stored(session: Session, table: Table, columns: tuple[str, ...]) -> list[tuple[Values, Values]]:
-    """(key, values of the columns) of all rows that the session's transaction sees."""
-    key = list(table.primary_key)
-    rows = session.execute(select(*key, *(table.c[name] for name in columns))).all()
-    return [(tuple(row[: len(key)]), tuple(row[len(key) :])) for row in rows]
-
-
-def _value(instance: object, table: Table, name: str) -> Any:
-    column = table.c[name]
-    held = getattr(instance, object_mapper(instance).get_property_by_column(column).key)
-    if held is None and column.default is not None and column.default.is_scalar:
-        return column.default.arg
-    return held
+def _is_in(instance: object, table: Table) -> bool:
+    return table in object_mapper(instance).tables

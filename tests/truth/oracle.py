@@ -207,11 +207,23 @@ class Judge(Referee):
         raise Disagreement(list(self.lines), self.court.name, ours, orm)
 
 
+class Careful(Player):
+    """Plays the steps of one program, and leaves the collections of removed objects alone, also before the flush.
+
+    With us a new member of a removed owner goes with it; the ORM inserts it without an owner.
+    """
+
+    referee: Judge
+
+    def is_deleted(self, name: str) -> bool:
+        return super().is_deleted(name) or self.referee.orm.is_going(name)
+
+
 def judged(court: Court, steps: list[Step], store: Store | None = None) -> list[str]:
     """Play one program; gives its lines. Raises Disagreement."""
     judge = Judge(court, store)
     try:
-        Player(judge, court.cast).perform([each for each in steps if not left_out(each)])
+        Careful(judge, court.cast).perform([each for each in steps if not left_out(each)])
     finally:
         judge.close()
     return judge.lines

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, ForeignKeyConstraint, and_, create_en
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, SessionTransaction, class_mapper, relationship
 from sqlalchemy.orm.attributes import instance_state
-from sqlalchemy.orm.exc import StaleDataError
+from sqlalchemy.orm.exc import FlushError, StaleDataError
 from sqlalchemy.orm.interfaces import ONETOMANY
 
 from honestwork.adapters import Mapping
@@ -60,6 +60,8 @@ def kind_of(error: Exception) -> str:
     """The name of the honestwork error that stands for this one; the name of its own class where none does."""
     if isinstance(error, StaleDataError):
         return "Conflict"
+    if isinstance(error, FlushError) and "NULL identity key" in str(error):
+        return "MissingValue"  # the ORM notices it before SQLite does, which takes NULL for a key
     driver: Any = error.orig if isinstance(error, DBAPIError) else None
     codes = (getattr(driver, "sqlite_errorname", None), getattr(driver, "sqlstate", None), *getattr(driver, "args", ()))
     for known in (SQLITE, POSTGRESQL, MARIADB):
@@ -130,9 +132,12 @@ class PlainSide:
 
     def name(self, name: str, path: str) -> Any:
         """The object at this path, known as *name* from now on."""
-        if self.namespace.get(name) is None:  # a read that found nothing has used the name
-            self.namespace[name] = eval(path, self.namespace)
-        return self.namespace[name]
+        self.namespace[name] = found = eval(path, self.namespace)
+        return found
+
+    def is_going(self, name: str) -> bool:
+        """Is this an object that the next flush deletes?"""
+        return any(self.namespace[name] in each.session.deleted for each in self.units if each.session is not None)
 
     def breaks(self, error: ConstraintViolated) -> bool:
         """Do the objects of a session break what this error of a store says that they break?"""
@@ -175,11 +180,11 @@ class PlainRepository:
 
     def add(self, instance: Any) -> None:
         session, mapper = self.unit.session, class_mapper(self.cls)
-        key = mapper.primary_key_from_instance(instance)
+        key = tuple(mapper.primary_key_from_instance(instance))
         removed = [each for each in session.deleted if isinstance(each, mapper.base_mapper.class_)]
         if instance in session.new or instance in session.deleted:
             removed = []
-        if any(mapper.primary_key_from_instance(each) == key for each in removed):
+        if any(instance_state(each).identity == key for each in removed):
             session.flush()  # else the ORM would keep the old row, and in it what the new object does not say
         session.add(instance)
 
@@ -230,6 +235,13 @@ def new(cls: type[Any], **values: Any) -> Any:
     instance = mapper.class_manager.new_instance()
     if mapper.polymorphic_on is not None:  # as the ORM's own listener to `__init__` does
         setattr(instance, mapper.get_property_by_column(mapper.polymorphic_on).key, mapper.polymorphic_identity)
+    # All that a column can have by itself is said: where the object takes over the row of one that goes, the ORM
+    # updates what was assigned, and leaves the rest as it was.
+    for column in mapper.columns:
+        if column.default is not None and column.default.is_scalar:
+            setattr(instance, mapper.get_property_by_column(column).key, column.default.arg)
+        elif column.nullable and column.default is None and column.server_default is None:
+            setattr(instance, mapper.get_property_by_column(column).key, None)
     for name, value in values.items():
         setattr(instance, name, value)
     return instance
