@@ -15,7 +15,7 @@ from sqlalchemy.orm.interfaces import ONETOMANY
 
 from honestwork.domain.errors import CheckFailed, ConstraintViolated, Duplicate, MissingValue, ReferenceViolated
 
-__all__ = ["is_broken"]
+__all__ = ["is_broken", "is_taken_twice"]
 
 Values = tuple[Any, ...]
 Columns = tuple[str, ...]
@@ -25,6 +25,14 @@ def is_broken(session: Session, tables: dict[str, Table], error: ConstraintViola
     """Do the objects that a session has not flushed yet break the constraint that this error names?"""
     with session.no_autoflush:
         return _Pending(session).breaks(tables, error)
+
+
+def is_taken_twice(session: Session, tables: dict[str, Table], error: Duplicate) -> bool:
+    """Do two new objects have the same key, the one that the error names?"""
+    table = tables[error.table]
+    with session.no_autoflush:
+        taken = [values for key, values in _Pending(session).rows(table, error.columns) if key is None]
+    return error.columns == tuple(table.primary_key.columns.keys()) and len(taken) > len(set(taken))
 
 
 class _Pending:

@@ -15,16 +15,16 @@ from typing import Any, get_args, get_type_hints
 
 from sqlalchemy import Connection, Engine, ForeignKeyConstraint, and_, create_engine, event, select
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session, SessionTransaction, class_mapper, relationship
+from sqlalchemy.orm import Session, SessionTransaction, class_mapper, object_mapper, relationship
 from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.exc import FlushError, StaleDataError
 from sqlalchemy.orm.interfaces import ONETOMANY
 
 from honestwork.adapters import Mapping
-from honestwork.domain.errors import ConstraintViolated
+from honestwork.domain.errors import ConstraintViolated, Duplicate
 from honestwork.service_layer import UnitOfWork
 
-from .claims import is_broken
+from .claims import is_broken, is_taken_twice
 
 __all__ = ["PlainDatabase", "PlainSide", "kind_of"]
 
@@ -143,6 +143,11 @@ class PlainSide:
         """Do the objects of a session break what this error of a store says that they break?"""
         return any(is_broken(each.session, self.tables, error) for each in self.units if each.session is not None)
 
+    def loses_one(self, error: ConstraintViolated) -> bool:
+        """Does this error of a store name two new objects, of which the ORM may store one in the row of the other?"""
+        open_ = [each.session for each in self.units if each.session is not None]
+        return isinstance(error, Duplicate) and any(is_taken_twice(each, self.tables, error) for each in open_)
+
     def close(self) -> None:
         """End whatever the program has left open."""
         for unit in self.units:
@@ -179,13 +184,14 @@ class PlainRepository:
         self.key = [class_mapper(cls).get_property_by_column(each).key for each in class_mapper(cls).primary_key]
 
     def add(self, instance: Any) -> None:
-        session, mapper = self.unit.session, class_mapper(self.cls)
+        session, mapper = self.unit.session, object_mapper(instance)
+        if instance in session.deleted:
+            session.add_all([instance, *_members(instance)])  # else the ORM would delete the members all the same
+            return
         key = tuple(mapper.primary_key_from_instance(instance))
         removed = [each for each in session.deleted if isinstance(each, mapper.base_mapper.class_)]
-        if instance in session.new or instance in session.deleted:
-            removed = []
-        if any(instance_state(each).identity == key for each in removed):
-            session.flush()  # else the ORM would keep the old row, and in it what the new object does not say
+        if instance not in session.new and any(instance_state(each).identity == key for each in removed):
+            session.flush()  # else the ORM would keep the old row
         session.add(instance)
 
     def add_many(self, instances: list[object]) -> None:
@@ -196,6 +202,9 @@ class PlainRepository:
         if instance in session.new:
             session.expunge(instance)
         elif not instance_state(instance).was_deleted:  # the ORM would delete what has taken over its key
+            for member in _members(instance):
+                if member in session.new:
+                    session.expunge(member)  # else the ORM would insert it without an owner
             session.delete(instance)
 
     def all(self) -> list[Any]:
@@ -226,6 +235,11 @@ class PlainRepository:
         return len(self.all())
 
 
+def _members(instance: Any) -> list[Any]:
+    """All that is deleted with an object."""
+    return [each[0] for each in object_mapper(instance).cascade_iterator("delete", instance_state(instance))]
+
+
 # The words of programs
 
 
@@ -248,8 +262,9 @@ def new(cls: type[Any], **values: Any) -> Any:
 
 
 def enter(unit: PlainUnit) -> None:
-    # Objects stay readable after a commit, and collections keep the order that the program has given them.
-    unit.session = Session(unit.engine, expire_on_commit=False)
+    # Objects stay readable after a commit, and collections keep the order that the program has given them. Each read
+    # of a program flushes; that of an attribute which a savepoint has expired does not.
+    unit.session = Session(unit.engine, expire_on_commit=False, autoflush=False)
 
 
 def leave(unit: PlainUnit, error: Exception | None = None) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from honestwork.domain import errors
 from honestwork.testing.lockstep import asking, canned, steps
 
-__all__ = ["COMPARED", "LEFT_OUT", "OF_READS", "OURS_ALONE", "VERSIONS", "left_out"]
+__all__ = ["COMPARED", "LEFT_OUT", "OF_READS", "OURS_ALONE", "VERSIONS", "kept"]
 
 # The errors that the ORM and its database know as well: they come at the same line, and are of the same kind.
 COMPARED = (
@@ -52,12 +55,26 @@ LEFT_OUT: dict[type[steps.Step], str] = {
 }
 
 
-def left_out(step: steps.Step) -> bool:
-    """Is this a step that the ORM is not asked to play?"""
-    if isinstance(step, steps.AddAgain):
-        # What a flush has given to a new object is taken back when it is undone; the ORM leaves it there.
-        return step.undone
-    if isinstance(step, asking.AddMany):
-        # One that is refused comes after some that were added, and the ORM refuses none.
-        return step.known is not None
+def kept(program: Iterable[steps.Step]) -> list[steps.Step]:
+    """A program without what the ORM is not asked to play."""
+    return [_thinned(step) for step in program if not _is_left_out(step)]
+
+
+def _is_left_out(step: steps.Step) -> bool:
+    match step:
+        case steps.AddAgain(undone=True):
+            return True  # what a flush has given to a new object is taken back with it; the ORM leaves it there
+        case asking.AddMany(known=int()):
+            return True  # the ORM refuses none; with us, those before the one that is refused have been added
+        case steps.Collect(how="exchange"):
+            return True  # in `a[0], a[1] = a[1], a[0]` the ORM hears that each of them goes, and forgets a new one
     return type(step) in LEFT_OUT
+
+
+def _thinned(step: steps.Step) -> steps.Step:
+    match step:
+        case steps.Rearrange():
+            return replace(step, changes=tuple(kept(step.changes)))
+        case canned.Regret():
+            return replace(step, inside=tuple(kept(step.inside)), after=tuple(kept(step.after)))
+    return step
