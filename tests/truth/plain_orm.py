@@ -13,12 +13,13 @@ from contextlib import suppress
 from types import CodeType
 from typing import Any, get_args, get_type_hints
 
-from sqlalchemy import Connection, Engine, ForeignKeyConstraint, and_, create_engine, event, select
+from sqlalchemy import Connection, DefaultClause, Engine, ForeignKeyConstraint, and_, create_engine, event, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, SessionTransaction, class_mapper, object_mapper, relationship
 from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.exc import FlushError, StaleDataError
 from sqlalchemy.orm.interfaces import ONETOMANY
+from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
 from honestwork.adapters import Mapping
 from honestwork.domain.errors import ConstraintViolated, Duplicate
@@ -173,6 +174,7 @@ class PlainUnit:
 
     def rollback(self) -> None:
         self.session.rollback()
+        self.session.close()  # after a FlushError the ORM keeps objects in its identity map that it has not stored
 
 
 class PlainRepository:
@@ -252,10 +254,13 @@ def new(cls: type[Any], **values: Any) -> Any:
     # All that a column can have by itself is said: where the object takes over the row of one that goes, the ORM
     # updates what was assigned, and leaves the rest as it was.
     for column in mapper.columns:
-        if column.default is not None and column.default.is_scalar:
-            setattr(instance, mapper.get_property_by_column(column).key, column.default.arg)
-        elif column.nullable and column.default is None and column.server_default is None:
-            setattr(instance, mapper.get_property_by_column(column).key, None)
+        name, default = mapper.get_property_by_column(column).key, column.default or column.server_default
+        if default is None and column.nullable:
+            setattr(instance, name, None)
+        elif isinstance(default, ScalarElementColumnDefault):
+            setattr(instance, name, default.arg)
+        elif isinstance(default, DefaultClause):
+            setattr(instance, name, column.type.python_type(default.arg))
     for name, value in values.items():
         setattr(instance, name, value)
     return instance
