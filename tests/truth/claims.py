@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, Column, Table, select
 from sqlalchemy.orm import RelationshipProperty, Session, object_mapper
 from sqlalchemy.orm.interfaces import ONETOMANY
+from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
 from honestwork.domain.errors import CheckFailed, ConstraintViolated, Duplicate, MissingValue, ReferenceViolated
 
@@ -110,9 +111,9 @@ class _Pending:
         if held is None and id(instance) in self.owners:
             owner, relation = self.owners[id(instance)]
             for local, remote in relation.local_remote_pairs or ():
-                if remote is column:
+                if remote is column and isinstance(local, Column):
                     return self.value(owner, local)
-        if held is None and column.default is not None and column.default.is_scalar:
+        if held is None and isinstance(column.default, ScalarElementColumnDefault):
             return column.default.arg
         return held
 

@@ -1,7 +1,5 @@
 """The oracle: random programs on a store and on a plain `sqlalchemy.orm.Session`, in lock-step.
 
-    python -m tests.truth.oracle sqlite:///proof.db --programs 500
-
 A store in memory and a store on a database share their flush, so they may agree on what is wrong. The ORM has a flush
 of its own. After each commit the rows of both are the same, and each line raises an error of the same kind or none,
 wherever `wanted.py` does not say otherwise. Objects are not compared: two stores do that, line by line.
@@ -9,17 +7,17 @@ wherever `wanted.py` does not say otherwise. Objects are not compared: two store
 
 from __future__ import annotations
 
-import argparse
-import json
 import re
-import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from textwrap import dedent
+from typing import Any, NoReturn
 
+from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint
 from sqlalchemy.exc import SAWarning
 
 from honestwork.adapters import MemoryStore
@@ -37,11 +35,10 @@ from honestwork.testing.lockstep.truthful import search, staged
 from honestwork.testing.lockstep.worlds import World, world
 
 from .plain_orm import PlainDatabase, PlainSide, Rows, kind_of
-from .wanted import COMPARED, OF_READS, OURS_ALONE, kept
+from .wanted import BETTER, COMPARED, OF_READS, OURS_ALONE, kept
 
-__all__ = ["Court", "Disagreement", "consult", "court", "judged"]
+__all__ = ["Court", "Disagreement", "consult", "court", "judged", "replay"]
 
-PER_WORLD = 10
 APPENDED = re.compile(r"(.+)\.(\w+)\.append\((.+)\)$")
 
 
@@ -63,6 +60,7 @@ class Court:
     clear: Callable[[], Store]  # gives the store, with no row in it
     rows: Callable[[Store], Rows]
     plain: PlainDatabase
+    seen_through: Callable[[Any], Any] = lambda store: store  # a test may plant a lie here
 
     def __post_init__(self) -> None:
         self.schema = self.world.mapping.schema
@@ -113,15 +111,13 @@ def court(make: Callable[[], World], database: str = "memory", oracle: str = "sq
 class Judge(Referee):
     """One program on a store and on the ORM. The store leads: the program is made of what is seen there."""
 
-    def __init__(self, court: Court, store: Store | None = None) -> None:
-        cleared = court.clear()
+    def __init__(self, court: Court) -> None:
         court.plain.clear()
         self.court = court
         self.stage = court  # type: ignore[assignment]  # for the player, who asks it for the schema
-        self.store = store or cleared
-        self.memory = Side(
-            court.name, self.store, court.world.unit, 1, court.schema, court.renaming, lambda: None
-        )
+        self.store = court.clear()
+        served = court.seen_through(self.store)
+        self.memory = Side(court.name, served, court.world.unit, 1, court.schema, court.renaming, lambda: None)
         self.sides = (self.memory,)  # type: ignore[assignment]
         self.orm = PlainSide(court.plain, 1, vocabulary(court.schema))
         self.eyes = [Eye(court.schema, court.renaming, lambda instance, path: "") for _ in range(2)]
@@ -145,7 +141,10 @@ class Judge(Referee):
         before = set(self.memory.paths)
         ours = self.memory.run(_compiled(expression), path)
         self._name_members(line)
-        self._ask_orm(expression, path, ours.error)
+        better = self._ask_orm(expression, path, ours.error)
+        if better is not None:
+            self._undo(expression)
+            return Outcome((kind_of(better),), better)
         for name in [each for each in self.memory.paths if each not in before]:
             self._meet(name)
         unit = UNIT.search(expression)
@@ -154,24 +153,53 @@ class Judge(Referee):
             self._compare_rows()
         return ours
 
-    def _ask_orm(self, expression: str, path: str, ours: Exception | None) -> None:
+    def _ask_orm(self, expression: str, path: str, ours: Exception | None) -> Exception | None:
+        """Play the line on the ORM, and compare the errors. Returns the ORM's if ours is better for having none."""
         if isinstance(ours, tuple(OF_READS)):
             ours = None
         if isinstance(ours, HonestworkError) and not isinstance(ours, COMPARED):
             if type(ours) not in OURS_ALONE:
                 self._disagree(_told(ours), "has not been asked, for this error is not among those that are wanted")
             self._skip(expression)
-            return
+            return None
         if isinstance(ours, ConstraintViolated) and self.orm.loses_one(ours):
             self._skip(expression)
-            return
+            return None
         is_true = isinstance(ours, ConstraintViolated) and self.orm.breaks(ours)
         theirs = self.orm.run(_compiled(expression), path)
         if _kind(ours) == (None if theirs is None else kind_of(theirs)):
-            return
+            return None
         if is_true and theirs is not None:
-            return  # several things are wrong, a value among them that the ORM sends, and each names one
-        self._disagree(_told(ours), _told(theirs))
+            return None  # several things are wrong, a value among them that the ORM sends, and each names one
+        if ours is not None or theirs is None or kind_of(theirs) not in BETTER:
+            self._disagree(_told(ours), _told(theirs))
+        return theirs
+
+    def _undo(self, expression: str) -> None:
+        """The store went on where the ORM could not: undo the unit on both. Nothing can follow a commit."""
+        if ".commit()" in expression:
+            self._require_unique()
+            self.is_over = True
+            return
+        undone = set(self.workspaces[0].objects)
+        self.lines.append("leave(u0, Undo())")
+        self.memory.run(_compiled(self.lines[-1]), "left")
+        self.orm.run(_compiled(self.lines[-1]), "left")
+        self._end(0, readable=False)
+        self.workspaces[0] = Workspace()
+        self.stale |= undone
+        self.unowned -= undone
+
+    def _require_unique(self) -> None:
+        """What the store has committed breaks no key and no unique constraint."""
+        rows = self.court.rows(self.store)
+        for table in self.court.tables:
+            for constraint in table.constraints:
+                if isinstance(constraint, PrimaryKeyConstraint | UniqueConstraint):
+                    values = [tuple(row[name] for name in list(constraint.columns.keys())) for row in rows[table.name]]
+                    known = [each for each in values if None not in each]
+                    if len(known) > len(set(known)):
+                        self._disagree(f"the table {table.name} has {rows[table.name]}", f"{constraint.name} is broken")
 
     def _skip(self, expression: str) -> None:
         """Do not ask the ORM about this line; but a block has ended all the same, and is undone."""
@@ -202,7 +230,11 @@ class Judge(Referee):
         for table in self.court.tables:
             found = [
                 [
-                    {name: each for name, each in eye.row(table.name, row).items() if (table.name, name) not in left_open}
+                    {
+                        name: each
+                        for name, each in eye.row(table.name, row).items()
+                        if (table.name, name) not in left_open
+                    }
                     for row in rows[table.name]
                 ]
                 for eye, rows in zip(self.eyes, (ours, theirs), strict=True)
@@ -211,12 +243,12 @@ class Judge(Referee):
                 mine, other = _pruned(*found)
                 self._disagree(f"the table {table.name} has {mine}", f"it has {other}")
 
-    def _disagree(self, ours: object, orm: object) -> None:
+    def _disagree(self, ours: object, orm: object) -> NoReturn:
         raise Disagreement(list(self.lines), self.court.name, ours, orm)
 
 
 class Careful(Player):
-    """Plays the steps of one program, and leaves out what is wanted to differ and depends on where the program stands."""
+    """Plays the steps of one program. Leaves out what is wanted to differ and depends on what has gone before."""
 
     referee: Judge
 
@@ -236,9 +268,9 @@ class Careful(Player):
         return any(each is self.value_of(member) for each in there)
 
 
-def judged(court: Court, steps: list[Step], store: Store | None = None) -> list[str]:
+def judged(court: Court, steps: list[Step]) -> list[str]:
     """Play one program; gives its lines. Raises Disagreement."""
-    judge = Judge(court, store)
+    judge = Judge(court)
     try:
         Careful(judge, court.cast).perform(kept(steps))
     finally:
@@ -246,25 +278,38 @@ def judged(court: Court, steps: list[Step], store: Store | None = None) -> list[
     return judge.lines
 
 
-def consult(database: str, *, programs: int, first: int, shrink: bool = True, oracle: str = "sqlite://") -> dict[str, Any]:
-    """Play so many programs in worlds from *first* on. Gives their number, and the difference if there is one."""
+def consult(
+    database: str,
+    *,
+    programs: int,
+    first: int,
+    shrink: bool = True,
+    oracle: str = "sqlite://",
+    per_world: int = 10,
+    seen_through: Callable[[Any], Any] | None = None,
+) -> dict[str, Any]:
+    """Play so many programs in worlds from *first* on. Gives their number, and the difference if there is one.
+
+    *database* is the URL of the store's database, or `memory`; *oracle* that of the ORM's own. Both are emptied.
+    """
     played = lines = 0
     started = time.monotonic()
     difference = ""
     seed = first
     while played < programs and not difference:
-        with court(lambda: world.__wrapped__(seed), database, oracle) as found:  # noqa: B023
+        with court(partial(world.__wrapped__, seed), database, oracle) as found:
+            found.seen_through = seen_through or found.seen_through
 
             def one(steps: Any) -> None:
                 nonlocal played, lines
                 played += 1
-                lines += len(judged(found, steps))  # noqa: B023  # called within this turn
+                lines += len(judged(found, steps))  # called within this turn
 
             try:
                 search(
                     random_programs(found.cast, 1),
                     one,
-                    examples=min(PER_WORLD, programs - played),
+                    examples=min(per_world, programs - played),
                     setting="",
                     seed=seed,
                     shrink=shrink,
@@ -276,6 +321,23 @@ def consult(database: str, *, programs: int, first: int, shrink: bool = True, or
     return {"programs": played, "lines": lines, "worlds": seed - first, "seconds": seconds, "difference": difference}
 
 
+def replay(
+    make: Callable[[], World],
+    program: str,
+    database: str = "memory",
+    seen_through: Callable[[Any], Any] | None = None,
+) -> None:
+    """Play one program, given as lines of Python. Raises Disagreement if the store and the ORM differ."""
+    with court(make, database) as found:
+        found.seen_through = seen_through or found.seen_through
+        judge = Judge(found)
+        try:
+            for line in dedent(program).strip().splitlines():
+                judge.play(line)
+        finally:
+            judge.close()
+
+
 def _kind(error: Exception | None) -> str | None:
     if error is None:
         return None
@@ -284,23 +346,3 @@ def _kind(error: Exception | None) -> str | None:
 
 def _told(error: Exception | None) -> str:
     return "no error" if error is None else f"{kind_of(error)}: {error}"
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="tests.truth.oracle")
-    parser.add_argument("database", help="the URL of the store, or `memory`")
-    parser.add_argument("--oracle", default="sqlite://", help="the URL of the ORM's own database")
-    parser.add_argument("--programs", type=int, default=200)
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--no-shrink", action="store_true")
-    given = parser.parse_args(arguments)
-    warnings.simplefilter("ignore")  # Hypothesis finds the strategies large
-    found = consult(
-        given.database, programs=given.programs, first=given.first, shrink=not given.no_shrink, oracle=given.oracle
-    )
-    print(json.dumps(found))
-    return 1 if found["difference"] else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -7,8 +7,7 @@ is what a user of SQLAlchemy would write by hand, and nothing of the flush: that
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from types import CodeType
 from typing import Any, get_args, get_type_hints
@@ -324,7 +323,7 @@ def _relate(mapping: Mapping) -> None:
     }
     for table, mapper in mappers.items():
         constraints = [each for each in table.constraints if isinstance(each, ForeignKeyConstraint)]  # type: ignore[attr-defined]
-        for number, constraint in enumerate(sorted(constraints, key=lambda each: each.column_keys)):
+        for number, constraint in enumerate(sorted(constraints, key=lambda each: tuple(each.column_keys))):
             columns = [element.parent for element in constraint.elements]
             target = mappers[constraint.referred_table]
             if frozenset(columns) in related or target is mapper.inherits:
