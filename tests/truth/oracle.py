@@ -67,13 +67,6 @@ class Court:
         self.renaming = Renaming(self.world.mapping)
         self.tables = self.world.mapping.metadata.sorted_tables
         self.cast = Cast(self.world.unit, self.world.mapping)
-        self.left_open = {
-            (table.name, column.name)
-            for entity in self.schema.entities.values()
-            for table in (self.world.mapping.metadata.tables[part.table.name] for part in entity.parts)
-            for column in table.columns
-            if entity.version is not None and (column.name == entity.version.column.name or column.onupdate is not None)
-        }
 
 
 @contextmanager
@@ -226,17 +219,9 @@ class Judge(Referee):
 
     def _compare_rows(self) -> None:
         ours, theirs = self.court.rows(self.store), self.court.plain.rows()
-        left_open = self.court.left_open
         for table in self.court.tables:
             found = [
-                [
-                    {
-                        name: each
-                        for name, each in eye.row(table.name, row).items()
-                        if (table.name, name) not in left_open
-                    }
-                    for row in rows[table.name]
-                ]
+                [eye.row(table.name, row) for row in rows[table.name]]
                 for eye, rows in zip(self.eyes, (ours, theirs), strict=True)
             ]
             if found[0] != found[1]:

@@ -269,6 +269,7 @@ def enter(unit: PlainUnit) -> None:
     # Objects stay readable after a commit, and collections keep the order that the program has given them. Each read
     # of a program flushes; that of an attribute which a savepoint has expired does not.
     unit.session = Session(unit.engine, expire_on_commit=False, autoflush=False)
+    event.listen(unit.session, "before_flush", _raise_versions)
 
 
 def leave(unit: PlainUnit, error: Exception | None = None) -> None:
@@ -287,8 +288,21 @@ def unnest(unit: PlainUnit, error: Exception | None = None) -> None:
     block = unit.blocks.pop()
     if error is None:
         block.__exit__(None, None, None)
-    else:
-        block.__exit__(type(error), error, error.__traceback__)
+        return
+    block.__exit__(type(error), error, error.__traceback__)
+    for each in list(unit.session):
+        if instance_state(each).expired:
+            unit.session.refresh(each)  # an equal value is a change to the ORM where it has expired the old one
+
+
+def _raise_versions(session: Session, *_: object) -> None:
+    """Let the version of a root rise with any change of its members: an assignment updates its row."""
+    for root in session.identity_map.values():
+        version = object_mapper(root).version_id_col
+        if version is not None and root not in session.deleted:
+            if any(session.is_modified(each) or each in session.new for each in (root, *_members(root))):
+                name = object_mapper(root).get_property_by_column(version).key
+                setattr(root, name, getattr(root, name) + 1)  # the ORM sets the very same, for it counts by itself
 
 
 def _engine(url: str) -> Engine:
