@@ -299,10 +299,11 @@ def _raise_versions(session: Session, *_: object) -> None:
     """Let the version of a root rise with any change of its members: an assignment updates its row."""
     for root in session.identity_map.values():
         version = object_mapper(root).version_id_col
-        if version is not None and root not in session.deleted:
-            if any(session.is_modified(each) or each in session.new for each in (root, *_members(root))):
-                name = object_mapper(root).get_property_by_column(version).key
-                setattr(root, name, getattr(root, name) + 1)  # the ORM sets the very same, for it counts by itself
+        if version is None or root in session.deleted:
+            continue
+        if any(session.is_modified(each) or each in session.new for each in (root, *_members(root))):
+            name = object_mapper(root).get_property_by_column(version).key
+            setattr(root, name, getattr(root, name) + 1)  # the ORM sets the very same, for it counts by itself
 
 
 def _engine(url: str) -> Engine:

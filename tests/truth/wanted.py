@@ -41,7 +41,7 @@ OF_READS: dict[type[Exception], str] = {
 # What `plain_orm.py` and `oracle.py` do for the ORM, as those who know it would, or keep from it.
 HELPED = {
     "the version of a root rises with its members": "any change in an aggregate raises it; the ORM's is the row's own",
-    "what a savepoint has expired is loaded at once": "an equal value is no change to us; to the ORM it is, once expired",
+    "what a savepoint has expired is loaded at once": "an equal value is no change, but to the ORM once it is expired",
     "reads flush": "every read of ours flushes first; the ORM's `get` does not, where it knows the object",
     "objects stay readable after a commit": "`expire_on_commit=False`; ours keep what they have, and their order",
     "a rollback begins a fresh session": "after a FlushError the ORM keeps objects that it has not stored",
