@@ -5,7 +5,7 @@ PYTEST = .venv/bin/python -m pytest
 ARGS =
 PARALLEL = -n auto --maxprocesses 4
 
-layers = domain service_layer adapters testing
+layers = domain rules service_layer adapters testing
 users = $(wildcard tests examples benchmarks)
 
 # The caller's settings may say where packages come from, but not where they go, nor what Python finds or how it runs.
@@ -54,7 +54,7 @@ pyright: $(package) $(dev)  ## pyright --strict, over what users write (installs
 	PYRIGHT=required $(PYTEST) tests/typing
 
 truth: $(package) $(dev)  ## the long proof that the fake tells the truth; ARGS= is passed on
-	.venv/bin/python -m honestwork.testing.truth $(foreach database,mariadb postgresql sqlite,\
+	.venv/bin/python -m tests.truth $(foreach database,mariadb postgresql sqlite,\
 		--also "env RULES=5000 $(PYTEST) -q tests/integration -k 'random and $(database)'") $(ARGS)
 
 chaos: $(package) $(dev)  ## the proof under kills, forks, interrupts and silent servers; ARGS= is passed on

@@ -22,8 +22,8 @@ from sqlalchemy.sql.operators import desc_op
 
 from ..domain.errors import BadValue
 from ..domain.interrupts import came_from_outside
-from ..domain.rules.formula import attr
-from ..domain.rules.order import OrderKey
+from ..rules.formula import attr
+from ..rules.order import OrderKey
 from .generated import filler, fitter, guarder, hydrator, new_row_maker, row_reader, teller
 from .tables import ColumnPlan, Key, Reference, Row, TablePlan
 from .unreadable import misfit, of_no_class, unbuilt, undecoded

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from ..domain.rules.facts import Attribute, Choice, Many, Scalar, Value, annotated
+from ..rules.facts import Attribute, Choice, Many, Scalar, Value, annotated
 from .entities import EntityPlan, FieldPlan
 
 __all__ = ["facts_of"]

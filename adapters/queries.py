@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..domain.repository import require_count
-from ..domain.rules.formula import TRUE, Expr, and_, attr, const, isnull, not_, notnull
-from ..domain.rules.order import OrderKey, after, trace_order
-from ..domain.rules.trace import trace
+from ..rules.formula import TRUE, Expr, and_, attr, const, isnull, not_, notnull
+from ..rules.order import OrderKey, after, trace_order
+from ..rules.trace import trace
 from .conditions import conditions
 from .entities import EntityPlan, FieldPlan
 from .schema import Schema

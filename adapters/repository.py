@@ -14,8 +14,8 @@ from sqlalchemy.orm.attributes import instance_state
 from ..domain.errors import BadValue
 from ..domain.page import Page
 from ..domain.repository import OrderBy, Repository, Rule, require_page
-from ..domain.rules.cursor import read_cursor, write_cursor
-from ..domain.rules.projection import Projection, trace_columns
+from ..rules.cursor import read_cursor, write_cursor
+from ..rules.projection import Projection, trace_columns
 from .entities import EntityPlan
 from .ownership import Unit, owner_of
 from .ports import register, repository_class

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from ..domain.errors import UnitClosed
-from ..domain.rules.order import OrderKey
+from ..rules.order import OrderKey
 
 __all__ = ["STREAMED_AT_ONCE", "Chunk", "Streaming", "values_in"]
 

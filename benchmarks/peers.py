@@ -14,7 +14,7 @@ from benchmarks.floors import CoreUnits, DriverUnits
 from benchmarks.hand_written import BookUnits, HandWritten, metadata, plain_engine
 from benchmarks.harness import Case
 from benchmarks.honest import HonestUnits
-from honestwork.testing.databases import Missing, postgres_database
+from honestwork.testing import Missing, postgres_database
 
 __all__ = ["POPULATION", "Peers", "Units", "fill_orders", "fill_users", "on_postgres", "on_sqlite", "postgres_url"]
 

@@ -13,7 +13,7 @@ from benchmarks.domain import User
 from benchmarks.harness import Case, measure
 from benchmarks.mapping import mapping, users
 from honestwork.adapters.sql.rules import where
-from honestwork.domain.rules import trace
+from honestwork.rules import trace
 
 
 def older(age: int) -> Callable[[User], bool]:

@@ -33,16 +33,7 @@ from .errors import (
     UnreadableRow as UnreadableRow,
     WrongProcess as WrongProcess,
 )
+from .order import asc as asc, desc as desc, nulls_first as nulls_first, nulls_last as nulls_last
 from .page import Page as Page
 from .repository import Repository as Repository
-from .rules import (
-    Rule as Rule,
-    all_of as all_of,
-    any_of as any_of,
-    asc as asc,
-    desc as desc,
-    negate as negate,
-    nulls_first as nulls_first,
-    nulls_last as nulls_last,
-    rule as rule,
-)
+from .rule import Rule as Rule, all_of as all_of, any_of as any_of, negate as negate, rule as rule

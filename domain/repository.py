@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 from .errors import MultipleFound, NotFound, RuleRefused
+from .order import in_order
 from .page import Page
-from .rules.order import in_order
 
 __all__ = ["OrderBy", "Repository", "Rule"]
 

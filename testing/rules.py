@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import types
 import typing
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..domain.errors import RuleRefused
-from ..domain.rules import Facts, Rule, annotated, trace
-from ..domain.rules.facts import SCALARS
-from ..domain.rules.rule import subject
-from ..domain.rules.trace import named
+from ..domain import Rule, RuleRefused
+from ..rules import Facts, annotated, trace
+from ..rules.facts import SCALARS
+from ..rules.trace import named
 
 __all__ = ["check_rules"]
 
@@ -49,11 +50,12 @@ def _rules(module: types.ModuleType) -> Iterator[tuple[Callable[[Any], bool], ty
     for value in vars(module).values():
         if isinstance(value, Rule) and value.__module__ == module.__name__:
             try:
-                yield value, subject(value.predicate)
-            except TypeError:
-                continue  # made of others by & | ~: those are checked on their own
+                cls = _subject(value.predicate)
             except NameError as error:
                 yield value, error
+                continue
+            if cls is not None:  # those made of others by & | ~ name no class: the others are checked on their own
+                yield value, cls
         elif isinstance(value, types.FunctionType) and value.__module__ == module.__name__:
             try:
                 hints = typing.get_type_hints(value)
@@ -66,6 +68,16 @@ def _rules(module: types.ModuleType) -> Iterator[tuple[Callable[[Any], bool], ty
                 (cls,) = hints.values()
                 if isinstance(cls, type) and not issubclass(cls, SCALARS):
                     yield value, cls
+
+
+def _subject(predicate: Callable[[Any], bool]) -> type | None:
+    """The class that annotates the first parameter of *predicate*, if any does. Raises NameError if it is not there."""
+    plain: Any = inspect.unwrap(predicate)
+    while isinstance(plain, functools.partial):
+        plain = plain.func
+    parameter = next(iter(inspect.signature(predicate).parameters), "")
+    hint = typing.get_type_hints(plain).get(parameter)
+    return hint if isinstance(hint, type) else None
 
 
 def _found(predicate: object, missing: NameError) -> type:

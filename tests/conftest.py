@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from honestwork.testing.databases import Missing, Unwanted, mariadb_database, postgres_database
+from honestwork.testing import Missing, Unwanted, mariadb_database, postgres_database
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
 

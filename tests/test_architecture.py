@@ -1,4 +1,4 @@
-"""Imports point left: domain <- service_layer <- adapters <- testing. And every folder is where the wheel expects it.
+"""Imports point left: domain <- rules <- service_layer <- adapters <- testing. Every folder is where the wheel has it.
 
 Each check is a function that gives sentences, one for each violation; each is shown to fail before it is believed.
 """
@@ -18,10 +18,11 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parents[1]
-LAYERS = ("domain", "service_layer", "adapters", "testing")
+LAYERS = ("domain", "rules", "service_layer", "adapters", "testing")
 USERS = ("tests", "examples", "benchmarks")
 
-# What a layer may never import, whoever asks for it. The domain is stricter still: the standard library alone.
+# What a layer may never import, whoever asks for it: the first two import the standard library and nothing else.
+STDLIB_ONLY = ("domain", "rules")
 TOOLS = {"pytest", "hypothesis"}
 FORBIDDEN = {"service_layer": TOOLS | {"sqlalchemy", "dependency_injector"}, "adapters": TOOLS}
 
@@ -59,8 +60,8 @@ def layer_violations(source: str, module: str, *, is_package: bool = False) -> l
             found.append(f"{module}:{line} imports {target}, which is further to the right")
         elif not relative and first in ("honestwork", *LAYERS):
             found.append(f"{module}:{line} imports {target} by its full name: inside of the package, by dots")
-        elif not relative and layer == "domain" and first not in sys.stdlib_module_names:
-            found.append(f"{module}:{line} imports {target}: the domain has the standard library and nothing else")
+        elif not relative and layer in STDLIB_ONLY and first not in sys.stdlib_module_names:
+            found.append(f"{module}:{line} imports {target}: {layer} has the standard library and nothing else")
         elif not relative and first in FORBIDDEN.get(layer, ()):
             found.append(f"{module}:{line} imports {target}, which {layer} has to do without")
     return found
@@ -172,6 +173,12 @@ def test_every_name_at_the_door_of_a_package_is_public(package: str) -> None:
     assert unexported_names(PACKAGES[package].read_text("utf-8")) == []
 
 
+def test_users_are_shown_one_door_to_testing() -> None:
+    shown = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.py")]
+
+    assert [path.name for path in shown if "honestwork.testing." in path.read_text("utf-8")] == []
+
+
 def test_no_module_is_loaded_twice_under_two_names() -> None:
     program = f"""
 import importlib, os, sys
@@ -197,7 +204,10 @@ print(sorted(set(sys.modules) & set({LAYERS})), len(ours), len(ours) - len(set(o
         ("honestwork.domain.errors", "from sqlalchemy.orm import Session", "standard library and nothing else"),
         ("honestwork.domain.errors", "def late():\n    import tenacity", "errors:2"),
         ("honestwork.domain.errors", "from ..service_layer import Store", "further to the right"),
-        ("honestwork.domain.rules.rule", "from ...adapters.sql import store", "further to the right"),
+        ("honestwork.domain.rule", "from ..rules.trace import trace", "further to the right"),
+        ("honestwork.rules.trace", "import sqlalchemy", "standard library and nothing else"),
+        ("honestwork.rules.trace", "from ..service_layer import Store", "further to the right"),
+        ("honestwork.rules.trace", "from ..adapters.sql import store", "further to the right"),
         ("honestwork.domain.errors", "from .. import adapters", "further to the right"),
         ("honestwork.service_layer.store", "from ..adapters.mapping import Mapping", "further to the right"),
         ("honestwork.service_layer.store", "if TYPE_CHECKING:\n    import sqlalchemy.orm", "has to do without"),
@@ -221,6 +231,7 @@ def test_a_planted_import_is_found(module: str, source: str, reason: str) -> Non
     [
         ("honestwork.domain", "from .errors import Misuse as Misuse", True),
         ("honestwork.domain.errors", "import os.path\nfrom collections import abc", False),
+        ("honestwork.rules.trace", "import dis\nfrom ..domain.rule import Rule\nfrom .facts import Facts", False),
         ("honestwork.service_layer.retry", "import tenacity\nfrom ..domain.errors import Conflict", False),
         ("honestwork.adapters.sql", "from ..schema import Plan\nfrom .store import SqlStore as SqlStore", True),
         ("honestwork.adapters.sql.store", "import sqlalchemy\nfrom ...service_layer import Store", False),

@@ -13,7 +13,7 @@ from sqlalchemy import Column, Integer, String, Table
 from honestwork.adapters import Mapping, MemoryStore, SqlStore
 from honestwork.domain import Repository
 from honestwork.service_layer import Store, UnitOfWork
-from honestwork.testing.conformance import RepositoryContract
+from honestwork.testing import RepositoryContract
 from tests.contract import shop
 
 

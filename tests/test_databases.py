@@ -11,8 +11,14 @@ import pytest
 from sqlalchemy import NullPool, create_engine, make_url
 from sqlalchemy.exc import OperationalError
 
-from honestwork.testing.databases import Missing, Unwanted, mariadb_database, postgres_database
-from honestwork.testing.postgres_server import find_binaries, throw_away_postgres
+from honestwork.testing import (
+    Missing,
+    Unwanted,
+    find_binaries,
+    mariadb_database,
+    postgres_database,
+    throw_away_postgres,
+)
 from tests.conftest import or_say_so
 
 Database = Callable[[str], AbstractContextManager[str]]

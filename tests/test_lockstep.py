@@ -15,9 +15,10 @@ from honestwork.adapters import Mapping, SqlStore, children
 from honestwork.adapters.memory.transaction import Transaction
 from honestwork.domain import Repository
 from honestwork.service_layer import UnitOfWork
-from honestwork.testing.lockstep import assert_truthful, replay, world
+from honestwork.testing import assert_truthful, replay
 from honestwork.testing.lockstep.observation import Eye, Renaming
-from honestwork.testing.truth.hunt import hunt
+from tests.truth.hunt import hunt
+from tests.truth.worlds import world
 
 
 class Line:

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 ROOT = Path(__file__).parents[1]
-LAYERS = ("domain", "service_layer", "adapters", "testing")
+LAYERS = ("domain", "rules", "service_layer", "adapters", "testing")
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +118,18 @@ for absent in ("pytest", "hypothesis", "psycopg", "pymysql"):
     sys.modules[absent] = None
 for module in {modules}:
     importlib.import_module(module)
+print("done")
+"""
+
+    assert run_installed(program, installed, tmp_path) == "done\n"
+
+
+def test_the_proofs_for_users_need_no_driver_and_nothing_of_this_checkout(installed: Path, tmp_path: Path) -> None:
+    program = """
+import sys
+for absent in ("psycopg", "pymysql", "tests"):
+    sys.modules[absent] = None
+from honestwork.testing import RepositoryContract, assert_truthful, assert_twins_agree, check_rules, replay
 print("done")
 """
 

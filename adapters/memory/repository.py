@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy.orm.attributes import instance_state
 
-from ...domain.rules.projection import Projection
+from ...rules.projection import Projection
 from ..entities import EntityPlan
 from ..ownership import owner_of, require_own
 from ..queries import Query

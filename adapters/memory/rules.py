@@ -24,8 +24,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
 
-from ...domain.rules.formula import TRUE, Expr
-from ...domain.rules.order import OrderKey
+from ...rules.formula import TRUE, Expr
+from ...rules.order import OrderKey
 
 __all__ = ["Layout", "Objects", "Rows", "compile_scan", "compile_sort", "compile_values", "lookups"]
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ...domain.rules.formula import TRUE, Expr
-from ...domain.rules.projection import Projection
+from ...rules.formula import TRUE, Expr
+from ...rules.projection import Projection
 from ..entities import ChildrenPlan, EntityPlan
 from ..queries import Query
 from ..tables import ColumnPlan, Key, Row

@@ -9,8 +9,8 @@ from sqlalchemy import ColumnElement, Select, literal, select
 from sqlalchemy.orm import Session as OrmSession
 from sqlalchemy.orm.attributes import instance_state
 
-from ...domain.rules.formula import TRUE, Expr
-from ...domain.rules.projection import Projection
+from ...rules.formula import TRUE, Expr
+from ...rules.projection import Projection
 from ..entities import EntityPlan, FieldPlan
 from ..instances import identity
 from ..ownership import owner_of, require_own

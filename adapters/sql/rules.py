@@ -45,10 +45,10 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
 
 from ...domain.errors import RuleRefused
-from ...domain.rules.facts import Facts, annotated
-from ...domain.rules.formula import TRUE, Expr, strip_guards
-from ...domain.rules.order import OrderKey
-from ...domain.rules.trace import trace
+from ...rules.facts import Facts, annotated
+from ...rules.formula import TRUE, Expr, strip_guards
+from ...rules.order import OrderKey
+from ...rules.trace import trace
 
 __all__ = ["MANY", "column", "explain", "learn_collations", "order_by", "register_functions", "where"]
 

@@ -1,4 +1,1 @@
-"""Two stores, played in lock-step by random programs: the proof that the fake tells the truth."""
-
-from .truthful import assert_truthful as assert_truthful, replay as replay
-from .worlds import world as world
+"""Two stores, played in lock-step by random programs: the engine of `assert_truthful`."""

@@ -16,8 +16,8 @@ from uuid import UUID
 from sqlalchemy.orm.attributes import instance_dict
 
 from ...adapters.schema import Schema
+from ...domain import desc, nulls_first
 from ...domain.errors import HonestworkError
-from ...domain.rules import desc, nulls_first
 from ...service_layer.store import Store
 from ...service_layer.unit_of_work import UnitOfWork
 from .cast import unconstructed

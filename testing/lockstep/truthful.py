@@ -157,7 +157,7 @@ def told(difference: Difference, setting: str) -> str:
     return (
         f"the fake and {difference.dialect} differ:\n\n"
         f"    memory: {difference.memory}\n    {difference.dialect}: {difference.database}\n\n"
-        f"from honestwork.testing.lockstep import replay\n\n\n"
+        f"from honestwork.testing import replay\n\n\n"
         f"def test_the_fake_tells_the_truth({fixture}):\n"
         f'    replay({setting}, program=r"""\n{program}\n    """)\n'
     )

@@ -19,7 +19,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 
-from honestwork.testing.databases import Missing, Unwanted, mariadb_database, postgres_database
+from honestwork.testing import Missing, Unwanted, mariadb_database, postgres_database
 
 from .report import Report
 

@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 HARNESS = str(Path(__file__).parent)
-OWN = tuple(f"/{layer}/" for layer in ("domain", "service_layer", "adapters"))
+OWN = tuple(f"/{layer}/" for layer in ("domain", "rules", "service_layer", "adapters"))
 PATIENCE = 1.0  # seconds in which another thread can commit
 
 Trace = Callable[[FrameType, str, Any], Any]

@@ -12,7 +12,7 @@ import pytest
 
 from honestwork.adapters import MemoryStore, SqlStore
 from honestwork.domain import BadValue, RuleRefused
-from honestwork.domain.rules import OrderKey, trace_order, write_cursor
+from honestwork.rules import OrderKey, trace_order, write_cursor
 from honestwork.service_layer import Store
 from tests.contract.shop import Product, Sample, Shop, mapping, stored
 

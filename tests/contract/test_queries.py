@@ -25,7 +25,7 @@ from honestwork.domain import (
     nulls_first,
     rule,
 )
-from honestwork.domain.rules import trace_order, write_cursor
+from honestwork.rules import trace_order, write_cursor
 from honestwork.service_layer import Store
 from tests.contract.shop import (
     Colour,
@@ -349,7 +349,7 @@ def test_a_cursor_that_somebody_has_made_up_is_refused(shelf: Store, uow: Shop, 
 
 
 def _forged(keys: Any, values: list[Any]) -> str:
-    from honestwork.domain.rules import cursor
+    from honestwork.rules import cursor
 
     original = dict(cursor._WRITERS)
     try:

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from honestwork.testing.databases import mariadb_database, postgres_database
+from honestwork.testing import mariadb_database, postgres_database
 from tests.chaos.lines import INTERRUPTS, Phase, chosen, hit_every_line, judged, phases_of
 from tests.chaos.stores import KINDS, House
 from tests.chaos.waits import WAITS, Wait, interrupt_a_wait

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from honestwork.adapters import SqlStore
 from honestwork.adapters.sql.rules import CASE, CASE_COLLATIONS, where
 from honestwork.domain import BackendError, Conflict, RuleRefused, Unavailable, UnitReadOnly
-from honestwork.domain.rules import trace
+from honestwork.rules import trace
 from tests.integration.bank import Account, Bank, balance, bank, mapping, sql
 from tests.integration.servers import lost_in_a_change, lost_in_a_commit, lost_in_a_read
 

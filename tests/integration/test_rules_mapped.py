@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased, composite, registry, relationship
 
 from honestwork.adapters.sql import rules as sql
-from honestwork.domain.rules import Scalar, Value, after, desc, trace, trace_columns, trace_order
+from honestwork.domain import desc
+from honestwork.rules import Scalar, Value, after, trace, trace_columns, trace_order
 
 shapes = registry()
 

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from honestwork.adapters.memory import rules as memory
 from honestwork.adapters.sql import rules as sql
-from honestwork.domain.rules import formula, order
-from honestwork.domain.rules.trace import Tracer
+from honestwork.rules import formula, order
+from honestwork.rules.trace import Tracer
 from tests.rules_kit import directed
 from tests.rules_kit.judge import Judge, engine
 from tests.rules_kit.orders import walk_all
@@ -53,7 +53,7 @@ def none_is_not_different(patch: pytest.MonkeyPatch) -> None:
         rest = [part for part in parts if part.op != "isnull"]
         return right(*(rest if nulls and any(part.op in ("ne", "notin") for part in rest) else parts))
 
-    patch.setattr("honestwork.domain.rules.formula.or_", wrong)
+    patch.setattr("honestwork.rules.formula.or_", wrong)
 
 
 def members_union_where_they_intersect(patch: pytest.MonkeyPatch) -> None:

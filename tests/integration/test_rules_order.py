@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from honestwork.adapters.memory import rules as memory
 from honestwork.adapters.sql import rules as sql
-from honestwork.domain.rules import trace, trace_columns, trace_order
+from honestwork.rules import trace, trace_columns, trace_order
 from tests.rules_kit import directed
 from tests.rules_kit.judge import Judge, rows_of
 from tests.rules_kit.orders import ORDERS, walk

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from honestwork.adapters.memory import rules as memory
 from honestwork.adapters.sql import rules as sql
 from honestwork.domain import RuleRefused
-from honestwork.domain.rules import formula as formulas, trace
-from honestwork.domain.rules.order import OrderKey
+from honestwork.rules import formula as formulas, trace
+from honestwork.rules.order import OrderKey
 
 from .generate import made, predicate
 from .shop import User

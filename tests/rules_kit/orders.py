@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from honestwork.adapters.memory import rules as memory
-from honestwork.domain.rules import desc, nulls_first, order, trace_order
-from honestwork.domain.rules.formula import TRUE
-from honestwork.domain.rules.order import OrderKey
+from honestwork.domain import desc, nulls_first
+from honestwork.rules import order, trace_order
+from honestwork.rules.formula import TRUE
+from honestwork.rules.order import OrderKey
 
 from .judge import Judge
 from .shop import User

@@ -13,7 +13,7 @@ from sqlalchemy import Column, Integer, String, Table, func, select
 from honestwork.adapters import Mapping, MemoryRepository, MemoryStore, SqlRepository, SqlStore, twin_of
 from honestwork.domain import Repository
 from honestwork.service_layer import Store, UnitOfWork
-from honestwork.testing.twins import assert_twins_agree
+from honestwork.testing import assert_twins_agree
 
 
 class Book:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from honestwork.testing.truth.hermitage import EXPECTED, SCRIPTS, play_all
+from tests.truth.hermitage import EXPECTED, SCRIPTS, play_all
 
 
 @pytest.mark.parametrize("name", ["memory", "sqlite", "postgresql", "mariadb"])

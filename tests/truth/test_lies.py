@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from honestwork.testing.truth.lies import LIES, Lie
-from honestwork.testing.truth.planting import occurrences, planted
+from tests.truth.lies import LIES, Lie
+from tests.truth.planting import occurrences, planted
 
+ROOT = Path(__file__).parents[2]
 QUICK = [
     "a rollback keeps what was written",
     "find does not flush",
@@ -38,9 +39,9 @@ def test_lies_have_names_of_their_own() -> None:
 @pytest.mark.parametrize("name", QUICK)
 def test_ten_lies_are_found(name: str, tmp_path: Path) -> None:
     number = [lie.name for lie in LIES].index(name)
-    command = [sys.executable, "-m", "honestwork.testing.truth.hunt", f"sqlite:///{tmp_path / 'proof.db'}"]
+    command = [sys.executable, "-m", "tests.truth.hunt", f"sqlite:///{tmp_path / 'proof.db'}"]
 
-    hunted = subprocess.run([*command, "--no-shrink", "--lie", str(number)], capture_output=True, text=True)
+    hunted = subprocess.run([*command, "--no-shrink", "--lie", str(number)], cwd=ROOT, capture_output=True, text=True)
 
     assert hunted.stdout, hunted.stderr
     assert hunted.returncode == 1, f"not found: {name}"

@@ -18,7 +18,7 @@ BEGINNING = """
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from honestwork.domain import Repository, all_of, any_of, desc, negate, rule
-from honestwork.domain.rules import trace, trace_columns
+from honestwork.rules import trace, trace_columns
 
 @dataclass(eq=False)
 class Line:

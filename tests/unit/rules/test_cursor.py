@@ -15,10 +15,10 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from honestwork.domain import RuleRefused
-from honestwork.domain.rules import OrderKey, desc, read_cursor, trace_order, write_cursor
-from honestwork.domain.rules.cursor import MAX_CURSOR, _checksum, _fingerprint
-from honestwork.domain.rules.formula import attr
+from honestwork.domain import RuleRefused, desc
+from honestwork.rules import OrderKey, read_cursor, trace_order, write_cursor
+from honestwork.rules.cursor import MAX_CURSOR, _checksum, _fingerprint
+from honestwork.rules.formula import attr
 from tests.rules_kit.shop import User
 
 KEYS = trace_order(lambda u: (desc(u.score), u.name), User, key=["id"])

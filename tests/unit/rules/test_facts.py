@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, NewType, Optional
 import pytest
 
 from honestwork.domain import RuleRefused
-from honestwork.domain.rules import Attribute, Many, Scalar, Value, annotated, trace
+from honestwork.rules import Attribute, Many, Scalar, Value, annotated, trace
 
 Key = NewType("Key", int)
 

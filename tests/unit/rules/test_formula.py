@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from honestwork.adapters.memory.rules import Rows, compile_scan
-from honestwork.domain.rules.formula import (
+from honestwork.rules.formula import (
     FALSE,
     TRUE,
     Expr,

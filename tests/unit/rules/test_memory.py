@@ -10,7 +10,8 @@ import pytest
 
 from honestwork.adapters.memory import rules as memory
 from honestwork.adapters.memory.rules import Rows, compile_scan, compile_sort, compile_values, lookups
-from honestwork.domain.rules import desc, nulls_first, trace, trace_columns, trace_order
+from honestwork.domain import desc, nulls_first
+from honestwork.rules import trace, trace_columns, trace_order
 from tests.rules_kit.shop import User
 
 LAYOUT = Rows({("id",): 0, ("name",): 1, ("age",): 2, ("score",): 3})

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from honestwork.domain import RuleRefused
-from honestwork.domain.rules import Attribute, Scalar, after, asc, desc, nulls_first, nulls_last, trace_order
+from honestwork.domain import RuleRefused, asc, desc, nulls_first, nulls_last
+from honestwork.rules import Attribute, Scalar, after, trace_order
 from tests.rules_kit.shop import User
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from honestwork.adapters.memory.rules import Objects, compile_values
 from honestwork.domain import RuleRefused
-from honestwork.domain.rules import trace_columns
+from honestwork.rules import trace_columns
 from tests.rules_kit.shop import Address, Line, Status, User, user
 
 PEOPLE = [

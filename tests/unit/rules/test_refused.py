@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from honestwork.domain import HonestworkError, RuleRefused
-from honestwork.domain.rules import trace
+from honestwork.rules import trace
 from tests.rules_kit.refused import REFUSED, Admin
 from tests.rules_kit.shop import User
 

@@ -9,7 +9,7 @@ import pytest
 
 from honestwork.adapters.memory.rules import Objects, compile_scan
 from honestwork.adapters.sql.rules import explain
-from honestwork.domain.rules import trace
+from honestwork.rules import trace
 from tests.rules_kit.shop import Address, Line, Status, User, user
 from tests.rules_kit.supported import SUPPORTED
 

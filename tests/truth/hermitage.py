@@ -23,13 +23,13 @@ from typing import Any
 
 from sqlalchemy import Column, Integer, Table
 
-from ...adapters.mapping import Mapping
-from ...adapters.memory.store import MemoryStore
-from ...adapters.sql.store import SqlStore
-from ...domain.errors import HonestworkError
-from ...domain.repository import Repository
-from ...service_layer.store import Store
-from ...service_layer.unit_of_work import UnitOfWork
+from honestwork.adapters.mapping import Mapping
+from honestwork.adapters.memory.store import MemoryStore
+from honestwork.adapters.sql.store import SqlStore
+from honestwork.domain.errors import HonestworkError
+from honestwork.domain.repository import Repository
+from honestwork.service_layer.store import Store
+from honestwork.service_layer.unit_of_work import UnitOfWork
 
 __all__ = ["EXPECTED", "SCRIPTS", "play_all", "play_script"]
 

@@ -1,4 +1,4 @@
-"""The long proof: `make truth`, or `python -m honestwork.testing.truth`.
+"""The long proof: `make truth`, or `python -m tests.truth`.
 
 Thousands of random programs are played on the store in memory and on SQLite, PostgreSQL and MariaDB; the lies are
 planted, one at a time, and each has to be found; beside that run the commands given by `--also`, which have to
@@ -23,7 +23,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from ..databases import Missing, mariadb_database, postgres_database
+from honestwork.testing import Missing, mariadb_database, postgres_database
+
 from .hermitage import EXPECTED, play_all
 from .lies import LIES
 
@@ -63,7 +64,7 @@ class Tally:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="honestwork.testing.truth", description=__doc__)
+    parser = argparse.ArgumentParser(prog="tests.truth", description=__doc__)
     parser.add_argument("--alone", type=int, default=2000, help="programs of one unit, on SQLite")
     parser.add_argument("--postgres", type=int, default=1000, help="programs of two units, on PostgreSQL")
     parser.add_argument("--mariadb", type=int, default=500, help="programs of two units, on MariaDB")

@@ -20,8 +20,8 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
-from ..errors import UnreadableRow
-from ..interrupts import came_from_outside
+from ..domain.errors import UnreadableRow
+from ..domain.interrupts import came_from_outside
 from .facts import SCALARS, Facts, annotated
 from .formula import Expr
 from .standins import STANDINS, Symbol, Thing, shown

@@ -50,14 +50,14 @@ from collections.abc import Callable, Hashable, Iterable
 from enum import Enum, Flag
 from typing import Any, TypeVar
 
-from ..errors import RuleRefused
-from ..interrupts import came_from_outside
+from ..domain.errors import RuleRefused
+from ..domain.interrupts import came_from_outside
 from .facts import Facts, Scalar, annotated
 from .formula import FALSE, TRUE, Expr, branch, const, isnull, not_, polarity, reduce, to_formula
 from .instrument import instrument, refuse_identity, seen
 from .standins import Items, Symbol, Thing, shown
 
-__all__ = ["MAX_PATHS", "Tracer", "trace"]
+__all__ = ["MAX_PATHS", "Tracer", "explain", "trace"]
 
 A = TypeVar("A")
 
@@ -89,6 +89,19 @@ def trace(predicate: Callable[[A], bool], cls: type[A], *, facts: Facts = annota
         return t.condition(functools.partial(t.answer, run, candidate))
     except RecursionError as error:
         raise t.refuse(_TOO_DEEP) from error
+
+
+def explain(rule: Callable[[A], bool], cls: type[A], *, facts: Facts = annotated) -> str:
+    """Return the formula of a rule as text, in the words of Python.
+
+        >>> explain(adult, User)
+        'age >= 18'
+
+    `honestwork.adapters.explain` adds the condition in SQL.
+
+    Raises RuleRefused if no query can answer the rule.
+    """
+    return str(trace(rule, cls, facts=facts))
 
 
 MORE = object()

@@ -46,9 +46,9 @@ from sqlalchemy.ext.orderinglist import ordering_list
 from sqlalchemy.orm import class_mapper, relationship
 from sqlalchemy.types import TypeEngine
 
-from ...adapters.mapping import Mapping, children, value
-from ...domain.repository import Repository
-from ...service_layer.unit_of_work import UnitOfWork
+from honestwork.adapters.mapping import Mapping, children, value
+from honestwork.domain.repository import Repository
+from honestwork.service_layer.unit_of_work import UnitOfWork
 
 __all__ = ["Colour", "Pair", "World", "world"]
 

@@ -1,6 +1,6 @@
 """Plays random programs until the stores differ, or until there were enough of them.
 
-    python -m honestwork.testing.truth.hunt postgresql+psycopg://… --units 2 --programs 500 --lie 12
+    python -m tests.truth.hunt postgresql+psycopg://… --units 2 --programs 500 --lie 12
 
 With a lie planted, finding a difference is a success: that is for the caller to judge.
 """
@@ -26,10 +26,11 @@ PER_WORLD = 10
 def hunt(database: str, *, units: int, programs: int, first: int, shrink: bool = True) -> dict[str, Any]:
     """Play so many programs in worlds from *first* on. Gives their number, and the difference if there is one."""
     # Imported late, for a lie has to be planted before.
-    from ..lockstep.cast import Cast
-    from ..lockstep.programs import programs as random_programs
-    from ..lockstep.truthful import play, search, staged
-    from ..lockstep.worlds import world
+    from honestwork.testing.lockstep.cast import Cast
+    from honestwork.testing.lockstep.programs import programs as random_programs
+    from honestwork.testing.lockstep.truthful import play, search, staged
+
+    from .worlds import world
 
     warnings.simplefilter("ignore")
     played = lines = 0
@@ -64,7 +65,7 @@ def hunt(database: str, *, units: int, programs: int, first: int, shrink: bool =
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="honestwork.testing.truth.hunt")
+    parser = argparse.ArgumentParser(prog="tests.truth.hunt")
     parser.add_argument("database")
     parser.add_argument("--units", type=int, default=1)
     parser.add_argument("--programs", type=int, default=200)

@@ -25,9 +25,10 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..domain.order import asc
+from ..domain.rule import Rule
 from .facts import SCALARS
 from .formula import Expr, const, member
-from .rule import Rule
 from .standins import (
     NOTHING,
     NUMBERS,
@@ -342,7 +343,7 @@ class _FrozenSet(_Membership, frozenset[Any]):
 
 
 _SEEING: dict[type, Callable[..., Any]] = {tuple: _Tuple, list: _List, set: _Set, frozenset: _FrozenSet}
-_ORDER = f"{__package__}.order"  # desc() and its like take stand-ins as they are
+_ORDER = asc.__module__  # desc() and its like take stand-ins as they are
 _TRACER = "__tracer__"  # the global variable by which a generator knows who runs it
 _CALLABLE = (types.FunctionType, types.MethodType, functools.partial, Rule)
 

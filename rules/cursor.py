@@ -21,7 +21,7 @@ from decimal import Decimal
 from typing import Any, NoReturn
 from uuid import UUID
 
-from ..errors import RuleRefused
+from ..domain.errors import RuleRefused
 from .order import OrderKey
 from .standins import storable, unfit
 

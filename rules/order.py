@@ -1,85 +1,28 @@
-"""Orders as functions: `lambda user: (desc(user.score), user.name)`.
+"""Orders as the keys of a store, traced from functions such as `lambda user: (desc(user.score), user.name)`.
 
-An order is always total: the key of the aggregate is appended to it. NULLs come last in both directions
-unless `nulls_first` says otherwise, and texts are compared by code point, as Python does. So the order
-is the same in every store, and each row has one place in it, from which the next page goes on.
-
-    users.find(adult, order_by=lambda user: user.name)
-    users.find(adult, order_by=lambda user: (desc(user.score), user.name.lower()))
-    users.find(adult, order_by=lambda user: nulls_first(user.nickname))
-
-What is computed from a missing value is missing: `user.nickname.lower()` sorts with the NULLs.
+An order is always total: the key of the aggregate is appended to it. So the order is the same in every store,
+and each row has one place in it, from which the next page goes on. What the marks mean: see
+`honestwork.domain.order`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from ..errors import RuleRefused
+from ..domain.errors import RuleRefused
+from ..domain.order import Directed, directed
 from .facts import SCALARS, Choice, Facts, Scalar, annotated
 from .formula import FALSE, Expr, and_, attr, const, isnull, notnull, or_
 from .standins import Symbol, Thing, shown
 from .trace import Tracer, require_function
 
-__all__ = ["OrderKey", "after", "asc", "desc", "in_order", "nulls_first", "nulls_last", "trace_order"]
+__all__ = ["OrderKey", "after", "trace_order"]
 
 A = TypeVar("A")
-
-
-@dataclass(frozen=True)
-class _Directed:
-    """What `desc()` and its like return while an order is traced."""
-
-    value: Any
-    descending: bool = False
-    nulls_first: bool = False
-
-
-def asc(key: object) -> object:
-    """Smallest first. The default; it is there to be said."""
-    return replace(_directed(key), descending=False)
-
-
-def desc(key: object) -> object:
-    """Largest first, and NULLs last nevertheless."""
-    return replace(_directed(key), descending=True)
-
-
-def nulls_first(key: object) -> object:
-    """Rows without a value come first."""
-    return replace(_directed(key), nulls_first=True)
-
-
-def nulls_last(key: object) -> object:
-    """Rows without a value come last. The default; it is there to be said."""
-    return replace(_directed(key), nulls_first=False)
-
-
-def _directed(key: object) -> _Directed:
-    return key if type(key) is _Directed else _Directed(key)
-
-
-def in_order(aggregates: Iterable[A], order_by: Callable[[A], object] | None) -> list[A]:
-    """Objects at hand, in this order; those on a level stay as they come. What the stores have to agree with."""
-    found = list(aggregates)
-    if order_by is None or not found:
-        return found
-    places = {id(each): _places(order_by(each)) for each in found}
-    for number in reversed(range(len(places[id(found[0])]))):  # sorting is stable: the last key comes first
-        key = places[id(found[0])][number]
-        present = [each for each in found if places[id(each)][number].value is not None]
-        missing = [each for each in found if places[id(each)][number].value is None]
-        present.sort(key=lambda each: places[id(each)][number].value, reverse=key.descending)
-        found = missing + present if key.nulls_first else present + missing
-    return found
-
-
-def _places(keys: object) -> list[_Directed]:
-    return [_directed(each) for each in (keys if isinstance(keys, tuple) else (keys,))]
 
 
 @dataclass(frozen=True)
@@ -119,7 +62,7 @@ def trace_order(
         require_function(t, order_by, "user.name")
         result = t.explore(lambda: t.instrument(order_by)(Thing(t, cls, 0)))
         for each in result if type(result) is tuple else (result,):
-            traced = _traced(t, _directed(each))
+            traced = _traced(t, directed(each))
             keys.setdefault(traced.expression, traced)
     for name in key:
         fact = facts(cls)[name]
@@ -130,15 +73,15 @@ def trace_order(
     return tuple(keys.values())
 
 
-def _traced(t: Tracer, directed: _Directed) -> OrderKey:
-    if type(directed.value) is not Symbol:
-        raise t.refuse(f"orders by {shown(directed.value)}: each key is an attribute, or made of attributes")
-    e: Expr = directed.value.__standin__.e
+def _traced(t: Tracer, marked: Directed) -> OrderKey:
+    if type(marked.value) is not Symbol:
+        raise t.refuse(f"orders by {shown(marked.value)}: each key is an attribute, or made of attributes")
+    e: Expr = marked.value.__standin__.e
     if issubclass(e.type, Enum | Choice):
         raise t.refuse(f"orders by {e}: the members of an enum have no order; store a rank and order by it")
     if not issubclass(e.type, SCALARS) or e.type in (bytes, timedelta):
         raise t.refuse(f"orders by {e} ({e.type.__name__}), which databases do not all order alike")
-    return OrderKey(e, directed.descending, directed.nulls_first, t.aware.get(e))
+    return OrderKey(e, marked.descending, marked.nulls_first, t.aware.get(e))
 
 
 def after(keys: Sequence[OrderKey], values: Sequence[object]) -> Expr:

@@ -7,7 +7,7 @@ def older_than(age: int) -> Callable[[User], bool]: # a rule with a parameter
     return lambda user: user.age > age
 
 @rule
-def banned(user: User) -> bool:                     # a rule that has & | ~, a name and explain()
+def banned(user: User) -> bool:                     # a rule that has & | ~, and a name
     return user.banned
 
 users.find(adult)
@@ -18,8 +18,6 @@ users.find(all_of(adult, negate(banned)))
 from __future__ import annotations
 
 import functools
-import inspect
-import typing
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -62,18 +60,6 @@ class Rule(Generic[A]):
     def __repr__(self) -> str:
         return f"<rule {self.name}>"
 
-    def explain(self, cls: type[A] | None = None) -> str:
-        """The formula that the rule stands for; *cls* is what its parameter is annotated with, unless given.
-
-        >>> adult.explain(User)
-        'age >= 18'
-
-        Raises RuleRefused if no query can answer the rule, TypeError if there is no annotation to go by.
-        """
-        from .trace import trace  # the tracer knows rules, too
-
-        return str(trace(self.predicate, cls or subject(self.predicate)))
-
 
 def rule(predicate: Callable[[A], bool]) -> Rule[A]:
     """A predicate as a `Rule`, for use as a decorator."""
@@ -94,18 +80,6 @@ def negate(rule: Callable[[A], bool]) -> Rule[A]:
     """The rule that this one does not hold."""
     name = _name(rule)
     return Rule(lambda candidate: not rule(candidate), name=f"not ({name})" if " " in name else f"not {name}")
-
-
-def subject(predicate: Callable[[A], bool]) -> type[A]:
-    """The class a predicate is about: the annotation of its first parameter."""
-    plain = inspect.unwrap(predicate)
-    while isinstance(plain, functools.partial):
-        plain = plain.func
-    parameter = next(iter(inspect.signature(predicate).parameters), "")
-    hint = typing.get_type_hints(plain).get(parameter)
-    if not isinstance(hint, type):
-        raise TypeError(f"{_name(predicate)} does not say what it is about: annotate its parameter, or name the class")
-    return hint
 
 
 def _name(predicate: Callable[[A], bool]) -> str:

@@ -13,12 +13,12 @@ from .lies import Lie
 
 __all__ = ["occurrences", "plant", "planted"]
 
-PACKAGE = __name__.rpartition(".testing.")[0]
+ADAPTERS = Path(__file__).parents[2] / "adapters"
 
 
 def plant(lie: Lie) -> None:
     """From now on the module says what is false. It must not have been imported yet."""
-    module = f"{PACKAGE}.adapters.{lie.module}"
+    module = f"honestwork.adapters.{lie.module}"
     if module in sys.modules:
         raise RuntimeError(f"{module} is imported already: a lie is planted before")
     sys.meta_path.insert(0, _Finder(module, lie))
@@ -35,8 +35,7 @@ def planted(lie: Lie) -> CodeType:
 
 
 def _source(lie: Lie) -> str:
-    adapters = Path(__file__).parents[2] / "adapters"
-    return (adapters / f"{lie.module.replace('.', '/')}.py").read_text("utf-8")
+    return (ADAPTERS / f"{lie.module.replace('.', '/')}.py").read_text("utf-8")
 
 
 class _Finder(MetaPathFinder):
