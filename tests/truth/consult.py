@@ -13,8 +13,8 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from honestwork.testing.truth.lies import LIES
-from honestwork.testing.truth.planting import plant
+from .lies import LIES
+from .planting import plant
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

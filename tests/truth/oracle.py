@@ -32,10 +32,10 @@ from honestwork.testing.lockstep.referee import NAMES, RETURN, UNIT, Referee, Wo
 from honestwork.testing.lockstep.side import Outcome, Side, vocabulary
 from honestwork.testing.lockstep.steps import Step
 from honestwork.testing.lockstep.truthful import search, staged
-from honestwork.testing.lockstep.worlds import World, world
 
 from .plain_orm import PlainDatabase, PlainSide, Rows, kind_of
 from .wanted import BETTER, COMPARED, OF_READS, OURS_ALONE, kept
+from .worlds import World, world
 
 __all__ = ["Court", "Disagreement", "consult", "court", "judged", "replay"]
 

@@ -13,11 +13,11 @@ from honestwork.domain import Repository
 from honestwork.service_layer import UnitOfWork
 from honestwork.testing.lockstep import steps
 from honestwork.testing.lockstep.canned import Regret
-from honestwork.testing.lockstep.worlds import World
 
 from . import wanted
 from .lying import DeletesFirst, KeepsSavepoints, LosesRemovals, forgetting_updates
 from .oracle import Disagreement, consult, replay
+from .worlds import World
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the ORM and Hypothesis warn of what programs do on purpose
 
