@@ -1,8 +1,9 @@
 """The long proof: `make truth`, or `python -m tests.truth`.
 
 Thousands of random programs are played on the store in memory and on SQLite, PostgreSQL and MariaDB; the lies are
-planted, one at a time, and each has to be found; beside that run the commands given by `--also`, which have to
-succeed, and the anomaly scripts. The last line says `truth ok: N programs, 0 differences, K/K mutants killed`,
+planted, one at a time, and each has to be found. Other programs are played on a plain ORM session beside the store in
+memory and beside that on SQLite. Beside that run the commands given by `--also`, which have to succeed, and the
+anomaly scripts. The last line says `truth ok: N programs, 0 differences, K/K mutants killed`,
 or what is wrong, and then the exit status is 1.
 """
 
@@ -46,8 +47,11 @@ class Task:
     programs: int
     first: int
     lie: int | None = None
+    module: str = "hunt"
 
     def arguments(self, url: str) -> list[str]:
+        if self.module == "consult":
+            return [url, "--programs", str(self.programs), "--first", str(self.first)]
         given = [url, "--units", str(self.units), "--programs", str(self.programs), "--first", str(self.first)]
         return given if self.lie is None else [*given, "--no-shrink", "--lie", str(self.lie)]
 
@@ -68,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--alone", type=int, default=2000, help="programs of one unit, on SQLite")
     parser.add_argument("--postgres", type=int, default=1000, help="programs of two units, on PostgreSQL")
     parser.add_argument("--mariadb", type=int, default=500, help="programs of two units, on MariaDB")
+    parser.add_argument("--oracle", type=int, default=1000, help="programs on each of two stores and on the ORM")
     parser.add_argument("--lies", type=int, default=len(LIES), help="how many lies to plant")
     parser.add_argument("--first", type=int, default=0, help="the number of the first random world")
     parser.add_argument("--also", action="append", default=[], help="a command that has to succeed, too")
@@ -125,6 +130,11 @@ def _tasks(given: Any, databases: set[str]) -> list[Task]:
         if database in databases
         for start in range(0, programs, CHUNK)
     ]
+    found += [
+        Task(database, 1, min(CHUNK, given.oracle - start), given.first + start // 10, module="consult")
+        for database in ("memory", "sqlite")
+        for start in range(0, given.oracle, CHUNK)
+    ]
     for number, lie in enumerate(LIES[: given.lies]):
         if lie.where == "alone":
             found.append(Task("sqlite", 1, BUDGET, given.first, number))
@@ -143,7 +153,7 @@ def _work(works: queue.Queue[Work], home: Home) -> None:
 
 
 def _hunt(task: Task, tally: Tally, home: Home) -> None:
-    command = [sys.executable, "-m", f"{__package__}.hunt", *task.arguments(home[task.database])]
+    command = [sys.executable, "-m", f"{__package__}.{task.module}", *task.arguments(home.get(task.database, "memory"))]
     process = subprocess.run(command, capture_output=True, text=True)
     _judge(task, process, tally)
 
@@ -167,7 +177,8 @@ def _judge(task: Task, process: subprocess.CompletedProcess[str], tally: Tally) 
     if task.lie is None:
         tally.programs += found["programs"]
         played = f"{found['programs']} programs of {task.units} units from world {task.first} on"
-        print(f"{task.database}: {played}, {found['seconds']} s", flush=True)
+        beside = " beside the ORM" if task.module == "consult" else ""
+        print(f"{task.database}{beside}: {played}, {found['seconds']} s", flush=True)
         if found["difference"]:
             tally.wrong.append(found["difference"])
             print(tally.wrong[-1], flush=True)  # now, for what is shrunk may be mended before the rest is played
