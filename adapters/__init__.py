@@ -3,8 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .mapping import Mapping, children, owner, value
-from .ports import twin_of
+from .mapping.mapping import Mapping, children, owner, value
+from .repositories.ports import twin_of
 from .sql.repository import SqlRepository
 from .sql.rules import explain
 from .sql.store import SqlStore

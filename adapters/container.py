@@ -7,7 +7,7 @@ from typing import Any
 from dependency_injector import containers, providers
 
 from ..service_layer.store import Store
-from .mapping import Mapping
+from .mapping.mapping import Mapping
 from .sql.store import SqlStore
 
 __all__ = ["Container"]

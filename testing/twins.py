@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from ..adapters.entities import EntityPlan
-from ..adapters.mapping import Mapping
+from ..adapters.mapping.mapping import Mapping
 from ..adapters.memory.store import MemoryStore
+from ..adapters.plan.entities import EntityPlan
 from ..adapters.sql.store import SqlStore
 from ..domain.errors import HonestworkError
 from ..service_layer.store import Store

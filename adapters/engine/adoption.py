@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.orm.attributes import instance_state
 
 from ...domain.errors import Misuse
-from ..entities import EntityPlan
-from ..instances import stored_key
-from ..ownership import NOBODY, set_owner
-from ..tables import Key
+from ..objects.instances import stored_key
+from ..objects.ownership import NOBODY, set_owner
+from ..plan.entities import EntityPlan
+from ..plan.tables import Key
 from .loading import load
 from .tracking import Known, mark_deleted
 

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.orm.attributes import get_history, instance_dict, instance_state
 
 from ...domain.errors import Duplicate
-from ..entities import ChildrenPlan, EntityPlan, LinksPlan, Part
-from ..instances import Given, complete_members
-from ..lookover import look_over_changed, look_over_new, look_over_removed, refuse_members_of
-from ..membership import settle_members
-from ..refusals import foreign
-from ..tables import Row, TablePlan
-from ..violations import conflict, violation
+from ..objects.instances import Given, complete_members
+from ..objects.membership import settle_members
+from ..objects.refusals import foreign
+from ..objects.validation import look_over_changed, look_over_new, look_over_removed, refuse_members_of
+from ..plan.entities import ChildrenPlan, EntityPlan, LinksPlan, Part
+from ..plan.tables import Row, TablePlan
+from ..plan.violations import conflict, violation
 from .order import arranged, explained
 from .tracking import Known, commit_state, mark_deleted
 from .writes import Delete, Insert, Link, Unlink, Update, Wait, Write

@@ -10,8 +10,8 @@ from typing import Any
 from uuid import UUID
 
 from ...domain.errors import BadValue, MappingRefused
-from ..schema import Schema
-from ..tables import ColumnPlan, Row, TablePlan, Unique
+from ..plan.schema import Schema
+from ..plan.tables import ColumnPlan, Row, TablePlan, Unique
 from .rows import Rows
 
 __all__ = ["interim_values"]

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.orm.attributes import instance_state
 
 from ...domain.errors import UnreadableRow
-from ..entities import ChildrenPlan, EntityPlan, MembersPlan
-from ..instances import fill, has_members, identity, set_children, set_members
-from ..ownership import NOBODY, set_owner
-from ..tables import Key, Row
+from ..objects.instances import fill, has_members, identity, set_children, set_members
+from ..objects.ownership import NOBODY, set_owner
+from ..plan.entities import ChildrenPlan, EntityPlan, MembersPlan
+from ..plan.tables import Key, Row
 from .rows import Found, Rows
 from .tracking import Known, commit_state
 

@@ -17,9 +17,9 @@ from heapq import heapify, heappop, heappush
 from typing import Any
 
 from ...domain.errors import Duplicate
-from ..schema import Schema
-from ..tables import Row, TablePlan, Unique
-from ..unreadable import may_be_shown
+from ..plan.schema import Schema
+from ..plan.tables import Row, TablePlan, Unique
+from ..plan.unreadable import may_be_shown
 from .interim import interim_values
 from .rows import Rows
 from .writes import Delete, Insert, Link, Update, Write

@@ -17,9 +17,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..entities import EntityPlan, MembersPlan
-from ..queries import Query
-from ..tables import Key, Row, TablePlan, Unique
+from ..plan.entities import EntityPlan, MembersPlan
+from ..plan.tables import Key, Row, TablePlan, Unique
+from ..queries.query import Query
 
 if TYPE_CHECKING:
     from ...rules.projection import Projection

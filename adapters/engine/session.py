@@ -16,18 +16,18 @@ from ...domain.errors import HonestworkError
 from ...domain.repository import Repository
 from ...service_layer import process
 from ...service_layer.store import Session
-from ..aggregates import loaded_with
-from ..entities import EntityPlan
-from ..instances import as_stored, give_back
-from ..ownership import owner_of, set_owner
-from ..schema import Schema
-from ..tables import Key, Row
-from ..usable import Usable, one_call_of_a_session
-from ..violations import in_words_of_the_domain
+from ..objects.aggregates import loaded_with
+from ..objects.instances import as_stored, give_back
+from ..objects.ownership import owner_of, set_owner
+from ..plan.entities import EntityPlan
+from ..plan.schema import Schema
+from ..plan.tables import Key, Row
+from ..plan.violations import in_words_of_the_domain
 from .adoption import renew
 from .flush import Flush
 from .loading import load
 from .rows import Rows
+from .session_state import Usable, one_call_of_a_session
 from .streaming import Streaming
 from .tracking import (
     Changes,

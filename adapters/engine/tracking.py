@@ -12,9 +12,9 @@ from typing import Any, Literal
 from sqlalchemy.orm.attributes import flag_modified
 from sqlalchemy.orm.state import InstanceState
 
-from ..entities import EntityPlan
-from ..ownership import set_owner
-from ..tables import Key, Row, TablePlan
+from ..objects.ownership import set_owner
+from ..plan.entities import EntityPlan
+from ..plan.tables import Key, Row, TablePlan
 
 __all__ = [
     "Changes",

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy.orm.attributes import instance_dict
 
-from ..entities import EntityPlan, LinksPlan, Part
-from ..tables import Key, Row, TablePlan
+from ..plan.entities import EntityPlan, LinksPlan, Part
+from ..plan.tables import Key, Row, TablePlan
 from .rows import Change, Deletion
 from .tracking import Known
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from ..entities import EntityPlan
-from ..schema import Schema
-from ..tables import TablePlan
+from ..plan.entities import EntityPlan
+from ..plan.schema import Schema
+from ..plan.tables import TablePlan
 
 __all__ = ["Fidelity", "Promise", "fidelity"]
 

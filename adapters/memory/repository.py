@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from ..repository import StoredRepository
+from ..repositories.repository import StoredRepository
 
 __all__ = ["MemoryRepository"]
 

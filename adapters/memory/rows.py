@@ -26,18 +26,18 @@ from ...domain.errors import (
     Unavailable,
 )
 from ..engine.rows import Change, Deletion, Found, Rows, Savepoint
-from ..entities import EntityPlan, LinksPlan, MembersPlan
-from ..tables import Key, Reference, Row, TablePlan, Unique
-from ..turn import Ticket
-from ..unreadable import unread
-from ..violations import conflict, lock_timeout, read_only, violation
+from ..engine.turn import Ticket
+from ..plan.entities import EntityPlan, LinksPlan, MembersPlan
+from ..plan.tables import Key, Reference, Row, TablePlan, Unique
+from ..plan.unreadable import unread
+from ..plan.violations import conflict, lock_timeout, read_only, violation
 from .searching import Search
 from .tables import MemoryTable, Overlay
 
 if TYPE_CHECKING:
     from ...rules.projection import Projection
     from ..engine.session import EngineSession
-    from ..queries import Query
+    from ..queries.query import Query
     from .store import MemoryStore
 
 __all__ = ["MemoryRows"]

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from ...rules.formula import TRUE, Expr
 from ...rules.projection import Projection
-from ..entities import ChildrenPlan, EntityPlan
-from ..queries import Query
-from ..tables import ColumnPlan, Key, Row
-from .rules import Path, Rows, compile_scan, compile_sort, compile_values, lookups
+from ..plan.entities import ChildrenPlan, EntityPlan
+from ..plan.tables import ColumnPlan, Key, Row
+from ..queries.evaluation import Path, Rows, compile_scan, compile_sort, compile_values, lookups
+from ..queries.query import Query
 
 if TYPE_CHECKING:
     from .rows import MemoryRows

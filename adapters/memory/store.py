@@ -12,10 +12,10 @@ from ...domain.errors import BackendError
 from ...service_layer.process import around_fork
 from ...service_layer.store import Store
 from ..engine.session import EngineSession
-from ..mapping import Mapping
-from ..ports import Serving
-from ..repository import cursor_key_of
-from ..turn import Turn
+from ..engine.turn import Turn
+from ..mapping.mapping import Mapping
+from ..repositories.ports import Serving
+from ..repositories.repository import cursor_key_of
 from .fidelity import Fidelity, fidelity
 from .repository import MemoryRepository
 from .rows import MemoryRows

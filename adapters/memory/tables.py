@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..checks import Checks
-from ..tables import Key, Row, TablePlan
+from ..plan.checks import Checks
+from ..plan.tables import Key, Row, TablePlan
 
 if TYPE_CHECKING:
     from .rows import MemoryRows

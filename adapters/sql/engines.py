@@ -29,7 +29,7 @@ from sqlalchemy.util import asbool
 
 from ...domain.errors import BackendError, BadValue, Unavailable
 from ...domain.interrupts import came_from_outside
-from ..turn import Turn
+from ..engine.turn import Turn
 from .drivers import interrupt_in, mark_busy
 from .forks import beginning
 from .limits import cut_by_bytes, measure_statements

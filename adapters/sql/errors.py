@@ -28,9 +28,9 @@ from ...domain.errors import (
     StatementTimeout,
     Unavailable,
 )
-from ..schema import Schema
-from ..tables import Check, Reference, TablePlan, Unique
-from ..violations import (
+from ..plan.schema import Schema
+from ..plan.tables import Check, Reference, TablePlan, Unique
+from ..plan.violations import (
     conflict,
     in_words_of_the_domain,
     lock_timeout,

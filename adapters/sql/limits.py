@@ -18,7 +18,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
 
 from ...domain.errors import TooLarge
-from ..types import Duration, UTCDateTime
+from ..plan.types import Duration, UTCDateTime
 
 __all__ = ["OVERFLOWS", "cut_by_bytes", "exceeded", "measure_statements"]
 

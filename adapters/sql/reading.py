@@ -26,10 +26,10 @@ from sqlalchemy import (
 )
 
 from ..engine.rows import Found
-from ..entities import ChildrenPlan, EntityPlan, FieldPlan, LinksPlan, MembersPlan, Part, ordering
-from ..generated import fitter
-from ..tables import Key, Row
-from ..unreadable import unread, wrong
+from ..plan.codegen import fitter
+from ..plan.entities import ChildrenPlan, EntityPlan, FieldPlan, LinksPlan, MembersPlan, Part, ordering
+from ..plan.tables import Key, Row
+from ..plan.unreadable import unread, wrong
 
 if TYPE_CHECKING:
     from .store import SqlStore

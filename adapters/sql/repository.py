@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from sqlalchemy.orm import Session as OrmSession
 
-from ..repository import StoredRepository
-from ..usable import one_call
+from ..engine.session_state import one_call
+from ..repositories.repository import StoredRepository
 
 if TYPE_CHECKING:
     from .rows import SqlRows

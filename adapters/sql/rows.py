@@ -16,11 +16,11 @@ from ...domain.errors import Misuse, Unavailable, UnitFailed
 from ...rules.formula import TRUE, Expr
 from ...rules.projection import Projection
 from ..engine.rows import Change, Deletion, Found, Rows, Savepoint
-from ..entities import EntityPlan, FieldPlan, MembersPlan
-from ..queries import Query
-from ..tables import Key, Row, TablePlan, Unique
-from ..turn import Ticket, Turn
-from ..violations import conflict, read_only
+from ..engine.turn import Ticket, Turn
+from ..plan.entities import EntityPlan, FieldPlan, MembersPlan
+from ..plan.tables import Key, Row, TablePlan, Unique
+from ..plan.violations import conflict, read_only
+from ..queries.query import Query
 from .connection import UnitConnection
 from .drivers import State, state_of
 from .engines import begun

@@ -11,11 +11,11 @@ from ...domain.errors import WrongProcess
 from ...service_layer import process
 from ...service_layer.store import Store
 from ..engine.session import EngineSession
-from ..entities import EntityPlan
-from ..mapping import Mapping
-from ..ports import Serving
-from ..repository import cursor_key_of
-from ..tables import TablePlan
+from ..mapping.mapping import Mapping
+from ..plan.entities import EntityPlan
+from ..plan.tables import TablePlan
+from ..repositories.ports import Serving
+from ..repositories.repository import cursor_key_of
 from .engines import Settings, configured, file_of, in_memory, turn_to_write
 from .errors import DRIVER_ERRORS, raised
 from .forks import close_before_forks, require_no_open_parent

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ...domain.errors import UnreadableRow
 from ...domain.interrupts import came_from_outside
-from ..unreadable import unread
+from ..plan.unreadable import unread
 
 __all__ = ["unreadable"]
 

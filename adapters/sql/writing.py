@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Delete, Table, Update, bindparam, null
 
 from ..engine.rows import Change, Deletion
-from ..tables import Key, Row, TablePlan
+from ..plan.tables import Key, Row, TablePlan
 from .reading import one_of, slices
 
 __all__ = ["Writing"]

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, exists, select
 
-from ..declared import foreign_keys_of
 from ..engine.rows import Change, Deletion
-from ..tables import Reference, TablePlan
+from ..plan.declared import foreign_keys_of
+from ..plan.tables import Reference, TablePlan
 from .reading import one_of, slices
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from ...adapters.engine.session import EngineSession
 from ...adapters.memory.rows import MemoryRows
 from ...adapters.memory.store import MemoryStore
 from ...adapters.memory.tables import MemoryTable
-from ...adapters.ownership import owner_of
-from ...adapters.tables import Key, Row, TablePlan
+from ...adapters.objects.ownership import owner_of
+from ...adapters.plan.tables import Key, Row, TablePlan
 from ...domain.errors import (
     BadValue,
     CheckFailed,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from ...adapters.tables import Reference
+from ...adapters.plan.tables import Reference
 from .cast import Role, Values
 from .source import Expression, source
 from .steps import Poke, Step

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from sqlalchemy import Column
 
-from ...adapters.declared import foreign_keys_of
-from ...adapters.entities import ChildrenPlan, EntityPlan, FieldPlan, LinksPlan
-from ...adapters.mapping import Mapping
-from ...adapters.schema import Schema
-from ...adapters.tables import Reference
+from ...adapters.mapping.mapping import Mapping
+from ...adapters.plan.declared import foreign_keys_of
+from ...adapters.plan.entities import ChildrenPlan, EntityPlan, FieldPlan, LinksPlan
+from ...adapters.plan.schema import Schema
+from ...adapters.plan.tables import Reference
 from ...service_layer.unit_of_work import UnitOfWork
 from .observation import Renaming
 from .values import nasty, usual

@@ -14,9 +14,9 @@ from sqlalchemy import Column
 from sqlalchemy.orm.attributes import instance_dict, instance_state
 from sqlalchemy.sql.schema import CallableColumnDefault
 
-from ...adapters.mapping import Mapping
-from ...adapters.schema import Schema
-from ...adapters.tables import ColumnPlan
+from ...adapters.mapping.mapping import Mapping
+from ...adapters.plan.schema import Schema
+from ...adapters.plan.tables import ColumnPlan
 from ...domain.errors import BadValue, ConstraintViolated
 from ...domain.page import Page
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy.orm.attributes import instance_state
 
-from ...adapters.entities import EntityPlan
-from ...adapters.ownership import owner_of
+from ...adapters.objects.ownership import owner_of
+from ...adapters.plan.entities import EntityPlan
 from .cast import Cast, KeyOf, Role, Values
 from .referee import Referee
 from .side import Outcome

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from ...adapters.tables import Reference
+from ...adapters.plan.tables import Reference
 from .asking import AddMany, Ask, Drain, RemoveWhere, Turn
 from .canned import EarlyNest, Overtaken, Refer, Regret, Spoil, Succeed
 from .cast import Cast, Role, Values, named

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, event, select
 
-from ...adapters.mapping import Mapping
+from ...adapters.mapping.mapping import Mapping
 from ...adapters.memory.store import MemoryStore
 from ...adapters.sql.store import SqlStore
 from ...service_layer.unit_of_work import UnitOfWork

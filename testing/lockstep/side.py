@@ -15,7 +15,7 @@ from uuid import UUID
 
 from sqlalchemy.orm.attributes import instance_dict
 
-from ...adapters.schema import Schema
+from ...adapters.plan.schema import Schema
 from ...domain import desc, nulls_first
 from ...domain.errors import HonestworkError
 from ...service_layer.store import Store

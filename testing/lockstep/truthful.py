@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, Verbosity, given, seed as with_seed, 
 from hypothesis.strategies import SearchStrategy
 from sqlalchemy.exc import SAWarning
 
-from ...adapters.mapping import Mapping
+from ...adapters.mapping.mapping import Mapping
 from ...adapters.sql.engines import in_memory
 from ...adapters.sql.store import SqlStore
 from ...service_layer.unit_of_work import UnitOfWork

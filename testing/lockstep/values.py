@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-from ...adapters.types import Duration, UTCDateTime
+from ...adapters.plan.types import Duration, UTCDateTime
 
 __all__ = ["nasty", "usual"]
 

@@ -16,7 +16,7 @@ from unittest.mock import patch
 import pytest
 
 from honestwork.adapters import MemoryStore, SqlStore
-from honestwork.adapters.repository import StoredRepository
+from honestwork.adapters.repositories.repository import StoredRepository
 from honestwork.domain import Conflict, LockTimeout, UnitClosed, UnitInUse, UnitNested
 from honestwork.service_layer import Store
 from tests.contract.conftest import made_store

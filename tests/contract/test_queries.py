@@ -13,7 +13,7 @@ from uuid import UUID
 
 import pytest
 
-from honestwork.adapters import repository
+from honestwork.adapters.repositories import repository
 from honestwork.domain import (
     BadValue,
     HonestworkError,

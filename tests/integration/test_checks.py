@@ -23,8 +23,8 @@ from sqlalchemy import (
 )
 
 from honestwork.adapters import Mapping
-from honestwork.adapters.checks import predicate
-from honestwork.adapters.tables import Check
+from honestwork.adapters.plan.checks import predicate
+from honestwork.adapters.plan.tables import Check
 
 
 class Thing:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from honestwork.adapters.memory import rules as memory
+from honestwork.adapters.queries import evaluation as memory
 from honestwork.adapters.sql import rules as sql
 from honestwork.rules import formula, order
 from honestwork.rules.trace import Tracer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from honestwork.adapters.memory import rules as memory
+from honestwork.adapters.queries import evaluation as memory
 from honestwork.adapters.sql import rules as sql
 from honestwork.rules import trace, trace_columns, trace_order
 from tests.rules_kit import directed

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from honestwork.adapters.memory import rules as memory
+from honestwork.adapters.queries import evaluation as memory
 from honestwork.adapters.sql import rules as sql
 from honestwork.domain import RuleRefused
 from honestwork.rules import formula as formulas, trace

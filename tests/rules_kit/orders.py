@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from honestwork.adapters.memory import rules as memory
+from honestwork.adapters.queries import evaluation as memory
 from honestwork.domain import desc, nulls_first
 from honestwork.rules import order, trace_order
 from honestwork.rules.formula import TRUE

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import assert_type
 
-from honestwork.adapters.memory.rules import Objects, compile_scan
+from honestwork.adapters.queries.evaluation import Objects, compile_scan
 from honestwork.adapters.sql.rules import explain
 from honestwork.domain import (
     Page,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from honestwork.adapters.conditions import conditions
+from honestwork.adapters.queries.conditions import conditions
 from honestwork.domain import BadValue
 from tests.contract.shop import Customer, Money, Order, Product, mapping
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from honestwork.adapters import Mapping, MemoryStore, SqlStore
-from honestwork.adapters.defaults import producer, server_producer
+from honestwork.adapters.plan.defaults import producer, server_producer
 from honestwork.domain import BadValue, MappingRefused, Repository
 from honestwork.service_layer import Store, UnitOfWork
 

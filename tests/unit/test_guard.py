@@ -27,8 +27,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-from honestwork.adapters.guard import Guard, guard_for
-from honestwork.adapters.types import UTCDateTime
+from honestwork.adapters.plan.guards import Guard, guard_for
+from honestwork.adapters.plan.types import UTCDateTime
 from honestwork.domain import BadValue, MappingRefused
 
 

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from honestwork.adapters import open_units, turn as module
-from honestwork.adapters.turn import Ticket, Turn
+from honestwork.adapters.engine import open_units, turn as module
+from honestwork.adapters.engine.turn import Ticket, Turn
 from honestwork.domain import Conflict, UnitNested
 
 

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from honestwork.adapters import Mapping, MemoryStore
-from honestwork.adapters.types import portable
+from honestwork.adapters.plan.types import portable
 
 
 def spelled(type_: Any, dialect: Any) -> str:

@@ -7,7 +7,7 @@ import itertools
 import pytest
 from hypothesis import given, strategies as st
 
-from honestwork.adapters.memory.rules import Rows, compile_scan
+from honestwork.adapters.queries.evaluation import Rows, compile_scan
 from honestwork.rules.formula import (
     FALSE,
     TRUE,

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from honestwork.adapters.memory import rules as memory
-from honestwork.adapters.memory.rules import Rows, compile_scan, compile_sort, compile_values, lookups
+from honestwork.adapters.queries import evaluation as memory
+from honestwork.adapters.queries.evaluation import Rows, compile_scan, compile_sort, compile_values, lookups
 from honestwork.domain import desc, nulls_first
 from honestwork.rules import trace, trace_columns, trace_order
 from tests.rules_kit.shop import User

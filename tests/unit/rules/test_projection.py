@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from honestwork.adapters.memory.rules import Objects, compile_values
+from honestwork.adapters.queries.evaluation import Objects, compile_values
 from honestwork.domain import RuleRefused
 from honestwork.rules import trace_columns
 from tests.rules_kit.shop import Address, Line, Status, User, user

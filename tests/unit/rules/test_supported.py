@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from honestwork.adapters.memory.rules import Objects, compile_scan
+from honestwork.adapters.queries.evaluation import Objects, compile_scan
 from honestwork.adapters.sql.rules import explain
 from honestwork.rules import trace
 from tests.rules_kit.shop import Address, Line, Status, User, user

@@ -1,0 +1,1 @@
+"""What is asked of a repository, understood once for both stores."""

@@ -1,0 +1,1 @@
+"""The collection of one kind of aggregate, on top of the engine."""
