@@ -57,7 +57,7 @@ class Part:
 
     table: TablePlan
     piece: slice
-    new_row: Callable[[dict[str, Any]], Row]  # of a new object, without a generated key; see `generated.py`
+    new_row: Callable[[dict[str, Any]], Row]  # of a new object, without a generated key; see `codegen.py`
     tell: Callable[[dict[str, Any], Row], None]  # gives the object what the table has added
 
 

@@ -65,7 +65,7 @@ class Guard:
     `attribute` is the column as error messages name it, "users.name". Where a value is mutable, `encode`
     makes the immutable form that a row holds and `decode` a fresh value from it; both are None elsewhere.
     `sure` is an expression over a value `v` and its `{type}`: where it is true, the guard has nothing to say
-    (see `generated.py`). `aware` is true for datetimes with a time zone. `choices` are all the texts that an
+    (see `codegen.py`). `aware` is true for datetimes with a time zone. `choices` are all the texts that an
     enumeration without a class allows.
     """
 
