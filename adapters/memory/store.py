@@ -151,9 +151,11 @@ class MemoryStore(Serving, Store):
 
     def end(self, rows: MemoryRows) -> None:
         """A transaction needs its snapshot no more; what only it could see is forgotten."""
-        self._open.pop(rows, None)
+        snapshot = self._open.pop(rows, None)
         if self._superseded:
             oldest = min(self._open.values(), default=self.time)
+            if snapshot is not None and snapshot >= oldest and self._open:
+                return  # an older snapshot still needs all that this one needed
             for table in self._superseded:
                 for key in list(table.history):
                     table.forget(key, oldest)

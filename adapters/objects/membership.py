@@ -97,7 +97,7 @@ def _going(
                     continue
                 home = _home(children, owner, member)
                 has_moved = home is not None and owner_of(home) is unit and id(home) not in going
-                if has_moved or holders.get(id(member), set()) - going.keys():
+                if has_moved or any(holder not in going for holder in holders.get(id(member), ())):
                     spared.append(member)
                 else:
                     going[id(member)] = member

@@ -124,22 +124,18 @@ class StoredRepository(Repository[A, K]):
 
     @one_call
     def add(self, aggregate: A) -> None:
-        session, entity = self._session, self._entity
-        self._require_ours(aggregate)
-        state = instance_state(aggregate)
-        if state.key is not None or state.was_deleted:
-            if session.known(aggregate) is not None:
-                require_own(entity, aggregate, session)
-                session.removed.pop(id(aggregate), None)
-                return
-            if state.was_deleted:
-                already_removed(entity, aggregate)
-            foreign(entity, aggregate)  # also one of this unit, from a transaction that was undone
-        if session.removed and session.is_forgetting(entity, aggregate):
-            session.write()  # the old row goes first, and the new one is a row of its own
-        if entity.children:
-            require_own(entity, aggregate, session)
-        session.attach(entity, aggregate)
+        self._require_addable(aggregate)
+        self._attach(aggregate)
+
+    @one_call
+    def _add_all(self, aggregates: list[A]) -> None:
+        for aggregate in aggregates:
+            self._require_addable(aggregate)
+        for aggregate in aggregates:
+            self._attach(aggregate)
+
+    def add_many(self, aggregates: Iterable[A]) -> None:
+        self._add_all(list(aggregates))
 
     @one_call
     def remove(self, aggregate: A) -> None:
@@ -213,6 +209,26 @@ class StoredRepository(Repository[A, K]):
         return found, values_in(asked.keys, found[-1]) if len(found) == STREAMED_AT_ONCE else None
 
     # Adding and removing
+
+    def _require_addable(self, aggregate: A) -> None:
+        """Raises UnitClosed, UnitInUse, UnitFailed, BadValue, ForeignObject, AlreadyRemoved."""
+        self._require_ours(aggregate)
+        session, entity, state = self._session, self._entity, instance_state(aggregate)
+        if (state.key is not None or state.was_deleted) and session.known(aggregate) is None:
+            if state.was_deleted:
+                already_removed(entity, aggregate)
+            foreign(entity, aggregate)  # also one of this unit, from a transaction that was undone
+        if entity.children:
+            require_own(entity, aggregate, session)
+
+    def _attach(self, aggregate: A) -> None:
+        session, entity = self._session, self._entity
+        if session.known(aggregate) is not None:
+            session.removed.pop(id(aggregate), None)
+            return
+        if session.removed and session.is_forgetting(entity, aggregate):
+            session.write()  # the old row goes first, and the new one is a row of its own
+        session.attach(entity, aggregate)
 
     def _require_ours(self, aggregate: A) -> None:
         """Raises UnitClosed, UnitInUse, UnitFailed, BadValue, ForeignObject."""

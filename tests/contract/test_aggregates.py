@@ -690,3 +690,16 @@ def contents(order: Order) -> Any:
         [stop.place for stop in order.stops],
         order.parcel and order.parcel.weight,
     )
+
+
+def test_many_are_added_all_or_none(store: Store, uow: Shop) -> None:
+    stored(store, Order([Line("LAMP")]))
+    old = of_an_ended_unit(store)
+    with uow:
+        with pytest.raises(ForeignObject):
+            uow.orders.add_many([Order([Line("DESK")]), old])
+
+        uow.commit()
+
+    with uow:
+        assert [contents(order)[0] for order in uow.orders] == [["LAMP"]]

@@ -57,10 +57,11 @@ HELPED = {
     "of several errors each side may name another": "if what ours names is really broken, which `claims.py` finds out",
 }
 
-# Kinds of errors that the ORM raises where our flush finds an order of writing in which nothing is broken. Empty as
-# long as ours has the ORM's order. A flush that hands on a unique value, swaps positions, replaces a 1:1, and sorts the
-# rows of one table says here `{"Duplicate": "a unique value is handed on within one flush", "ReferenceViolated": …}`.
-BETTER: dict[str, str] = {}
+# Kinds of errors that the ORM raises where our flush finds an order of writing in which nothing is broken.
+BETTER: dict[str, str] = {
+    "Duplicate": "a unique value is handed on within one flush: whoever gives it up is written first",
+    "ReferenceViolated": "rows of one table that refer to each other are inserted parents first, and deleted last",
+}
 
 # What the ORM is not asked to play.
 LEFT_OUT: dict[type[steps.Step], str] = {
