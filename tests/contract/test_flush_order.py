@@ -271,8 +271,9 @@ def test_an_interim_value_is_none_that_a_new_row_takes(make_store: MakeStore) ->
     world = board_of(make_store, mapping_of(range(1, 6)))
 
     def change(uow: Any) -> None:
-        moved({"a": 2, "b": 1})(uow)
-        uow.boards[1].slots.append(world.Slot(4, "new"))
+        board = uow.boards[1]
+        board.slots[0].position, board.slots[1].position = 2, 1
+        board.slots.append(world.Slot(4, "new"))
 
     world.done(change)
 

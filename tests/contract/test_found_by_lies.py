@@ -18,7 +18,6 @@ from tests.contract.shop import (
     Order,
     Product,
     Shop,
-    lines,
     mapping,
     products,
     rows,
@@ -96,17 +95,6 @@ def test_a_change_of_a_member_that_the_same_unit_has_added_raises_the_version(st
         uow.commit()
 
     assert found.version > before
-
-
-def test_what_comes_to_an_object_of_a_stream_is_not_stored(store: Store, uow: Shop) -> None:
-    stored(store, Order(lines=[Line("LAMP")]))
-
-    with uow:
-        [order] = uow.orders.stream()
-        order.lines.append(Line("DESK"))
-        uow.commit()
-
-    assert [row["product"] for row in rows(store, lines)] == ["LAMP"]
 
 
 def test_more_aggregates_than_a_statement_takes_keys_are_read_whole(store: Store, uow: Shop) -> None:

@@ -77,7 +77,7 @@ def ask_oracle(*, programs: int, first: int, shrink: bool = True) -> dict[str, A
 
 
 def run_test(test: str) -> dict[str, Any]:
-    """Run the test of a guarantee, by its id. That it fails is the difference. Raises RuntimeError if it does not run."""
+    """Run the test of a guarantee, by its id; that it fails is the difference. Raises RuntimeError if it cannot run."""
     started = time.monotonic()
     with redirect_stdout(sys.stderr):
         ended = pytest.main([test, "-q", "-x", "-p", "no:cacheprovider"])
