@@ -97,6 +97,22 @@ def test_a_change_of_a_member_that_the_same_unit_has_added_raises_the_version(st
     assert found.version > before
 
 
+def test_a_stored_member_can_move_to_a_new_aggregate_whose_key_is_generated(store: Store, uow: Shop) -> None:
+    john, jane = Customer("john@example.org"), Customer("jane@example.org")
+    john.addresses.add(Address("Oslo"))
+    stored(store, john)
+
+    with uow:
+        old = uow.customers[john.id]
+        jane.addresses.add(old.addresses.pop())
+        uow.customers.add(jane)
+        uow.commit()
+
+    with uow:
+        assert [each.city for each in uow.customers[jane.id].addresses] == ["Oslo"]
+        assert not uow.customers[john.id].addresses
+
+
 def test_more_aggregates_than_a_statement_takes_keys_are_read_whole(store: Store, uow: Shop) -> None:
     customers = [Customer(f"{number}@example.org") for number in range(1200)]
     for number, customer in enumerate(customers):
