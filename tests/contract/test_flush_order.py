@@ -269,6 +269,19 @@ def test_an_interim_value_satisfies_the_checks(make_store: MakeStore) -> None:
     assert world.slots() == [(1, "b"), (2, "a"), (3, "c")]
 
 
+def test_an_interim_value_is_none_that_a_new_row_takes(make_store: MakeStore) -> None:
+    world = board_of(make_store, mapping_of(range(1, 6)))
+
+    def change(uow: Any) -> None:
+        board = uow.boards[1]
+        board.slots[0].position, board.slots[1].position = 2, 1
+        board.slots.append(world.Slot(4, "new"))
+
+    world.done(change)
+
+    assert world.slots() == [(1, "b"), (2, "a"), (3, "c"), (4, "new")]
+
+
 def test_where_no_interim_value_is_left_both_rows_are_named(make_store: MakeStore) -> None:
     world = board_of(make_store, mapping_of(range(1, 4)))
 

@@ -1,10 +1,10 @@
 """The long proof: `make truth`, or `python -m tests.truth`.
 
 Thousands of random programs are played on the store in memory and on SQLite, PostgreSQL and MariaDB; the lies are
-planted, one at a time, and each has to be found. Other programs are played on a plain ORM session beside the store in
-memory and beside that on SQLite. Beside that run the commands given by `--also`, which have to succeed, and the
-anomaly scripts. The last line says `truth ok: N programs, 0 differences, K/K mutants killed`,
-or what is wrong, and then the exit status is 1.
+planted, one at a time, and each has to be found: in lock-step, by the oracle, or by the test of a guarantee. Other
+programs are played on a plain ORM session beside the store in memory and beside that on SQLite. Beside that run the
+commands given by `--also`, which have to succeed, and the anomaly scripts. The last line says
+`truth ok: N programs, 0 differences, K/K mutants killed`, or what is wrong, and then the exit status is 1.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import Any
 from honestwork.testing import Missing, mariadb_database, postgres_database
 
 from .hermitage import EXPECTED, play_all
-from .lies import LIES
+from .lies import LIES, TOGETHER
 
 __all__ = ["main"]
 
@@ -136,7 +136,7 @@ def _tasks(given: Any, databases: set[str]) -> list[Task]:
         for start in range(0, given.oracle, CHUNK)
     ]
     for number, lie in enumerate(LIES[: given.lies]):
-        if lie.where == "alone":
+        if lie.shown_by != TOGETHER:
             found.append(Task("sqlite", 1, BUDGET, given.first, number))
         elif "postgresql" in databases:
             found.append(Task("postgresql", 2, BUDGET, given.first, number))
