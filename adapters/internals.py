@@ -57,7 +57,7 @@ __all__ = [
     "reverse_of",
     "set_deleted",
     "set_variants",
-    "sort_key",
+    "sort_key_of",
     "variants_of",
     "without_annotations",
 ]
@@ -127,7 +127,7 @@ def deletes_orphans(mapper: Mapper[Any]) -> bool:
     return bool(mapper._delete_orphans)
 
 
-def sort_key(mapper: Mapper[Any]) -> str:
+def sort_key_of(mapper: Mapper[Any]) -> str:
     """The name by which the ORM's flush sorts classes. Nothing public tells its order, and ours has to be the same."""
     return mapper._sort_key
 
