@@ -9,7 +9,7 @@ from abc import ABC
 from contextlib import AbstractContextManager, suppress
 from threading import get_ident
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, ClassVar, NoReturn, Self
 from warnings import warn
 
 from ..domain.errors import HonestworkError, Misuse, UnitClosed, UnitInUse, UnitNested, WrongProcess
@@ -62,6 +62,8 @@ class UnitOfWork(ABC):
             defining = defining.f_back
         with suppress(NameError):  # something is defined further down: read the annotations at the first use
             _serve(cls, defining.f_locals)
+
+    _repositories: ClassVar[dict[str, _Served]]  # each class has its own, of all that it names and inherits
 
     # What a unit has while it is not entered.
     _session: Session | None = None
@@ -339,7 +341,7 @@ def _serve(unit: type[UnitOfWork], names: dict[str, Any]) -> dict[str, _Served]:
         if isinstance(port, type) and issubclass(port, Repository):
             served[name] = _Served(name, port, _aggregate_of(unit, name, hint))
             setattr(unit, name, served[name])
-    unit._repositories = served  # type: ignore[attr-defined]
+    unit._repositories = served
     return served
 
 

@@ -19,6 +19,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LAYERS = ("domain", "rules", "service_layer", "adapters", "testing")
+ROOMS = ("plan", "objects", "queries", "engine", "repositories", "mapping", "memory", "sql")  # of adapters
+APART = {"memory", "sql"}  # rooms that know nothing of each other
 USERS = ("tests", "examples", "benchmarks")
 
 # What a layer may never import, whoever asks for it: the first two import the standard library and nothing else.
@@ -64,6 +66,26 @@ def layer_violations(source: str, module: str, *, is_package: bool = False) -> l
             found.append(f"{module}:{line} imports {target}: {layer} has the standard library and nothing else")
         elif not relative and first in FORBIDDEN.get(layer, ()):
             found.append(f"{module}:{line} imports {target}, which {layer} has to do without")
+    return found
+
+
+def room_violations(source: str, module: str, *, is_package: bool = False) -> list[str]:
+    """How a module of adapters breaks the order of the rooms. What private names are used for has every room."""
+    here = module.split(".")[2:3]
+    found = []
+    for line, target, _ in imports(source, module, is_package=is_package):
+        if not target.startswith("honestwork.adapters."):
+            continue
+        room = target.split(".")[2]
+        if here == ["internals"]:
+            found.append(f"{module}:{line} imports {target}: internals has SQLAlchemy and nothing else")
+        elif here and here[0] in ROOMS and room not in ROOMS and room != "internals":
+            found.append(f"{module}:{line} imports {target}, which stands outside of the rooms")
+        elif here and here[0] in ROOMS and room in ROOMS:
+            if ROOMS.index(room) > ROOMS.index(here[0]):
+                found.append(f"{module}:{line} imports {target}, which is a later room")
+            elif {room, *here} == APART:
+                found.append(f"{module}:{line} imports {target}: {here[0]} and {room} know nothing of each other")
     return found
 
 
@@ -136,6 +158,19 @@ def test_imports_point_left() -> None:
         for violation in layer_violations(path.read_text("utf-8"), module, is_package=module in PACKAGES)
     ]
 
+    assert found == []
+
+
+def test_the_rooms_of_adapters_import_in_one_direction() -> None:
+    rooms = {path.parent.name for path in (ROOT / "adapters").glob("*/__init__.py")}
+    found = [
+        violation
+        for module, path in MODULES.items()
+        if module.startswith("honestwork.adapters")
+        for violation in room_violations(path.read_text("utf-8"), module, is_package=module in PACKAGES)
+    ]
+
+    assert rooms == {*ROOMS}
     assert found == []
 
 
@@ -240,6 +275,43 @@ def test_a_planted_import_is_found(module: str, source: str, reason: str) -> Non
 )
 def test_an_import_that_points_left_is_not_found(module: str, source: str, is_package: bool) -> None:
     assert layer_violations(source, module, is_package=is_package) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "reason"),
+    [
+        ("honestwork.adapters.plan.tables", "from ..objects.instances import Given", "a later room"),
+        ("honestwork.adapters.engine.flush", "from ..repositories import ports", "a later room"),
+        ("honestwork.adapters.engine.flush", "from .. import sql", "a later room"),
+        ("honestwork.adapters.mapping.doctor.tables", "def late():\n    from ...memory import rows", "a later room"),
+        ("honestwork.adapters.memory.rows", "from ..sql.rows import SqlRows", "a later room"),
+        (
+            "honestwork.adapters.sql.rows",
+            "if TYPE_CHECKING:\n    from ..memory import MemoryRows",
+            "of each other",
+        ),
+        ("honestwork.adapters.sql.rows", "from ..container import Container", "outside of the rooms"),
+        ("honestwork.adapters.internals", "from .plan.tables import Row", "nothing else"),
+    ],
+)
+def test_a_planted_import_of_a_later_room_is_found(module: str, source: str, reason: str) -> None:
+    (violation,) = room_violations(source, module)
+
+    assert reason in violation
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("honestwork.adapters.sql.rows", "from ..engine.rows import Rows\nfrom .pool import UnitPool"),
+        ("honestwork.adapters.plan.tables", "from ..internals import is_type_bound\nfrom ...domain import errors"),
+        ("honestwork.adapters.mapping.doctor.tables", "from ..mapping import Mapping"),
+        ("honestwork.adapters.container", "from .sql.store import SqlStore"),
+        ("honestwork.adapters.internals", "from sqlalchemy.orm import Mapper"),
+    ],
+)
+def test_an_import_of_an_earlier_room_is_not_found(module: str, source: str) -> None:
+    assert room_violations(source, module) == []
 
 
 def test_a_planted_import_of_a_folder_is_found() -> None:

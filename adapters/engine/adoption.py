@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.orm.attributes import instance_state
 
 from ...domain.errors import Misuse
+from ..internals import set_deleted
 from ..objects.instances import stored_key
 from ..objects.ownership import NOBODY, set_owner
 from ..plan.entities import EntityPlan
 from ..plan.tables import Key
 from .loading import load
-from .tracking import Known, mark_deleted
+from .tracking import Known
 
 if TYPE_CHECKING:
     from .session import EngineSession
@@ -73,7 +74,7 @@ def renew(unit: EngineSession) -> None:
     _load_aggregates(unit, _named(known for known in loaded if known.owner is None))
     _load_aggregates(unit, _named(_unread(unit, loaded)))  # members of aggregates that were not loaded
     for known in _unread(unit, loaded):
-        mark_deleted(known.state, True)
+        set_deleted(known.state, True)
         unit.forget(known)
         unit.written.append(("deleted", known))
 

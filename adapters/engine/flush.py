@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.orm.attributes import get_history, instance_dict, instance_state
 
 from ...domain.errors import Duplicate
+from ..internals import is_orphan, is_orphaned, set_deleted
 from ..objects.instances import Given, complete_members
 from ..objects.membership import settle_members
 from ..objects.refusals import foreign
@@ -26,7 +27,7 @@ from ..plan.entities import ChildrenPlan, EntityPlan, LinksPlan, Part
 from ..plan.tables import Row, TablePlan
 from ..plan.violations import conflict, violation
 from .order import arranged, explained
-from .tracking import Known, commit_state, mark_deleted
+from .tracking import Known, commit_state
 from .writes import Delete, Insert, Link, Unlink, Update, Wait, Write
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class Flush:
             self.changed.pop(ident, None)
         for entity, instance in list(self.new.values()):
             state = instance_state(instance)
-            if not entity.is_root and state._orphaned_outside_of_session and entity.mapper._is_orphan(state):
+            if not entity.is_root and is_orphaned(state) and is_orphan(entity.mapper, state):
                 session.detach(entity, instance)  # as the ORM does; others are written, and miss their owner
         for entity, instance in self.new.values():
             self._collect_adopted(entity, instance)
@@ -381,7 +382,7 @@ class Flush:
     def _settle(self, writes: list[Write]) -> None:
         session, written = self.session, self.session.written
         for known in self.removed.values():
-            mark_deleted(known.state, True)
+            set_deleted(known.state, True)
             session.forget(known)
             written.append(("deleted", known))
         for ident, (entity, instance) in self.new.items():

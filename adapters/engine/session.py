@@ -16,6 +16,7 @@ from ...domain.errors import HonestworkError
 from ...domain.repository import Repository
 from ...service_layer import process
 from ...service_layer.store import Session
+from ..internals import clear_orphaned, is_orphan, report_changes_to, set_deleted
 from ..objects.aggregates import loaded_with
 from ..objects.instances import as_stored, give_back
 from ..objects.ownership import owner_of, set_owner
@@ -35,7 +36,6 @@ from .tracking import (
     Written,
     make_transient,
     mark_changed_documents,
-    mark_deleted,
 )
 
 __all__ = ["EngineSession", "EngineStore"]
@@ -226,7 +226,7 @@ class EngineSession(Usable, Streaming, Session):
         self._remember(known)
         state.key = (entity.identity_class, key if key.__class__ is tuple else (key,), None)
         state.honestwork_owner = self  # type: ignore[attr-defined]
-        state._instance_dict = self.changes.reference
+        report_changes_to(state, self.changes.reference)
         return known
 
     def _remember(self, known: Known) -> None:
@@ -271,8 +271,8 @@ class EngineSession(Usable, Streaming, Session):
     def part(self, member: Any) -> None:
         """A new object that has lost its owner belongs to nobody again."""
         entity, _ = self.pending.get(id(member), (None, None))
-        if entity is not None and entity.mapper._is_orphan(instance_state(member)):
-            instance_state(member)._orphaned_outside_of_session = False  # it was this unit's
+        if entity is not None and is_orphan(entity.mapper, instance_state(member)):
+            clear_orphaned(instance_state(member))  # it was this unit's
             self.detach(entity, member)
 
     def detach(self, entity: EntityPlan, member: Any) -> None:
@@ -318,7 +318,7 @@ class EngineSession(Usable, Streaming, Session):
                 self.forget(known)
             make_transient(known)
         for known in _those("deleted", undone):  # after those that may have taken over their keys
-            mark_deleted(known.state, False)
+            set_deleted(known.state, False)
             if id(known.instance) in ghosts:
                 continue
             if (heir := self.known_by_key(known.entity).get(known.key)) is not None:
@@ -367,7 +367,7 @@ class EngineSession(Usable, Streaming, Session):
                 for known in _those("inserted", self.written):
                     self._make_new_again(known)
                 for known in _those("deleted", self.written):
-                    mark_deleted(known.state, False)
+                    set_deleted(known.state, False)
                 self.removed.clear()
                 self.written.clear()
             self._known.clear()

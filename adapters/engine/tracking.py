@@ -12,6 +12,7 @@ from typing import Any, Literal
 from sqlalchemy.orm.attributes import flag_modified
 from sqlalchemy.orm.state import InstanceState
 
+from ..internals import PENDING_MUTATIONS, commit_all, report_to_nobody
 from ..objects.ownership import set_owner
 from ..plan.entities import EntityPlan
 from ..plan.tables import Key, Row, TablePlan
@@ -23,7 +24,6 @@ __all__ = [
     "commit_state",
     "make_transient",
     "mark_changed_documents",
-    "mark_deleted",
 ]
 
 
@@ -35,7 +35,7 @@ class Changes:
     def __init__(self) -> None:
         self.modified: set[InstanceState[Any]] = set()
         self._modified = self.modified  # by this name the instrumentation knows it
-        self.reference: Any = weakref.ref(self)  # what a state has as its `_instance_dict`
+        self.reference: Any = weakref.ref(self)  # what states report to
 
     def _fast_discard(self, state: InstanceState[Any]) -> None:
         """Called when an object is garbage."""
@@ -89,21 +89,16 @@ def commit_state(state: InstanceState[Any]) -> None:
     """What the object has now is what is stored."""
     state.committed_state.clear()
     state.modified = False
-    if state.expired_attributes or "_pending_mutations" in state.__dict__:
-        state._commit_all(state.dict)
+    if state.expired_attributes or PENDING_MUTATIONS in state.__dict__:
+        commit_all(state, state.dict)
 
 
 def make_transient(known: Known) -> None:
     """This object was never stored: it is as new again."""
     known.state.key = None
-    known.state.__dict__.pop("_instance_dict", None)  # reports to this unit no more
+    report_to_nobody(known.state)
     set_owner(known.instance, None)
     known.entity.renew(known.instance)
-
-
-def mark_deleted(state: InstanceState[Any], deleted: bool) -> None:
-    """Note that the row of an object is deleted, where the ORM notes it."""
-    state._deleted = deleted
 
 
 def mark_changed_documents(known: Known) -> None:

@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.elements import conv
 from sqlalchemy.sql.schema import CallableColumnDefault
 
+from ..internals import is_type_bound, variants_of
 from ..plan.declared import constraints_of, indexes_of, keep_order
 from ..plan.defaults import takes_context
 from ..plan.guards import guard_for
@@ -54,7 +55,7 @@ def complete(table: Table) -> None:
         if is_first and isinstance(column.onupdate, CallableColumnDefault) and not takes_context(column.onupdate):
             column.onupdate.arg = _guarded(table.name, column, column.onupdate.arg)
     if generated is not None and isinstance(generated.type, BigInteger | SmallInteger):
-        variants = generated.type._variant_mapping
+        variants = variants_of(generated.type)
         if "sqlite" not in variants:  # where no other type than INTEGER counts
             generated.type = generated.type.with_variant(Integer(), "sqlite")
     _name_constraints(table)
@@ -80,7 +81,7 @@ def _name_constraints(table: Table) -> None:
     taken = {str(each.name) for each in everything}
     for constraint in constraints:
         prefix = PREFIXES.get(type(constraint))
-        if constraint.name is None and prefix is not None and not getattr(constraint, "_type_bound", False):
+        if constraint.name is None and prefix is not None and not is_type_bound(constraint):
             columns = [] if prefix == "pk" else [column.name for column in constraint.columns]
             name = plain = "_".join([prefix, table.name, *columns])
             number = 1

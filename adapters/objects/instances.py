@@ -19,6 +19,7 @@ from sqlalchemy.orm import LoaderCallableStatus
 from sqlalchemy.orm.attributes import init_collection, instance_dict, instance_state, set_committed_value
 from sqlalchemy.orm.collections import collection_adapter
 
+from ..internals import commit_all
 from ..plan.entities import ChildrenPlan, EntityPlan, MembersPlan
 from ..plan.tables import Key
 
@@ -134,7 +135,7 @@ def give_back(entity: EntityPlan, instance: object, stored: dict[str, Any]) -> N
         if members.is_collection and members.attribute in stored:
             set_members(instance, members.attribute, own.pop(members.attribute))
     state.expired_attributes.clear()
-    state._commit_all(own)
+    commit_all(state, own)
 
 
 def link_once(entity: EntityPlan, instance: Any) -> None:

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 from sqlalchemy.orm import LoaderCallableStatus
 from sqlalchemy.orm.attributes import get_history, instance_dict, instance_state
 
+from ..internals import clear_orphaned, note_change
 from ..plan.entities import ChildrenPlan, EntityPlan
 from .instances import complete_members, put_members, stored_order
 from .ownership import Unit, owner_of
@@ -112,7 +113,7 @@ def _keep_only(entity: EntityPlan, owner: Any, going: dict[int, Any]) -> None:
         if not all(id(each) in going for each in members):
             # Noted as a change: where the removal is undone, it is undone too.
             noted = _attribute(children, owner), LoaderCallableStatus.NO_VALUE, children.is_collection
-            _state(owner)._modified_event(instance_dict(owner), *noted)
+            note_change(_state(owner), instance_dict(owner), *noted)
             put_members(owner, children, [each for each in members if id(each) in going])
 
 
@@ -129,7 +130,7 @@ def _keep_members(unit: Keeper, entity: EntityPlan, owner: Any) -> None:
             last = _last_owner(children, owner, member)
             if last is not owner and last is not UNKNOWN:
                 _attribute(children, owner).sethasparent(_state(member), _state(owner), True)
-                _state(member)._orphaned_outside_of_session = False
+                clear_orphaned(_state(member))
                 if children.owner_attribute is not None:
                     instance_dict(member)[children.owner_attribute] = owner
             if owner_of(member) is None:

@@ -13,6 +13,7 @@ from sqlalchemy import event
 from sqlalchemy.orm.attributes import get_history, instance_state
 
 from ...domain.errors import HonestworkError
+from ..internals import clear_orphaned
 from ..plan.entities import EntityPlan, MembersPlan
 from .refusals import already_removed, copied, foreign, not_a_member
 
@@ -111,7 +112,7 @@ def watch_members(owning: EntityPlan, members: MembersPlan) -> None:
             # The ORM asks a stored member's last owner when others let go of it, and gives up where that is garbage.
             state.__dict__["honestwork_last_owner"] = owner
         if unit is not None and owner_of(member) is None:
-            state._orphaned_outside_of_session = False  # as the ORM does where it has a session
+            clear_orphaned(state)  # as the ORM does where it has a session
             unit.attach(members.entity.of(member), member)
 
     def assigned(owner: object, found: list[Any], *_: Any) -> None:

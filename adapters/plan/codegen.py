@@ -31,6 +31,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..internals import constructor_of_states
+
 if TYPE_CHECKING:
     from sqlalchemy.orm import ClassManager
 
@@ -109,7 +111,7 @@ def teller(fields: Sequence[FieldPlan], values: Iterable[str]) -> Callable[[dict
 
 def hydrator(cls: type[Any], manager: ClassManager[Any], fields: Sequence[FieldPlan]) -> Callable[[Row], Any]:
     """An object made of the values of its row, as the ORM makes them when it loads: without running `__init__`."""
-    names = {"cls": cls, "new": cls.__new__, "manager": manager, "State": manager._state_constructor}
+    names = {"cls": cls, "new": cls.__new__, "manager": manager, "State": constructor_of_states(manager)}
     targets = [f"d[{each.attribute!r}]" if each.attribute is not None else "_" for each in fields]
     lines = [
         "o = new(cls)",

@@ -9,15 +9,18 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import Column, Constraint, ForeignKeyConstraint, Index, Table
-from sqlalchemy.orm import Mapper, registry
+from sqlalchemy.orm import Mapper, MapperProperty, registry
+from sqlalchemy.orm.exc import UnmappedColumnError
 from sqlalchemy.util import OrderedSet
 
-__all__ = ["constraints_of", "foreign_keys_of", "indexes_of", "keep_order", "mappers_of"]
+from ..internals import creation_order, managers_of
+
+__all__ = ["constraints_of", "foreign_keys_of", "indexes_of", "keep_order", "mappers_of", "property_of"]
 
 
 def constraints_of(table: Table) -> list[Constraint]:
     """The constraints of a table, in the order in which they were made."""
-    return sorted(table.constraints, key=lambda each: each._creation_order)
+    return sorted(table.constraints, key=creation_order)
 
 
 def foreign_keys_of(table: Table) -> list[ForeignKeyConstraint]:
@@ -46,4 +49,12 @@ def keep_order(table: Table) -> None:
 
 def mappers_of(mapping: registry) -> list[Mapper[Any]]:
     """The mappers of a registry, in the order in which their classes were mapped."""
-    return [manager.mapper for manager in mapping._managers if manager.is_mapped]
+    return [manager.mapper for manager in managers_of(mapping) if manager.is_mapped]
+
+
+def property_of(mapper: Mapper[Any], column: Column[Any]) -> MapperProperty[Any] | None:
+    """What a column of a class is mapped to; None if it is not mapped."""
+    try:
+        return mapper.get_property_by_column(column)
+    except UnmappedColumnError:
+        return None

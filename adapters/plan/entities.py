@@ -24,7 +24,9 @@ from ...domain.errors import BadValue
 from ...domain.interrupts import came_from_outside
 from ...rules.formula import attr
 from ...rules.order import OrderKey
+from ..internals import deletes_orphans, reverse_of
 from .codegen import filler, fitter, guarder, hydrator, new_row_maker, teller
+from .declared import property_of
 from .tables import ColumnPlan, Key, Reference, Row, TablePlan
 from .unreadable import misfit, of_no_class, unbuilt, undecoded
 
@@ -255,7 +257,7 @@ class EntityPlan:
     @cached_property
     def needs_owner(self) -> bool:
         """Is it the child of something, and not stored without it?"""
-        return any(mapper._delete_orphans for mapper in self.mapper.iterate_to_root())
+        return any(deletes_orphans(mapper) for mapper in self.mapper.iterate_to_root())
 
     @cached_property
     def relations(self) -> list[MembersPlan]:
@@ -382,7 +384,7 @@ def entity_plan(mapper: Mapper[Any], tables: dict[str, TablePlan], *, is_root: b
         plan = tables[table.name]
         start = len(places)
         for column in plan.columns:
-            mapped = mapper._columntoproperty.get(table.c[column.name])
+            mapped = property_of(mapper, table.c[column.name])
             places.append(FieldPlan(mapped.key if mapped else None, column, start + column.position))
         pieces.append((plan, slice(start, len(places))))
 
@@ -452,7 +454,7 @@ def children_plan(relation: RelationshipProperty[Any], entities: dict[type[Any],
         attribute=relation.key,
         entity=child,
         is_collection=bool(relation.uselist),
-        owner_attribute=min((each.key for each in relation._reverse_property), default=None),
+        owner_attribute=min((each.key for each in reverse_of(relation)), default=None),
         reference=reference,
         adopted=tuple(
             (child.by_name[remote].attribute or "", owner.by_name[local].attribute or "")

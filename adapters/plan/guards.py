@@ -46,6 +46,7 @@ from sqlalchemy.types import TypeDecorator
 from sqlalchemy.util import method_is_overridden
 
 from ...domain.errors import BadValue, MappingRefused
+from ..internals import has_sql_expressions
 from .types import Duration, UTCDateTime
 
 __all__ = ["Guard", "guard_for", "spoken_type"]
@@ -355,14 +356,15 @@ def _decorated(attribute: str, table: str, column: Column[Any]) -> Guard:
     if told := list(_unfollowed(declared, dialect)):
         raise MappingRefused([f"{attribute} is of the type {type(declared).__name__}, {why}" for why in told])
     inner = guard_for(table, Column(column.name, declared.impl_instance))
-    if not declared._has_bind_processor and not declared._has_result_processor:
+    binds, loads = _processes(declared)
+    if not binds and not loads:
         return inner
 
     def bind(value: Any) -> Any:
-        return declared.process_bind_param(value, dialect) if declared._has_bind_processor else value
+        return declared.process_bind_param(value, dialect) if binds else value
 
     def load(stored: Any) -> Any:
-        return declared.process_result_value(stored, dialect) if declared._has_result_processor else stored
+        return declared.process_result_value(stored, dialect) if loads else stored
 
     def check(value: Any) -> Any:
         try:
@@ -395,15 +397,24 @@ def _unfollowed(declared: TypeDecorator[Any], dialect: Dialect) -> Iterator[str]
         yield "which is another one on each database (load_dialect_impl): give it one `impl`"
     if overridden(TypeDecorator.bind_processor) or overridden(TypeDecorator.result_processor):
         yield "which has processors of its own: write process_bind_param and process_result_value"
-    if declared._has_bind_expression or declared._has_column_expression:
+    if has_sql_expressions(declared):
         yield "which lets the database change the value: do it in process_bind_param and process_result_value"
+    binds, loads = _processes(declared)
     try:
-        bound = declared.process_bind_param(None, dialect) if declared._has_bind_processor else None
-        loaded = declared.process_result_value(None, dialect) if declared._has_result_processor else None
+        bound = declared.process_bind_param(None, dialect) if binds else None
+        loaded = declared.process_result_value(None, dialect) if loads else None
     except Exception:
         bound = loaded = NotImplemented
     if bound is not None or loaded is not None:
         yield "which does not take None for None: NULL is for nullable= to judge"
+
+
+def _processes(declared: TypeDecorator[Any]) -> tuple[bool, bool]:
+    """Does a TypeDecorator change values on the way to the database, and on the way back?"""
+    return (
+        method_is_overridden(declared, TypeDecorator.process_bind_param),
+        method_is_overridden(declared, TypeDecorator.process_result_value),
+    )
 
 
 def _as_it_is(value: Any) -> Any:

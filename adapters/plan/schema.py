@@ -13,6 +13,7 @@ from sqlalchemy import Table
 from sqlalchemy.orm import CascadeOptions, Mapper
 from sqlalchemy.orm.interfaces import MANYTOMANY, MANYTOONE, ONETOMANY
 
+from ..internals import sort_key_of
 from .checks import Checks, Twin, predicate
 from .entities import ChildrenPlan, EntityPlan, children_plan, entity_plan, links_plan
 from .facts import facts_of
@@ -122,7 +123,7 @@ class Schema:
         found: dict[TablePlan, None] = {}
         done: set[str] = set()
         joining = {
-            f"{entity.mapper._sort_key}_{links.attribute}": links
+            f"{sort_key_of(entity.mapper)}_{links.attribute}": links
             for entity in self.entities.values()
             for links in entity.links
         }

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, ColumnElement, Index, Table, UniqueConstraint
 
 from ...domain.errors import BadValue
+from ..internals import is_type_bound
 from .codegen import ALSO_READ, key_guarder
 from .declared import constraints_of, foreign_keys_of, indexes_of
 from .defaults import producer, server_producer
@@ -182,7 +183,7 @@ def table_plan(table: Table) -> TablePlan:
                 expression=constraint.sqltext,
             )
             for constraint in constraints_of(table)
-            if isinstance(constraint, CheckConstraint) and not constraint._type_bound
+            if isinstance(constraint, CheckConstraint) and not is_type_bound(constraint)
         ),
     )
 

@@ -39,7 +39,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
-from sqlalchemy.util import immutabledict
+
+from ..internals import set_variants, variants_of
 
 __all__ = ["CODE_POINTS", "Duration", "OnMariaDB", "UTCDateTime", "portable"]
 
@@ -134,18 +135,18 @@ def portable(declared: TypeEngine[Any]) -> TypeEngine[Any]:
     """
     if MADE_HERE in vars(declared):
         return declared
-    plain = declared if isinstance(declared, Enum) or not declared._variant_mapping else _with_variants(declared, {})
+    plain = declared if isinstance(declared, Enum) or not variants_of(declared) else _with_variants(declared, {})
     made = _portable(plain)
     if made is declared:
         return declared
-    made = _with_variants(made, {**made._variant_mapping, **declared._variant_mapping})
+    made = _with_variants(made, {**variants_of(made), **variants_of(declared)})
     vars(made)[MADE_HERE] = True
     return made
 
 
 def _with_variants(declared: TypeEngine[Any], variants: dict[str, TypeEngine[Any]]) -> TypeEngine[Any]:
     copied = declared.copy()
-    copied._variant_mapping = immutabledict({dialect: _nullable(variant) for dialect, variant in variants.items()})
+    set_variants(copied, {dialect: _nullable(variant) for dialect, variant in variants.items()})
     return copied
 
 

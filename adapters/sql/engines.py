@@ -30,6 +30,7 @@ from sqlalchemy.util import asbool
 from ...domain.errors import BackendError, BadValue, Unavailable
 from ...domain.interrupts import came_from_outside
 from ..engine.turn import Turn
+from ..internals import expire_connections, record_of
 from .drivers import interrupt_in, mark_busy
 from .forks import beginning
 from .limits import cut_by_bytes, measure_statements
@@ -161,7 +162,7 @@ def _begun(engine: Engine, *, reading: bool) -> PoolProxiedConnection:
             link.reading = reading
             if not isinstance(engine.pool, UnitPool) and dialect.name in DRIVERS:
                 # A pool of the user's own may hold connections already: each is told now, and told back afterwards.
-                link._connection_record.finalize_callback.append(dialect.reset_isolation_level)
+                record_of(link).finalize_callback.append(dialect.reset_isolation_level)
                 dialect.set_isolation_level(link.dbapi_connection, SNAPSHOT)
             dialect.do_begin(link)
             link.begun = True
@@ -171,7 +172,7 @@ def _begun(engine: Engine, *, reading: bool) -> PoolProxiedConnection:
             if link is not None:
                 link.invalidate(error)
             if is_dead and not is_last:
-                engine.pool._invalidate(link, error, _checkin=False)  # those beside it have died with it
+                expire_connections(engine.pool, link, error)  # those beside it have died with it
                 continue
             raise DBAPIError.instance(
                 None,
@@ -350,7 +351,7 @@ def _configure_sqlite(engine: Engine, settings: Settings) -> None:
         connection = link.dbapi_connection
         if is_reading:
             link.info[READING] = True
-            link._connection_record.finalize_callback.append(_let_write)
+            record_of(link).finalize_callback.append(_let_write)
             connection.execute("PRAGMA query_only=ON")
         elif link.info.pop(READING, False):
             _let_write(connection)

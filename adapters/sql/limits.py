@@ -18,6 +18,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
 
 from ...domain.errors import TooLarge
+from ..internals import insert_batches, replace_insert_batches
 from ..plan.types import Duration, UTCDateTime
 
 __all__ = ["OVERFLOWS", "cut_by_bytes", "exceeded", "measure_statements"]
@@ -168,7 +169,7 @@ def cut_by_bytes(dialect: Dialect) -> None:
     default: Any = dialect
     if budget is None or hasattr(default, NOTE):
         return
-    deliver = default._deliver_insertmanyvalues_batches
+    deliver = insert_batches(dialect)
     setattr(default, NOTE, budget)
 
     def deliver_by_bytes(
@@ -182,7 +183,7 @@ def cut_by_bytes(dialect: Dialect) -> None:
         batches: Iterator[Any] = deliver(connection, cursor, statement, parameters, sizes, context)
         return batches
 
-    default._deliver_insertmanyvalues_batches = deliver_by_bytes
+    replace_insert_batches(dialect, deliver_by_bytes)
 
 
 PAGE = "insertmanyvalues_page_size"

@@ -19,6 +19,7 @@ from sqlalchemy.util import IdentitySet
 
 from ...domain.errors import Misuse
 from ..engine.adoption import adopt, refresh
+from ..internals import is_for_mapped_class, must_be_unique
 
 if TYPE_CHECKING:
     from ..engine.session import EngineSession
@@ -266,7 +267,7 @@ def _read(asked: Any) -> Any:
     result = asked.invoke_statement()
     if not (asked.is_orm_statement or asked.is_select or (asked.statement.is_text and result.returns_rows)):
         return result
-    if result._unique_filter_state:  # joined collections: rows come several times, and the caller is to say unique()
+    if must_be_unique(result):  # joined collections: rows come several times, and the caller is to say unique()
         result = result.unique()
     return result.freeze()()
 
@@ -274,8 +275,7 @@ def _read(asked: Any) -> Any:
 def _refuse_changes_of_classes(asked: Any) -> None:
     """Raises Misuse for an INSERT, UPDATE or DELETE of a mapped class."""
     statement = getattr(asked.statement, "element", asked.statement)  # of from_statement()
-    # By the private note that `is_orm_statement` reads: the statement inside of another has no such property.
-    if statement.is_dml and statement._propagate_attrs.get("compile_state_plugin") == "orm":
+    if statement.is_dml and is_for_mapped_class(statement):
         raise Misuse(
             "an INSERT, UPDATE or DELETE of a mapped class would change objects that the unit of work has loaded"
             " without a word: change the objects, or write the statement for the table and its columns, like"

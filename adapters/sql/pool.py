@@ -23,8 +23,8 @@ from weakref import ref
 
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, PoolResetState, QueuePool
-from sqlalchemy.pool.base import _ConnectionRecord
 
+from ..internals import ConnectionRecord, options_of_pool
 from .drivers import State, cut, raise_interrupt_in, state_of
 
 __all__ = ["Loan", "UnitPool", "drop", "give_back"]
@@ -36,7 +36,7 @@ class _Dropped(ref["Loan"]):
     """Noted in the pool when a loan is dropped without being ended."""
 
     __slots__ = ("record",)
-    record: _ConnectionRecord
+    record: ConnectionRecord
 
 
 class Places:
@@ -64,7 +64,7 @@ class UnitPool(QueuePool):
     def __init__(self, creator: Any, *, keep: bool = False, **options: Any) -> None:
         super().__init__(creator, **options)
         self.keep = keep
-        self._records: set[_ConnectionRecord] = set()  # every place, also those on loan
+        self._records: set[ConnectionRecord] = set()  # every place, also those on loan
         self._dropped: deque[_Dropped] = deque()
         self._bells: deque[SimpleQueue[None]] = deque()  # of the threads that wait, in order
         if self._is_limited:
@@ -83,21 +83,7 @@ class UnitPool(QueuePool):
             raise
 
     def recreate(self) -> UnitPool:
-        return type(self)(
-            self._creator,
-            keep=self.keep,
-            pool_size=self._pool.maxsize,
-            max_overflow=self._max_overflow,
-            pre_ping=self._pre_ping,
-            use_lifo=self._pool.use_lifo,
-            timeout=self._timeout,
-            recycle=self._recycle,
-            echo=self.echo,
-            logging_name=self._orig_logging_name,
-            reset_on_return=self._reset_on_return,
-            _dispatch=self.dispatch,
-            dialect=self._dialect,
-        )
+        return type(self)(keep=self.keep, **options_of_pool(self))
 
     def dispose(self) -> None:
         self.take_back_dropped()
@@ -152,11 +138,11 @@ class UnitPool(QueuePool):
                 loan._connection_record = self._new_place()
                 return
             now = time.monotonic()
-            deadline = deadline or now + self._timeout
+            deadline = deadline or now + self.timeout()
             if now >= deadline:
                 raise PoolTimeout(
                     f"all {len(self._records)} connections of the pool are in use, and none came back within"
-                    f" {self._timeout:g} s (pool_size={self._pool.maxsize}, max_overflow={self._max_overflow})"
+                    f" {self.timeout():g} s (pool_size={self._pool.maxsize}, max_overflow={self._max_overflow})"
                 )
             self._wait(min(deadline - now, LOOK_AGAIN))
             self.take_back_dropped()
@@ -188,7 +174,7 @@ class UnitPool(QueuePool):
         record.dbapi_connection = None
         cut(connection, self._dialect)
 
-    def watch(self, loan: Loan, record: _ConnectionRecord) -> None:
+    def watch(self, loan: Loan, record: ConnectionRecord) -> None:
         """Note it if this loan is dropped."""
         dropped = _Dropped(loan, self._dropped.append)
         dropped.record = record
@@ -213,8 +199,8 @@ class UnitPool(QueuePool):
     def _is_limited(self) -> bool:
         return self._max_overflow >= 0 and self._pool.maxsize > 0
 
-    def _new_place(self) -> _ConnectionRecord:
-        record = _ConnectionRecord(self, connect=False)
+    def _new_place(self) -> ConnectionRecord:
+        record = ConnectionRecord(self, connect=False)
         self._records.add(record)
         return record
 
@@ -285,7 +271,7 @@ class Loan(PoolProxiedConnection):
     dbapi_connection: Any = None
     _connection_record: Any = None
 
-    def __init__(self, pool: UnitPool, record: _ConnectionRecord | None = None) -> None:
+    def __init__(self, pool: UnitPool, record: ConnectionRecord | None = None) -> None:
         self._pool = pool
         self.thread = get_ident()
         if record is not None:

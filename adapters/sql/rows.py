@@ -17,6 +17,7 @@ from ...rules.formula import TRUE, Expr
 from ...rules.projection import Projection
 from ..engine.rows import Change, Deletion, Found, Rows, Savepoint
 from ..engine.turn import Ticket, Turn
+from ..internals import plain_rows
 from ..plan.entities import EntityPlan, FieldPlan, MembersPlan
 from ..plan.tables import Key, Row, TablePlan, Unique
 from ..plan.violations import conflict, read_only
@@ -125,7 +126,7 @@ class SqlRows(Rows):
         # As plain tuples, which is how the ORM reads them too: nobody asks for a column by its name.
         result = connection.execute(statement, parameters)
         try:
-            return result._raw_all_tuples()
+            return plain_rows(result)
         except Exception as error:
             row = unreadable(connection, statement, parameters, error)
             if row is None:

@@ -49,6 +49,7 @@ from ...rules.facts import Facts, annotated
 from ...rules.formula import TRUE, Expr, strip_guards
 from ...rules.order import OrderKey
 from ...rules.trace import trace
+from ..internals import variants_of
 
 __all__ = ["MANY", "column", "explain", "learn_collations", "order_by", "register_functions", "where"]
 
@@ -547,7 +548,7 @@ def _collation(type_: TypeEngine[Any], dialect: Dialect) -> bool:
 
 def _is_binary(type_: TypeEngine[Any]) -> bool:
     """Has the mapping given this column the binary collation of each database? Then nothing need be said."""
-    variants = getattr(type_, "_variant_mapping", {})
+    variants = variants_of(type_)
     found = {name: getattr(variant, "collation", None) for name, variant in variants.items()}
     return found.get("postgresql") == "C" and BINARY["mysql"] in (found.get("mysql"), found.get("mariadb"))
 

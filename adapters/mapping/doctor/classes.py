@@ -12,6 +12,8 @@ from sqlalchemy.ext.mutable import MutableBase
 from sqlalchemy.orm import Mapper
 
 from ....domain.errors import BadValue, MappingRefused
+from ...internals import reconstructor_of
+from ...plan.declared import property_of
 from ...plan.guards import guard_for
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ def of_class(mapper: Mapper[Any], mapping: Mapping) -> Iterator[str]:
         yield f"{cls.__name__} has another primary key than its table {table.name}: declare the key in the table"
     yield from _options(mapper)
     for column in table.columns:
-        if column not in mapper._columntoproperty and not column.nullable and not _filled(table, column):
+        if property_of(mapper, column) is None and not column.nullable and not _filled(table, column):
             yield f"{column} is not mapped to an attribute of {cls.__name__}, has no default and may not be NULL"
     for attribute in mapper.column_attrs:
         where = f"{cls.__name__}.{attribute.key}"
@@ -116,9 +118,9 @@ def _inheritance(mapper: Mapper[Any], table: Table) -> Iterator[str]:
             " is: give the base polymorphic_on= and each class a polymorphic_identity="
         )
     if not mapper.single:
-        base = {mapper._columntoproperty[column].key for column in mapper.base_mapper.local_table.primary_key}
+        base = {mapper.get_property_by_column(column).key for column in mapper.base_mapper.local_table.primary_key}
         for column in table.primary_key:
-            if (mapped := mapper._columntoproperty.get(column)) is not None and mapped.key not in base:
+            if (mapped := property_of(mapper, column)) is not None and mapped.key not in base:
                 yield (
                     f"the key {column} of {name} is an attribute beside that of its base: call the column as the base"
                     " does, or map both to one attribute"
@@ -160,7 +162,7 @@ def _hooks(mapper: Mapper[Any]) -> Iterator[str]:
         own = sum(each.parent is mapper for each in composites) if hook in OF_COMPOSITES else 0
         if len(list(getattr(mapper.dispatch, hook))) > own:
             yield f"{name} is listened to by {hook}, which only the ORM's own flush calls: do it in the class"
-    if mapper._reconstructor is not None:
+    if reconstructor_of(mapper) is not None:
         yield (
             f"{name} has a @reconstructor, which no store calls: an object is loaded without __init__, so give the"
             " class an attribute or a property that needs none"

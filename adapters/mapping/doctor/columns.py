@@ -27,6 +27,7 @@ from sqlalchemy.sql.schema import ScalarElementColumnDefault
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from ....domain.errors import BadValue, MappingRefused
+from ...internals import variants_of
 from ...plan.defaults import producer, server_producer
 from ...plan.guards import guard_for
 from ...plan.types import CODE_POINTS, OnMariaDB
@@ -134,7 +135,7 @@ def _members(where: str, declared: Enum) -> Iterator[str]:
         other = seen.setdefault(_as_mariadb_reads(name), name)
         if other != name:
             yield f"{where} is an Enum in which MariaDB takes {other!r} and {name!r} for one: name them apart"
-    if declared._variant_mapping:
+    if variants_of(declared):
         yield f"{where} is an Enum with variants: it is stored in its own way on each database without them"
 
 
@@ -147,7 +148,7 @@ def _variants(where: str, declared: TypeEngine[Any]) -> Iterator[str]:
     """What a column is on one database has to hold what it holds on the others."""
     if isinstance(declared, Enum):
         return
-    for dialect, variant in declared._variant_mapping.items():
+    for dialect, variant in variants_of(declared).items():
         if dialect in ("sqlite", *CODE_POINTS) and not _holds_as_much(dialect, declared, variant):
             yield (
                 f"{where} is of the type {variant!r} on {dialect}, which does not keep the same values as"

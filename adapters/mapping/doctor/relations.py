@@ -11,6 +11,7 @@ from sqlalchemy.orm.interfaces import MANYTOMANY, MANYTOONE, ONETOMANY
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BinaryExpression, BooleanClauseList, UnaryExpression
 
+from ...internals import reverse_of, without_annotations
 from ...plan.declared import foreign_keys_of, mappers_of
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def of_relation(relation: RelationshipProperty[Any], mapping: Mapping) -> Iterat
         yield f"{where} is viewonly: ask the repository instead"
         return
     if relation.direction is MANYTOONE:
-        if not any(each.direction is ONETOMANY for each in relation._reverse_property):
+        if not any(each.direction is ONETOMANY for each in reverse_of(relation)):
             yield f"{where} refers to {target}, which is another aggregate: keep its key, and fetch it by the key"
         return
     if relation.lazy not in ("selectin", "joined", "immediate", "subquery"):
@@ -146,9 +147,7 @@ def _joins(condition: Any, pairs: Collection[tuple[Any, Any]]) -> bool:
 def _equated(clause: ColumnElement[Any]) -> frozenset[Any]:
     if not isinstance(clause, BinaryExpression) or clause.operator is not operators.eq:
         return frozenset()
-    return frozenset(
-        side._deannotate() if hasattr(side, "_deannotate") else side for side in (clause.left, clause.right)
-    )
+    return frozenset(map(without_annotations, (clause.left, clause.right)))
 
 
 def _ordering(relation: RelationshipProperty[Any], where: str) -> Iterator[str]:

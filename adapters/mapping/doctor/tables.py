@@ -25,6 +25,7 @@ from sqlalchemy.exc import SAWarning
 from sqlalchemy.orm.interfaces import MANYTOONE
 
 from ....domain.errors import MappingRefused
+from ...internals import creation_order
 from ...plan.declared import constraints_of, indexes_of, mappers_of
 from ...plan.guards import INTEGERS, Guard, guard_for
 from .columns import of_column
@@ -98,7 +99,7 @@ def _names_given_twice(mapping: Mapping) -> Iterator[str]:
 
 def _in_order(named: Constraint | Index) -> tuple[bool, int]:
     """Checks come last, and constraints as they were declared: a table has them in a set."""
-    return isinstance(named, CheckConstraint), getattr(named, "_creation_order", 0)
+    return isinstance(named, CheckConstraint), 0 if isinstance(named, Index) else creation_order(named)
 
 
 def _named(table: Table) -> list[Constraint | Index]:
