@@ -56,7 +56,7 @@ def refresh(unit: EngineSession, stale: Iterable[Known]) -> bool:
     lost = [each for each in known if each.transaction != unit.transaction or not _is_known(unit, each)]
     for each in lost:
         if _is_known(unit, each):
-            unit.forget(each)
+            unit.expunge(each)
     return not lost
 
 
@@ -75,7 +75,7 @@ def renew(unit: EngineSession) -> None:
     _load_aggregates(unit, _named(_unread(unit, loaded)))  # members of aggregates that were not loaded
     for known in _unread(unit, loaded):
         set_deleted(known.state, True)
-        unit.forget(known)
+        unit.expunge(known)
         unit.written.append(("deleted", known))
 
 

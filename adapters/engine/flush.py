@@ -110,7 +110,7 @@ class Flush:
         for entity, instance in list(self.new.values()):
             state = instance_state(instance)
             if not entity.is_root and is_orphaned(state) and is_orphan(entity.mapper, state):
-                session.detach(entity, instance)  # as the ORM does; others are written, and miss their owner
+                session.expunge_pending(entity, instance)  # as the ORM does; others are written, and miss their owner
         for entity, instance in self.new.values():
             self._collect_adopted(entity, instance)
         for known in list(self.changed.values()):
@@ -164,7 +164,7 @@ class Flush:
             refuse_members_of(known.entity, known.instance, instance)
             for each in known.entity.tree(known.instance):
                 self.changed.pop(id(each), None)
-            self.session.part_with(known)  # another unit has removed it since this one has committed
+            self.session.expunge_aggregate(known)  # another unit has removed it since this one has committed
             return
         self.rows.require_writing()
         table = entity.table
@@ -383,7 +383,7 @@ class Flush:
         session, written = self.session, self.session.written
         for known in self.removed.values():
             set_deleted(known.state, True)
-            session.forget(known)
+            session.expunge(known)
             written.append(("deleted", known))
         for ident, (entity, instance) in self.new.items():
             row = self.stored[ident]

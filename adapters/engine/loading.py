@@ -41,7 +41,7 @@ def load(unit: EngineSession, found: Sequence[Found]) -> list[Any]:
             _load_members(unit, entity, owners)
     except UnreadableRow:
         for known in chain.from_iterable(new.values()):
-            unit.forget(known)
+            unit.expunge(known)
         if again:  # some objects are of two states
             unit.fail()
         raise
@@ -67,7 +67,7 @@ def _loaded(
             entity.build_values(known.instance, key)
     elif known.transaction != unit.transaction:
         if known.entity is not entity:  # another unit has stored an object of another subclass in its place
-            unit.part_with(known)
+            unit.expunge_aggregate(known)
             return _loaded(unit, entity, row, new, again)
         known.transaction = unit.transaction
         if known.row is not row and known.row != row:

@@ -235,20 +235,20 @@ class EngineSession(Usable, Streaming, Session):
         if known.entity.documents:
             self.documents[id(known.instance)] = known
 
-    def forget(self, known: Known) -> None:
+    def expunge(self, known: Known) -> None:
         """This object stands for no row any more."""
         ident = id(known.instance)
         self.documents.pop(ident, None)
         del self._known[known.entity.identity_class][known.key]
         del self._by_id[ident]
 
-    def part_with(self, known: Known) -> None:
+    def expunge_aggregate(self, known: Known) -> None:
         """An object whose row is gone, and its members, belong to the unit no more: another has its key."""
         for each in known.entity.tree(known.instance):
             if (lost := self.known(each)) is not None:
-                self.forget(lost)
+                self.expunge(lost)
             else:
-                self.detach(self.schema.entities[type(each)], each)
+                self.expunge_pending(self.schema.entities[type(each)], each)
 
     def attach(self, entity: EntityPlan, member: Any) -> None:
         """A new object belongs to this unit from now on, with its members, and is stored by the next flush."""
@@ -268,26 +268,23 @@ class EngineSession(Usable, Streaming, Session):
         """Has the unit loaded or stored this object, and not forgotten it since?"""
         return id(member) in self._by_id
 
-    def part(self, member: Any) -> None:
+    def member_left(self, member: Any) -> None:
         """A new object that has lost its owner belongs to nobody again."""
         entity, _ = self.pending.get(id(member), (None, None))
         if entity is not None and is_orphan(entity.mapper, instance_state(member)):
             clear_orphaned(instance_state(member))  # it was this unit's
-            self.detach(entity, member)
+            self.expunge_pending(entity, member)
 
-    def detach(self, entity: EntityPlan, member: Any) -> None:
+    def expunge_pending(self, entity: EntityPlan, member: Any) -> None:
         """Take back an object that was attached and not flushed, with its members."""
         if self.pending.pop(id(member), None) is not None:
             set_owner(member, None)
             for children in entity.children:
                 for each in children.members(member):
-                    self.detach(children.entity.of(each), each)
+                    self.expunge_pending(children.entity.of(each), each)
 
-    def keep(self, entity: EntityPlan, member: Any) -> None:
-        """Members are removed by the flush alone: there is nothing to take back."""
-
-    def let_go(self, entity: EntityPlan, member: Any) -> None:
-        """The member goes, and nobody has it."""
+    def remove_orphan(self, member: Any) -> None:
+        """A member that no owner has goes with the next flush; a new one is not stored."""
         if (known := self.known(member)) is not None:
             self.removed[id(member)] = known
         elif self.pending.pop(id(member), None) is not None:
@@ -315,14 +312,14 @@ class EngineSession(Usable, Streaming, Session):
         ghosts = {id(known.instance) for known in inserted}  # if they were deleted as well
         for known in inserted:
             if self.known(known.instance) is known:
-                self.forget(known)
+                self.expunge(known)
             make_transient(known)
         for known in _those("deleted", undone):  # after those that may have taken over their keys
             set_deleted(known.state, False)
             if id(known.instance) in ghosts:
                 continue
             if (heir := self.known_by_key(known.entity).get(known.key)) is not None:
-                self.forget(heir)  # of a row that a statement of the user's own has inserted
+                self.expunge(heir)  # of a row that a statement of the user's own has inserted
             self._remember(known)
             mark_changed_documents(known)
             if known.state.modified:  # also what was done to it while it was removed is undone

@@ -16,7 +16,7 @@ So before each flush it is told what the collections hold.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy.orm import LoaderCallableStatus
 from sqlalchemy.orm.attributes import get_history, instance_dict, instance_state
@@ -27,25 +27,15 @@ from .instances import complete_members, put_members, stored_order
 from .ownership import Unit, owner_of
 from .refusals import foreign
 
-__all__ = ["Keeper", "settle_members"]
+__all__ = ["settle_members"]
 
 Entities = Mapping[type[Any], EntityPlan]
 UNKNOWN = object()  # the owner of a member that was loaded, and has not moved
 Holders = dict[int, set[int]]  # by the id of a member, the ids of those that have it in a collection that has changed
 
 
-class Keeper(Unit, Protocol):
-    """What a session does with members when they are settled."""
-
-    def keep(self, entity: EntityPlan, member: Any) -> None:
-        """Not to be removed after all."""
-
-    def let_go(self, entity: EntityPlan, member: Any) -> None:
-        """To be removed; or, if it is new, not to be stored."""
-
-
 def settle_members(
-    unit: Keeper, entities: Entities, *, new: Iterable[Any], changed: Iterable[Any], removed: list[Any]
+    unit: Unit, entities: Entities, *, new: Iterable[Any], changed: Iterable[Any], removed: list[Any]
 ) -> None:
     """Before a flush, keep the members of what stays, and let go of those that nobody has.
 
@@ -57,13 +47,11 @@ def settle_members(
     owners = [each for each in (*new, *changed) if entities[type(each)].children]
     holders = _holders(entities, owners)
     lost = [each for each in new if entities[type(each)].needs_owner and id(each) not in holders]
-    going, spared = _going(unit, entities, owners, holders, [*removed, *lost])
+    going = _going(unit, entities, owners, holders, [*removed, *lost])
     for member in going.values():
         _keep_only(entities[type(member)], member, going)
     for member in going.values():
-        unit.let_go(entities[type(member)], member)
-    for member in spared:
-        unit.keep(entities[type(member)], member)
+        unit.remove_orphan(member)
     for owner in owners:
         if id(owner) not in going:
             _keep_members(unit, entities[type(owner)], owner)
@@ -78,12 +66,9 @@ def _holders(entities: Entities, owners: list[Any]) -> Holders:
     return holders
 
 
-def _going(
-    unit: Keeper, entities: Entities, owners: list[Any], holders: Holders, removed: list[Any]
-) -> tuple[dict[int, Any], list[Any]]:
-    """What is removed, by id, with all members that nobody else has; and those that somebody else has."""
+def _going(unit: Unit, entities: Entities, owners: list[Any], holders: Holders, removed: list[Any]) -> dict[int, Any]:
+    """What is removed, by id, with all members that nobody else has."""
     going = {id(each): each for each in removed}
-    spared = []
     for owner in owners:
         for children in _touched(entities[type(owner)], owner):
             for member in _taken_out(children, owner):
@@ -98,12 +83,10 @@ def _going(
                     continue
                 home = _home(children, owner, member)
                 has_moved = home is not None and owner_of(home) is unit and id(home) not in going
-                if has_moved or any(holder not in going for holder in holders.get(id(member), ())):
-                    spared.append(member)
-                else:
+                if not has_moved and all(holder in going for holder in holders.get(id(member), ())):
                     going[id(member)] = member
                     reached.append(member)
-    return going, [each for each in spared if id(each) not in going]
+    return going
 
 
 def _keep_only(entity: EntityPlan, owner: Any, going: dict[int, Any]) -> None:
@@ -117,7 +100,7 @@ def _keep_only(entity: EntityPlan, owner: Any, going: dict[int, Any]) -> None:
             put_members(owner, children, [each for each in members if id(each) in going])
 
 
-def _keep_members(unit: Keeper, entity: EntityPlan, owner: Any) -> None:
+def _keep_members(unit: Unit, entity: EntityPlan, owner: Any) -> None:
     for children in _touched(entity, owner):
         members = children.members(owner)
         staying = [each for each in members if not _has_moved(unit, children, owner, each)]
@@ -135,11 +118,10 @@ def _keep_members(unit: Keeper, entity: EntityPlan, owner: Any) -> None:
                     instance_dict(member)[children.owner_attribute] = owner
             if owner_of(member) is None:
                 unit.attach(plan, member)
-            unit.keep(plan, member)
             _keep_members(unit, plan, member)
 
 
-def _has_moved(unit: Keeper, children: ChildrenPlan, owner: Any, member: Any) -> bool:
+def _has_moved(unit: Unit, children: ChildrenPlan, owner: Any, member: Any) -> bool:
     """Has another owner of this unit got the member after this one, and has it still?"""
     home = _home(children, owner, member)
     return home is not None and home is not owner and owner_of(home) is unit

@@ -26,12 +26,15 @@ class Unit(Protocol):
     def attach(self, entity: EntityPlan, member: Any) -> None:
         """A new object has come to an aggregate of this unit."""
 
-    def part(self, member: Any) -> None:
+    def member_left(self, member: Any) -> None:
         """An object, or the None that stood for it, has gone from an aggregate of this unit."""
 
     def has(self, member: Any) -> bool:
         """Has the unit loaded or stored this object, and not forgotten it since?"""
         ...
+
+    def remove_orphan(self, member: Any) -> None:
+        """No owner has this member any more."""
 
     def fail(self) -> None:
         """Something was done halfway: only a rollback can follow."""
@@ -43,12 +46,15 @@ class _Nobody:
     def attach(self, entity: EntityPlan, member: Any) -> None:
         """What comes to such an object is not stored either."""
 
-    def part(self, member: Any) -> None:
+    def member_left(self, member: Any) -> None:
         """Nor was what goes from it."""
 
     def has(self, member: Any) -> bool:
         """Whatever was read from a stream."""
         return True
+
+    def remove_orphan(self, member: Any) -> None:
+        """It has no row to be removed."""
 
     def fail(self) -> None:
         """There is nothing to be stored."""
@@ -122,7 +128,7 @@ def watch_members(owning: EntityPlan, members: MembersPlan) -> None:
 
     def parted(owner: object, member: Any, *_: Any) -> None:
         if (unit := owner_of(owner)) is not None:
-            unit.part(member)
+            unit.member_left(member)
 
     def replaced(owner: object, member: Any, before: Any, *_: Any) -> None:
         if member is not None:

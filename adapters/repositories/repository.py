@@ -144,7 +144,7 @@ class StoredRepository(Repository[A, K]):
         if (known := session.known(aggregate)) is not None:
             session.removed[id(aggregate)] = known
         elif id(aggregate) in session.pending:
-            session.detach(self._entity, aggregate)
+            session.expunge_pending(self._entity, aggregate)
         elif instance_state(aggregate).was_deleted:
             return
         elif owner_of(aggregate) is not None:

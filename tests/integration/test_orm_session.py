@@ -211,9 +211,9 @@ def test_each_statement_flushes_the_unit(uow: Trade) -> None:
     ann.age = 51
     assert session.scalar(select(func.max(customers.c.age))) == 51
     ann.age = 52
-    assert session.execute(text("SELECT age FROM customers WHERE id = 1")).scalar() == 52
+    assert session.execute(text("SELECT age FROM trade_customers WHERE id = 1")).scalar() == 52
     ann.age = 53
-    assert session.connection().exec_driver_sql("SELECT age FROM customers WHERE id = 1").scalar() == 53
+    assert session.connection().exec_driver_sql("SELECT age FROM trade_customers WHERE id = 1").scalar() == 53
     ann.age = 54
     assert session.connection().scalar(select(customers.c.age).where(customers.c.id == 1)) == 54
     ann.age = 55
@@ -246,7 +246,7 @@ def test_a_result_is_read_before_the_next_change(uow: Trade) -> None:
     ann, session = uow.customers[1], session_of(uow)
     ages = session.execute(select(customers.c.age).order_by(customers.c.id))
     found = session.scalars(select(Customer).order_by(Customer.id))
-    words = session.execute(text("SELECT age FROM customers ORDER BY id"))
+    words = session.execute(text("SELECT age FROM trade_customers ORDER BY id"))
 
     ann.age = 42
     uow.commit()
@@ -376,7 +376,7 @@ def test_what_a_subquery_makes_up_does_not_come_into_an_object(uow: Trade) -> No
 
 
 def test_what_a_text_makes_up_does_not_come_into_an_object(uow: Trade) -> None:
-    asked = select(Customer).from_statement(text("SELECT id, 'nobody' AS name, 99 AS age FROM customers ORDER BY id"))
+    asked = select(Customer).from_statement(text("SELECT id, 'nobody' AS name, 99 AS age FROM trade_customers ORDER BY id"))
 
     found = session_of(uow).scalars(asked).all()
 

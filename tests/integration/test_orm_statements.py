@@ -54,7 +54,7 @@ def has_returning(store: SqlStore) -> bool:
 older = update(customers).values(age=customers.c.age + 100)
 CHANGES: dict[str, Callable[[OrmSession], Any]] = {
     "update": lambda session: session.execute(older),
-    "text": lambda session: session.execute(text("UPDATE customers SET age = age + 100")),
+    "text": lambda session: session.execute(text("UPDATE trade_customers SET age = age + 100")),
     "many": lambda session: session.execute(
         update(customers).where(customers.c.id == bindparam("key")).values(age=bindparam("new")),
         [{"key": 1, "new": 101}, {"key": 2, "new": 102}],
@@ -63,7 +63,7 @@ CHANGES: dict[str, Callable[[OrmSession], Any]] = {
     "class on the connection": lambda session: session.connection().execute(
         update(Customer).values(age=Customer.age + 100)
     ),
-    "driver": lambda session: session.connection().exec_driver_sql("UPDATE customers SET age = age + 100"),
+    "driver": lambda session: session.connection().exec_driver_sql("UPDATE trade_customers SET age = age + 100"),
 }
 
 
@@ -87,7 +87,7 @@ def test_a_statement_tells_how_many_rows_it_has_changed(uow: Trade) -> None:
     session = session_of(uow)
 
     assert session.execute(older).rowcount == 2
-    assert session.execute(text("DELETE FROM notes")).rowcount == 1
+    assert session.execute(text("DELETE FROM trade_notes")).rowcount == 1
     inserted = session.execute(insert(customers).values(name="Eve", age=4))
     assert inserted.inserted_primary_key == (3,)
     assert uow.customers[3].name == "Eve"
@@ -196,7 +196,7 @@ def test_rows_that_a_statement_returns_are_the_units_objects(uow: Trade, store: 
         changed = update(customers).values(age=customers.c.age + 100).returning(*customers.c)
         assert {*session.scalars(select(Customer).from_statement(changed))} == {*uow.customers}
         assert (ann.age, eve.age) == (101, 104)
-        words = text("UPDATE customers SET age = age + 100 RETURNING id, name, age")
+        words = text("UPDATE trade_customers SET age = age + 100 RETURNING id, name, age")
         assert {*session.scalars(select(Customer).from_statement(words))} == {*uow.customers}
         assert (ann.age, eve.age) == (201, 204)
         eve.age = 5

@@ -98,14 +98,14 @@ class Rate:
 
 mapping = Mapping()
 customers = Table(
-    "customers",
+    "trade_customers",
     mapping.metadata,
     Column("id", Integer, primary_key=True),
     Column("name", String(20), nullable=False, unique=True),
     Column("age", Integer, nullable=False),
 )
 orders = Table(
-    "orders",
+    "trade_orders",
     mapping.metadata,
     Column("id", Integer, primary_key=True),
     Column("amount", Integer),
@@ -114,34 +114,34 @@ orders = Table(
     Column("version", Integer, nullable=False),
 )
 lines = Table(
-    "order_lines",
+    "trade_order_lines",
     mapping.metadata,
     Column("id", Integer, primary_key=True),
-    Column("order_id", ForeignKey("orders.id"), nullable=False),
+    Column("order_id", ForeignKey("trade_orders.id"), nullable=False),
     Column("product", String(20), nullable=False),
     Column("quantity", Integer, nullable=False),
 )
 notes = Table(
-    "notes",
+    "trade_notes",
     mapping.metadata,
     Column("id", Integer, primary_key=True),
-    Column("line_id", ForeignKey("order_lines.id"), nullable=False),
+    Column("line_id", ForeignKey("trade_order_lines.id"), nullable=False),
     Column("text", String(20), nullable=False),
 )
 tags = Table(
-    "tags",
+    "trade_tags",
     mapping.metadata,
     Column("id", Integer, primary_key=True),
     Column("name", String(20), nullable=False),
 )
 tagged = Table(
-    "tagged_lines",
+    "trade_tagged_lines",
     mapping.metadata,
-    Column("line_id", ForeignKey("order_lines.id"), primary_key=True),
-    Column("tag_id", ForeignKey("tags.id"), primary_key=True),
+    Column("line_id", ForeignKey("trade_order_lines.id"), primary_key=True),
+    Column("tag_id", ForeignKey("trade_tags.id"), primary_key=True),
 )
 payments = Table(
-    "payments",
+    "trade_payments",
     mapping.metadata,
     Column("id", Integer, primary_key=True),
     Column("kind", String(10), nullable=False),
@@ -149,13 +149,13 @@ payments = Table(
     Column("coins", Integer),
 )
 cards = Table(
-    "card_payments",
+    "trade_card_payments",
     mapping.metadata,
-    Column("id", ForeignKey("payments.id"), primary_key=True),
+    Column("id", ForeignKey("trade_payments.id"), primary_key=True),
     Column("number", String(20), nullable=False),
 )
 rates = Table(
-    "rates",
+    "trade_rates",
     mapping.metadata,
     Column("day", Date, primary_key=True),
     Column("source", Uuid, primary_key=True),
