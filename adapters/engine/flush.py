@@ -55,6 +55,7 @@ class Flush:
         self.adopted: dict[int, tuple[ChildrenPlan, Any]] = {}  # (relation, owner) of members that came to an owner
         self.unlinked: set[Pair] = set()
         self.stored: dict[int, Row] = defaultdict(tuple)  # what stands in the tables for a new object, so far
+        self.waiting: list[tuple[int, Update]] = []  # rows taken over by new objects, with the ids of these
 
     def run(self) -> None:
         self._collect()
@@ -270,8 +271,10 @@ class Flush:
                 if heir_of is None or part.table not in heir_of.entity.own_tables:
                     waits = self._waits(entity, part, instance)
                     found.setdefault(part.table, []).append(Insert(entity, part, instance, row, waits))
-                elif (update := self._take_over(entity, part, instance, row, heir_of)).values:
-                    found.setdefault(part.table, []).append(update)
+                else:
+                    update = self._take_over(entity, part, instance, row, heir_of)
+                    if update.values or update.waits:
+                        found.setdefault(part.table, []).append(update)
         return found
 
     def _take_over(self, entity: EntityPlan, part: Part, instance: Any, row: Row, replaced: Known) -> Update:
@@ -287,7 +290,10 @@ class Flush:
             elif each.attribute is not None and each.column.name not in part.table.key_columns:
                 values[position] = new
         self.stored[id(instance)] += tuple([values.get(n, old) for n, old in enumerate(before)])
-        return Update(replaced, part, values, expected)
+        update = Update(replaced, part, values, expected, self._waits(entity, part, instance))
+        if update.waits:
+            self.waiting.append((id(instance), update))
+        return update
 
     def _waits(self, entity: EntityPlan, part: Part, instance: Any) -> list[Wait]:
         """What a row needs of keys that are not generated yet: the owner's, and in a second table its own."""
@@ -385,6 +391,11 @@ class Flush:
             set_deleted(known.state, True)
             session.expunge(known)
             written.append(("deleted", known))
+        for ident, update in self.waiting:
+            stored, start = [*self.stored[ident]], update.part.piece.start
+            for position, _, _ in update.waits:
+                stored[start + position] = update.values[position]
+            self.stored[ident] = tuple(stored)
         for ident, (entity, instance) in self.new.items():
             row = self.stored[ident]
             if ident in self.replaced:

@@ -33,21 +33,31 @@ BOUNDS = [2**63 - 1, 2**31 - 1, 2**15 - 1, -(2**63), -(2**31), -(2**15)]
 
 
 def interim_values(
-    schema: Schema, rows: Rows, table: TablePlan, unique: Unique, row: Row, used: Collection[Any]
+    schema: Schema,
+    rows: Rows,
+    table: TablePlan,
+    unique: Unique,
+    row: Row,
+    used: Collection[Any],
+    changing: Collection[int],
 ) -> dict[int, Any] | None:
     """Return values for a row, by position, that free its unique value: NULL where a column takes it.
 
     They satisfy all CHECKs and foreign keys of the row; no other row has them, and they are none of those that are
-    *used* by this flush. None where there are no such values. For the same rows they are the same.
+    *used* by this flush. None where there are no such values. For the same rows they are the same. Columns at the
+    *changing* positions come first: the write that follows gives them new values anyway.
     """
     try:
         checks = schema.checks_of(table)
     except MappingRefused:  # nobody knows what they accept
         return None
     columns = [table.columns[table.position(name)] for name in unique.columns if name not in table.key_columns]
+    first = [column for column in columns if column.position in changing]
+    others = [column for column in columns if column.position not in changing]
     candidates = (
         (column, value, changed)
-        for column, value in _candidates(schema, rows, table, columns, row)
+        for some in (first, others)
+        for column, value in _candidates(schema, rows, table, some, row, TRIED + len(used))
         if unique.values(changed := (*row[: column.position], value, *row[column.position + 1 :])) not in used
         and all(holds(changed) for _, holds in checks)
     )
@@ -61,38 +71,38 @@ def interim_values(
 
 
 def _candidates(
-    schema: Schema, rows: Rows, table: TablePlan, columns: list[ColumnPlan], row: Row
+    schema: Schema, rows: Rows, table: TablePlan, columns: list[ColumnPlan], row: Row, tried: int
 ) -> Iterator[tuple[ColumnPlan, Any]]:
     yield from ((column, None) for column in columns if column.nullable)
     for column in columns:
         reference = next((each for each in table.references if column.name in each.columns), None)
         if reference is None and column.guard.encode is None:
-            yield from ((column, value) for value in islice(_values(column, row[column.position]), TRIED))
+            yield from ((column, value) for value in islice(_values(column, row[column.position], tried), tried))
     for column in columns:
         reference = next((each for each in table.references if each.columns == (column.name,)), None)
         if reference is not None:
-            keys = rows.some_keys(schema.tables[reference.target], TRIED)
+            keys = rows.some_keys(schema.tables[reference.target], tried)
             yield from ((column, key) for key in keys)
 
 
-def _values(column: ColumnPlan, present: Any) -> Iterator[Any]:
+def _values(column: ColumnPlan, present: Any, tried: int) -> Iterator[Any]:
     """Values that the column takes, in a fixed order."""
-    for value in _far_values(column, present):
+    for value in _far_values(column, present, tried):
         try:
             yield column.guard(value)
         except (BadValue, OverflowError, ValueError):
             continue
 
 
-def _far_values(column: ColumnPlan, present: Any) -> Iterator[Any]:
+def _far_values(column: ColumnPlan, present: Any, tried: int) -> Iterator[Any]:
     guard = column.guard
-    numbers = range(TRIED)
+    numbers = range(tried)
     if guard.choices:
         yield from guard.choices
     elif guard.type is int:
         for bound in BOUNDS:
-            yield from (bound - n if bound > 0 else bound + n for n in range(TRIED // len(BOUNDS)))
-        yield from (present + n for n in range(1, TRIED))
+            yield from (bound - n if bound > 0 else bound + n for n in range(tried // len(BOUNDS)))
+        yield from (present + n for n in range(1, tried))
     elif guard.type is str:
         yield from (f"~{n:x}" for n in numbers)
         yield from (chr(n) for n in range(0x21, 0x7F))

@@ -12,13 +12,13 @@ Where rows hand values on in a circle, as two that change places do, one of them
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from heapq import heapify, heappop, heappush
 from typing import Any
 
-from ...domain.errors import Duplicate
+from ...domain.errors import Duplicate, ReferenceViolated
 from ..plan.schema import Schema
-from ..plan.tables import Row, TablePlan, Unique
+from ..plan.tables import Reference, Row, TablePlan, Unique
 from ..plan.unreadable import may_be_shown
 from .interim import interim_values
 from .rows import Rows
@@ -33,7 +33,8 @@ BeforeAndAfter = tuple[Row | None, Row | None]  # what is known of a row
 def arranged(schema: Schema, stored: Rows, writes: list[Write]) -> list[Write]:
     """Return the writes in an order that keeps the constraints, the given one as far as possible.
 
-    Raises Duplicate where rows exchange a unique value and there is no interim value that they may have.
+    Raises Duplicate where rows exchange a unique value and there is no interim value that they may have, and
+    ReferenceViolated where rows refer to one another in a circle.
     """
     if not any(write.table.uniques or write.table.refers_to_itself for write in writes):
         return writes
@@ -66,9 +67,14 @@ class _Handed:
             if giver is not None and giver != taker:
                 self.by_giver.setdefault(giver, {}).setdefault(taker, []).append(unique)
 
-    def values_of(self, unique: Unique) -> set[Any]:
-        """All values of a unique constraint that any of the writes gives up or takes."""
-        return {value for each, value in (*self.given, *self.taken) if each is unique}
+        self._used: dict[Unique, set[Any]] = {}
+
+    def used(self, unique: Unique) -> set[Any]:
+        """All values of a unique constraint that any of the writes gives up or takes, also as an interim value."""
+        if (used := self._used.get(unique)) is None:
+            used = {value for each, value in (*self.given, *self.taken) if each is unique}
+            self._used[unique] = used
+        return used
 
 
 class _Sorter:
@@ -87,7 +93,9 @@ class _Sorter:
         self.writes = writes
         self.rows = rows
         self.handed = handed
-        self.referring = {(first, second) for first, second in self._references() if first != second}
+        self.referring = {
+            (first, second): reference for first, second, reference in self._references() if first != second
+        }
         self.after: list[set[int]] = [set() for _ in writes]  # the numbers of the writes that have to wait for it
         for first, second in self.referring:
             self.after[first].add(second)
@@ -100,6 +108,7 @@ class _Sorter:
         self.done = [False] * len(writes)
         self.ready = [number for number, waits in enumerate(self.waiting) if not waits]
         self.first_blocked = 0  # none before it is part of a circle
+        self.interim: dict[int, list[tuple[Unique, Any]]] = {}  # what rows have for a moment, by the writes that end it
 
     def sorted(self) -> list[Write]:
         heapify(self.ready)
@@ -113,6 +122,8 @@ class _Sorter:
             self.done[number] = True
             left -= 1
             ordered.append(self.writes[number])
+            for unique, value in self.interim.pop(number, ()):
+                self.handed.used(unique).discard(value)
             for other in self.after[number]:
                 self._let_go(other)
         return ordered
@@ -124,15 +135,14 @@ class _Sorter:
 
     # What has to wait for what
 
-    def _references(self) -> Iterator[tuple[int, int]]:
+    def _references(self) -> Iterator[tuple[int, int, Reference]]:
         inserted: dict[Named, int] = {}
-        new: dict[int, int] = {}  # by the id of the object, in the table of its base
+        new: dict[tuple[str, int], int] = {}  # by the table, and the id of the object
         deleted: dict[Named, int] = {}
         for number, write in enumerate(self.writes):
             before, after = self.rows[number]
             if isinstance(write, Insert):
-                if write.part is write.entity.parts[0]:
-                    new[id(write.instance)] = number
+                new[write.table.name, id(write.instance)] = number
                 if (key := write.table.key(write.row)) is not None:
                     inserted[write.table, key] = number
             elif isinstance(write, Delete) and before is not None:
@@ -143,17 +153,18 @@ class _Sorter:
             for reference in write.table.references:
                 target = tables[reference.target]
                 if after is not None and (first := inserted.get((target, reference.values(after)))) is not None:
-                    yield first, number
+                    yield first, number, reference
                 if before is not None and (last := deleted.get((target, reference.values(before)))) is not None:
-                    yield number, last
+                    yield number, last, reference
+            sources: Sequence[Any] = ()
             if isinstance(write, Insert | Update):
-                for _, source, _ in write.waits:
-                    if (first := new.get(id(source))) is not None:
-                        yield first, number
+                sources = [source for _, source, _ in write.waits]
             elif isinstance(write, Link):
-                for each in (write.owner, write.member):
-                    if (first := new.get(id(each))) is not None:
-                        yield first, number
+                sources = write.owner, write.member
+            for source in sources:
+                for reference in write.table.references:
+                    if (first := new.get((reference.target, id(source)))) is not None:
+                        yield first, number, reference
 
     # Circles
 
@@ -165,7 +176,17 @@ class _Sorter:
                 if uniques and not self.done[giver] and not self.done[taker] and self._reaches(taker, giver):
                     return self._give_up(giver, taker, uniques[0])
             self.first_blocked += 1
-        raise AssertionError("writes wait for one another, and none hands a unique value on")
+        raise _circular(self._reference_in_a_circle())
+
+    def _reference_in_a_circle(self) -> Reference:
+        """One of those through which writes wait for one another, where all that is left does."""
+        left = [number for number, is_done in enumerate(self.done) if not is_done]
+        awaited = {second: first for first in left for second in self.after[first] if not self.done[second]}
+        number, passed = left[0], set[int]()
+        while number not in passed:
+            passed.add(number)
+            number = awaited[number]
+        return self.referring[awaited[number], number]
 
     def _reaches(self, start: int, goal: int) -> bool:
         seen, reached = {start}, [start]
@@ -181,9 +202,17 @@ class _Sorter:
         write, (before, _) = self.writes[giver], self.rows[giver]
         assert isinstance(write, Update | Delete)
         assert before is not None
-        values = interim_values(self.schema, self.stored, write.table, unique, before, self.handed.values_of(unique))
+        changing = write.values if isinstance(write, Update) else ()
+        used = self.handed.used(unique)
+        values = interim_values(self.schema, self.stored, write.table, unique, before, used, changing)
         if values is None:
             raise _exchanged(write, self.writes[taker], unique)
+        interim = unique.values(_changed(before, values))
+        used.add(interim)  # another circle may be broken while the row has it
+        self.interim.setdefault(giver, []).append((unique, interim))
+        if isinstance(write, Update):
+            for position in values:
+                write.values.setdefault(position, before[position])
         for other, uniques in self.handed.by_giver[giver].items():
             if unique in uniques:
                 uniques.remove(unique)
@@ -191,6 +220,10 @@ class _Sorter:
                     self.after[giver].discard(other)
                     self._let_go(other)
         return Update(write.known, write.part, values)
+
+
+def _changed(row: Row, values: Mapping[int, Any]) -> Row:
+    return tuple([values.get(position, value) for position, value in enumerate(row)])
 
 
 def _exchanged(one: Write, other: Write, unique: Unique) -> Duplicate:
@@ -203,6 +236,17 @@ def _exchanged(one: Write, other: Write, unique: Unique) -> Duplicate:
         table=one.table.name,
         columns=unique.columns,
         constraint=unique.name,
+    )
+
+
+def _circular(reference: Reference) -> ReferenceViolated:
+    """The error of rows that refer to one another, so that none can be stored first, or removed first."""
+    return ReferenceViolated(
+        f"rows of this unit refer to one another in a circle by {reference.table}({', '.join(reference.columns)}), and"
+        " none can be stored or removed first: let one of them refer to no row, flush(), and do the rest then",
+        table=reference.table,
+        columns=reference.columns,
+        constraint=reference.name,
     )
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings, strategies as st
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, String, Table, UniqueConstraint
 
 from honestwork.adapters import Mapping, MemoryStore, SqlStore, children
-from honestwork.domain import Duplicate, Repository
+from honestwork.domain import Duplicate, ReferenceViolated, Repository
 from honestwork.service_layer import Store, UnitOfWork
 from tests.stores import MakeStore
 
@@ -360,6 +360,223 @@ def test_a_stored_row_comes_to_refer_to_a_new_one_and_leaves_one_that_goes(world
     world.done(move)
 
     assert world.comments() == [("child", "new"), ("new", None)]
+
+
+@dataclass(eq=False)
+class Seat:
+    room: int
+    place: int
+    id: int = field(init=False)
+
+
+def unit_of(store: Store, **classes: Any) -> Any:
+    """A unit with a repository of each of these classes."""
+    repository: Any = Repository
+    annotations = {name: repository[cls, int] for name, cls in classes.items()}
+    return type("Unit", (UnitOfWork,), {"__annotations__": annotations})(store)
+
+
+@pytest.mark.parametrize(
+    ("room", "last"), [(int, 9), (int | None, 9), (int, 2)], ids=["not null", "null", "no other place"]
+)
+def test_columns_that_an_exchange_does_not_concern_are_as_they_were(
+    room: Any, last: int, make_store: MakeStore
+) -> None:
+    class OwnSeat(Seat): ...
+
+    OwnSeat.__annotations__ = {"room": room}
+
+    mapping = Mapping()
+    seats = Table(
+        "seats",
+        mapping.metadata,
+        Column("id", Integer, primary_key=True),
+        Column("room", Integer, nullable=room is not int),
+        Column("place", Integer, nullable=False),
+        UniqueConstraint("room", "place"),
+    )
+    seats.append_constraint(CheckConstraint(seats.c.place.between(1, last), name="places"))
+    mapping.aggregate(OwnSeat, seats)
+    uow = unit_of(make_store(mapping), seats=OwnSeat)
+    with uow:
+        uow.seats.add_many([OwnSeat(1, 1), OwnSeat(1, 2)])
+        uow.commit()
+
+    with uow:
+        one, other = uow.seats
+        one.place, other.place = other.place, one.place
+        uow.commit()
+
+    with uow:
+        assert [(seat.room, seat.place) for seat in uow.seats] == [(1, 2), (1, 1)]
+
+
+def test_exchanges_by_two_constraints_share_rows(make_store: MakeStore) -> None:
+    class OwnSeat(Seat): ...
+
+    mapping = Mapping()
+    seats = Table(
+        "seats",
+        mapping.metadata,
+        Column("id", Integer, primary_key=True),
+        Column("room", Integer, nullable=False, unique=True),
+        Column("place", Integer, nullable=False, unique=True),
+    )
+    mapping.aggregate(OwnSeat, seats)
+    uow = unit_of(make_store(mapping), seats=OwnSeat)
+    with uow:
+        uow.seats.add_many([OwnSeat(number, number) for number in range(1, 5)])
+        uow.commit()
+
+    with uow:
+        a, b, c, d = uow.seats
+        a.room, b.room = b.room, a.room
+        b.place, c.place = c.place, b.place
+        c.room, d.room = d.room, c.room
+        uow.commit()
+
+    with uow:
+        assert [(seat.room, seat.place) for seat in uow.seats] == [(2, 1), (1, 3), (4, 2), (3, 4)]
+
+
+@dataclass(eq=False)
+class Report:
+    text: str
+
+
+@dataclass(eq=False)
+class Person:
+    name: str
+    id: int = field(init=False)
+
+
+@dataclass(eq=False)
+class Manager(Person):
+    badge: int = 0
+    reports: list[Report] = field(default_factory=list)
+
+
+def test_members_wait_for_the_row_of_a_subclass_that_takes_a_unique_value(make_store: MakeStore) -> None:
+    class OwnReport(Report): ...
+
+    class OwnPerson(Person): ...
+
+    class OwnManager(Manager, OwnPerson): ...
+
+    mapping = Mapping()
+    people = Table(
+        "people",
+        mapping.metadata,
+        Column("id", Integer, primary_key=True),
+        Column("kind", String(10), nullable=False),
+        Column("name", String(20), nullable=False),
+    )
+    managers = Table(
+        "managers",
+        mapping.metadata,
+        Column("id", ForeignKey(people.c.id), primary_key=True),
+        Column("badge", Integer, nullable=False, unique=True),
+    )
+    reports = Table(
+        "reports",
+        mapping.metadata,
+        Column("id", Integer, primary_key=True),
+        Column("manager_id", ForeignKey(managers.c.id), nullable=False),
+        Column("text", String(20), nullable=False),
+    )
+    mapping.member(OwnReport, reports)
+    mapping.aggregate(OwnPerson, people, polymorphic_on=people.c.kind, polymorphic_identity="person")
+    properties = {"reports": children(OwnReport)}
+    mapping.aggregate(OwnManager, managers, inherits=OwnPerson, polymorphic_identity="manager", properties=properties)
+    uow = unit_of(make_store(mapping), people=OwnPerson)
+    with uow:
+        uow.people.add(OwnManager("old", 1, [OwnReport("a")]))
+        uow.commit()
+
+    with uow:
+        uow.people.remove(uow.people.one(name="old"))
+        uow.people.add(OwnManager("new", 1, [OwnReport("b")]))
+        uow.commit()
+
+    with uow:
+        assert [(each.name, each.badge, [report.text for report in each.reports]) for each in uow.people] == [
+            ("new", 1, ["b"])
+        ]
+
+
+@dataclass(eq=False)
+class Item:
+    sku: str
+    count: int
+
+
+@dataclass(eq=False)
+class Cart:
+    name: str
+    items: list[Item] = field(default_factory=list)
+    id: int = field(init=False)
+
+
+@pytest.mark.parametrize("goes", ["the item", "the cart"])
+def test_the_row_of_a_removed_member_is_taken_over_by_a_member_of_a_new_owner(goes: str, make_store: MakeStore) -> None:
+    class OwnItem(Item): ...
+
+    class OwnCart(Cart): ...
+
+    mapping = Mapping()
+    carts = Table(
+        "carts",
+        mapping.metadata,
+        Column("id", Integer, primary_key=True),
+        Column("name", String(20), nullable=False, unique=True),
+    )
+    items = Table(
+        "items",
+        mapping.metadata,
+        Column("sku", String(20), primary_key=True),
+        Column("cart_id", ForeignKey(carts.c.id), nullable=False),
+        Column("count", Integer, nullable=False),
+    )
+    mapping.member(OwnItem, items)
+    mapping.aggregate(OwnCart, carts, properties={"items": children(OwnItem)})
+    uow = unit_of(make_store(mapping), carts=OwnCart)
+    with uow:
+        uow.carts.add(OwnCart("x", [OwnItem("a", 1)]))
+        uow.commit()
+
+    with uow:
+        old = uow.carts.one(name="x")
+        if goes == "the cart":
+            uow.carts.remove(old)
+        old.items = []
+        new = OwnCart("y" if goes == "the item" else "x", [OwnItem("a", 5)])
+        uow.carts.add(new)
+        uow.flush()
+        new.items[0].count += 1
+        uow.commit()
+
+    with uow:
+        stored = [(each.name, [(item.sku, item.count) for item in each.items]) for each in uow.carts]
+        assert stored == ([("x", []), ("y", [("a", 6)])] if goes == "the item" else [("x", [("a", 6)])])
+
+
+def test_rows_that_refer_to_one_another_in_a_circle_are_refused(world: World) -> None:
+    with pytest.raises(ReferenceViolated, match="in a circle") as added:
+        world.done(lambda uow: uow.comments.add_many([world.Comment("a", "b"), world.Comment("b", "a")]))
+    world.done(
+        lambda uow: uow.comments.add_many([world.Comment("a"), world.Comment("b", "a")]),
+        lambda uow: setattr(uow.comments["a"], "parent_key", "b"),
+    )
+    with pytest.raises(ReferenceViolated, match="in a circle") as removed:
+        world.done(lambda uow: [uow.comments.remove(each) for each in [*uow.comments]])
+
+    for error in (added.value, removed.value):
+        assert (error.table, error.columns, error.constraint) == (
+            "comments",
+            ("parent_key",),
+            "fk_comments_parent_key",
+        )
+    assert world.comments() == [("a", "b"), ("b", "a")]
 
 
 MAPPING = mapping_of()
