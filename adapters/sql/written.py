@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, exists, select
@@ -16,6 +17,7 @@ from ..engine.rows import Change, Deletion
 from ..plan.declared import foreign_keys_of
 from ..plan.tables import Reference, TablePlan
 from .reading import one_of, slices
+from .writing import ROWS_AT_ONCE
 
 if TYPE_CHECKING:
     from .rows import SqlRows
@@ -33,6 +35,7 @@ class Written:
         self.plan = plan
         self.metadata = rows.store.metadata
         self.deletes = bool(written) and isinstance(written[0], Deletion)
+        self.changes = bool(written) and isinstance(written[0], Change)
         self.values = [self._values(each) for each in written]
 
     def broken_reference(self, driver: Any) -> Reference | None:
@@ -45,15 +48,14 @@ class Written:
 
     def duplicate(self, driver: Any, columns: Sequence[str]) -> dict[str, Any]:
         """The values of these columns that exist already, by the names of the columns; empty if nobody knows."""
-        candidates = [tuple([row[name] for name in columns]) for row in self.values if row.keys() >= set(columns)]
-        found = _first_repeated(candidates)
-        if found is None and len(candidates) == 1:
-            (found,) = candidates
-        if found is None and _is_of_sqlite(driver):
-            found = self._existing(columns, candidates)
-        elif found is None:
+        if _is_of_sqlite(driver):
+            found = self._held_by_others(columns)
+        else:
+            candidates = [tuple([row[name] for name in columns]) for row in self.values if row.keys() >= set(columns)]
             told = _told(driver)
-            found = next((each for each in candidates if _spelled(each) == told), None) if told else None
+            found = next((each for each in candidates if told and _spelled(each) == told), None)
+            if found is None and len(candidates) == len(self.values):  # else it may be a value of a column that stays
+                found = candidates[0] if len(candidates) == 1 else _first_repeated(candidates)
         return {} if found is None else dict(zip(columns, found, strict=True))
 
     def _values(self, written: Any) -> dict[str, Any]:
@@ -68,16 +70,41 @@ class Written:
     def _keyed(self, key: Any) -> dict[str, Any]:
         return dict(zip(self.plan.key_columns, key if isinstance(key, tuple) else (key,), strict=True))
 
-    def _existing(self, columns: Sequence[str], candidates: list[tuple[Any, ...]]) -> tuple[Any, ...] | None:
+    def _held_by_others(self, columns: Sequence[str]) -> tuple[Any, ...] | None:
+        """The first values that another row has, or that two rows were to have. The rows before it are written."""
+        keys = self.plan.key_columns
+        known = {name for row in self.values for name in row}
+        missing = [name for name in columns if any(name not in row for row in self.values)]
+        if missing and known >= set(keys):  # of changes, the columns that stay
+            stored = {row[: len(keys)]: row[len(keys) :] for row in self._select([*keys, *missing], keys, self.values)}
+            for row in self.values:
+                staying = stored.get(tuple([row[name] for name in keys]))
+                row |= {} if staying is None else dict(zip(missing, staying, strict=True)) | row
+        rows = [row for row in self.values if row.keys() >= set(columns)]
+        candidates = [tuple([row[name] for name in columns]) for row in rows]
+        holders: dict[tuple[Any, ...], tuple[Any, ...]] = {
+            each[len(keys) :]: each[: len(keys)] for each in self._select([*keys, *columns], columns, rows)
+        }
+        if (found := _first_repeated(candidates)) is not None:
+            return found
+        if tuple(columns) == tuple(keys):  # what the statement has written before looks the same
+            written = [*takewhile(holders.__contains__, candidates)]
+            return written[-1] if written else None
+        if self.plan.generated is not None and not self.changes:
+            while len(candidates) > ROWS_AT_ONCE and holders.keys() >= set(candidates[:ROWS_AT_ONCE]):
+                del candidates[:ROWS_AT_ONCE]  # written by a statement before
+            return next((each for each in candidates if each in holders), None)
+        own = [tuple([row[name] for name in keys]) for row in rows]
+        return next((each for each, key in zip(candidates, own, strict=True) if holders.get(each, key) != key), None)
+
+    def _select(self, names: Sequence[str], by: Sequence[str], rows: Sequence[dict[str, Any]]) -> Iterator[Any]:
+        """These columns of the rows in the database that have, in other columns, what one of these rows has."""
         table = self.metadata.tables[self.plan.name]
-        asked = [table.c[name] for name in columns]
-        statement = select(*asked).where(one_of(asked, "values"))
-        names = [each if len(columns) > 1 else each[0] for each in candidates]
-        for some in slices(names, asked):
-            existing = {tuple(row) for row in self.rows.connection().execute(statement, {"values": some})}
-            if (found := next((each for each in candidates if each in existing), None)) is not None:
-                return found
-        return None
+        asked = [table.c[name] for name in by]
+        statement = select(*[table.c[name] for name in names]).where(one_of(asked, "values"))
+        values = [tuple([row[name] for name in by]) for row in rows]
+        for some in slices(values if len(by) > 1 else [each for (each,) in values], asked):
+            yield from map(tuple, self.rows.connection().execute(statement, {"values": some}))
 
     def _referred(self) -> Suspects:
         """References of the table to what is not there."""

@@ -639,3 +639,60 @@ def test_of_many_rows_the_one_that_is_a_duplicate_is_named(world: World) -> None
         world.done(lambda uow: uow.boards.add_many([world.Board(f"n{number}") for number in range(100)]))
 
     assert cast("dict[str, Any]", caught.value.values) == {"title": "n70"}
+
+
+@pytest.mark.parametrize("double", [("old", "new"), ("new", "x")], ids=["key", "other value"])
+def test_the_duplicate_is_named_where_rows_before_it_are_written(
+    double: tuple[str, str], make_store: MakeStore
+) -> None:
+    class OwnComment(Comment): ...
+
+    mapping = Mapping()
+    comments = Table(
+        "comments",
+        mapping.metadata,
+        Column("key", String(20), primary_key=True),
+        Column("parent_key", String(20), unique=True),
+    )
+    mapping.aggregate(OwnComment, comments)
+    uow = unit_of(make_store(mapping), comments=OwnComment)
+    with uow:
+        uow.comments.add(OwnComment("old", "x"))
+        uow.commit()
+
+    with uow, pytest.raises(Duplicate) as caught:
+        uow.comments.add_many([OwnComment("first", "f"), OwnComment(*double), OwnComment("last", "l")])
+        uow.commit()
+
+    (column,) = caught.value.columns
+    expected = {"key": "old"} if column == "key" else {"parent_key": "x"}
+    assert cast("dict[str, Any]", caught.value.values) == expected
+
+
+def test_a_duplicate_among_changes_is_named_or_none_is(make_store: MakeStore) -> None:
+    """PostgreSQL and MariaDB tell the values as text, which the values of a change in other columns may not match."""
+
+    class OwnSeat(Seat): ...
+
+    mapping = Mapping()
+    seats = Table(
+        "seats",
+        mapping.metadata,
+        Column("id", Integer, primary_key=True),
+        Column("room", Integer, nullable=False),
+        Column("place", Integer, nullable=False),
+        UniqueConstraint("room", "place"),
+    )
+    mapping.aggregate(OwnSeat, seats)
+    uow = unit_of(make_store(mapping), seats=OwnSeat)
+    with uow:
+        uow.seats.add_many([OwnSeat(1, 1), OwnSeat(1, 2), OwnSeat(2, 1)])
+        uow.commit()
+
+    with uow, pytest.raises(Duplicate) as caught:
+        _, second, third = uow.seats
+        second.place = 1
+        third.room, third.place = 9, 9
+        uow.commit()
+
+    assert caught.value.values in ({"room": 1, "place": 1}, {}, None)
