@@ -55,6 +55,7 @@ class Flush:
         self.adopted: dict[int, tuple[ChildrenPlan, Any]] = {}  # (relation, owner) of members that came to an owner
         self.unlinked: set[Pair] = set()
         self.stored: dict[int, Row] = defaultdict(tuple)  # what stands in the tables for a new object, so far
+        self.moved: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = []  # (values, noted, what they were)
         self.waiting: list[tuple[int, Update]] = []  # rows taken over by new objects, with the ids of these
 
     def run(self) -> None:
@@ -72,7 +73,11 @@ class Flush:
         self._settle(writes)
 
     def take_back(self) -> None:
-        """Take back what a failing flush has given to new objects."""
+        """Take back what a failing flush has given to new objects, and to members that have moved."""
+        for values, noted, before in reversed(self.moved):
+            values.update(before)
+            for attribute in before:
+                noted.pop(attribute, None)
         self.given.take_back()
 
     # What there is to do
@@ -442,6 +447,9 @@ class Flush:
         """Give a member the key of its owner, as far as it is known by now."""
         children, owner = self.adopted[id(member)]
         values, noted = instance_dict(member), instance_state(member).committed_state
+        if id(member) not in self.new:
+            kept = {attribute for attribute, _ in children.adopted if attribute not in noted}
+            self.moved.append((values, noted, {name: values[name] for name in kept if name in values}))
         for attribute, source in children.adopted:
             noted.setdefault(attribute, values.get(attribute))
             values[attribute] = instance_dict(owner).get(source)

@@ -696,3 +696,42 @@ def test_a_duplicate_among_changes_is_named_or_none_is(make_store: MakeStore) ->
         uow.commit()
 
     assert caught.value.values in ({"room": 1, "place": 1}, {}, None)
+
+
+def test_a_member_whose_move_fails_has_the_key_of_its_owner_again(make_store: MakeStore) -> None:
+    class OwnItem(Item):
+        cart_id: int
+
+    class OwnCart(Cart): ...
+
+    mapping = Mapping()
+    carts = Table(
+        "carts",
+        mapping.metadata,
+        Column("id", Integer, primary_key=True),
+        Column("name", String(20), nullable=False, unique=True),
+    )
+    items = Table(
+        "items",
+        mapping.metadata,
+        Column("sku", String(20), primary_key=True),
+        Column("cart_id", ForeignKey(carts.c.id), nullable=False),
+        Column("count", Integer, nullable=False),
+    )
+    mapping.member(OwnItem, items)
+    mapping.aggregate(OwnCart, carts, properties={"items": children(OwnItem)})
+    uow = unit_of(make_store(mapping), carts=OwnCart)
+    with uow:
+        uow.carts.add(OwnCart("x", [OwnItem("a", 1)]))
+        uow.commit()
+
+    with uow:
+        cart = uow.carts.one(name="x")
+        item = cart.items[0]
+        with pytest.raises(Duplicate), uow.nested():
+            cart.items.remove(item)
+            uow.carts.add(OwnCart("x", [item]))
+        item.count += 1
+        uow.commit()
+
+        assert (item.cart_id, cart.items, item.count) == (cart.id, [item], 2)
