@@ -376,7 +376,9 @@ def test_what_a_subquery_makes_up_does_not_come_into_an_object(uow: Trade) -> No
 
 
 def test_what_a_text_makes_up_does_not_come_into_an_object(uow: Trade) -> None:
-    asked = select(Customer).from_statement(text("SELECT id, 'nobody' AS name, 99 AS age FROM trade_customers ORDER BY id"))
+    asked = select(Customer).from_statement(
+        text("SELECT id, 'nobody' AS name, 99 AS age FROM trade_customers ORDER BY id")
+    )
 
     found = session_of(uow).scalars(asked).all()
 
