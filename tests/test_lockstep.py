@@ -507,3 +507,26 @@ WORLDLY = {
 def test_worlds_whose_stores_once_differed(claim: str, sqlite_url: str) -> None:
     seed, program = WORLDLY[claim]
     replay(world(seed).unit, world(seed).mapping, sqlite_url, program)
+
+
+@pytest.mark.parametrize("database", ["sqlite_url", "postgres_url", "mariadb_url"])
+def test_a_block_whose_transaction_is_lost_leaves_the_unit_failed(
+    database: str, request: pytest.FixtureRequest
+) -> None:
+    """Whether the loss is noticed in the block, or as it is undone."""
+    begun = """
+        enter(u0)
+        nest(u0)
+        len(u0.orders)
+        o1 = new(Order, number='a', lines=[])
+        u0.orders.add(o1)
+        crash()
+    """
+    for noticed in ("", "        len(u0.orders)\n        u0.flush()\n"):
+        replay(
+            Shop,
+            shop(),
+            request.getfixturevalue(database),
+            begun + noticed + "        unnest(u0, Undo())\n        u0.flush()\n",
+            units=1,
+        )

@@ -328,8 +328,10 @@ class SqlSavepoint(Savepoint):
         try:
             if self._savepoint is None:
                 self._forget()
-            else:
+            elif not rows._is_lost:
                 self._savepoint.rollback()
+                # On a connection that is gone SQLAlchemy does nothing, and says nothing.
+                rows._is_lost = rows.connection().invalidated
         except DRIVER_ERRORS as error:
             rows.fail_by(error)
             if not (rows._is_undone or rows.unit.was_interrupted):
