@@ -514,19 +514,9 @@ def test_a_block_whose_transaction_is_lost_leaves_the_unit_failed(
     database: str, request: pytest.FixtureRequest
 ) -> None:
     """Whether the loss is noticed in the block, or as it is undone."""
-    begun = """
-        enter(u0)
-        nest(u0)
-        len(u0.orders)
-        o1 = new(Order, number='a', lines=[])
-        u0.orders.add(o1)
-        crash()
-    """
-    for noticed in ("", "        len(u0.orders)\n        u0.flush()\n"):
-        replay(
-            Shop,
-            shop(),
-            request.getfixturevalue(database),
-            begun + noticed + "        unnest(u0, Undo())\n        u0.flush()\n",
-            units=1,
-        )
+    begun = ["enter(u0)", "len(u0.orders)", "nest(u0)", "o1 = new(Order, number='a', lines=[])", "u0.orders.add(o1)"]
+    undone = ["unnest(u0, Undo())", "u0.flush()"]
+    for noticed in ([], ["len(u0.orders)", "u0.flush()"]):
+        program = "\n".join([*begun, "crash()", *noticed, *undone])
+
+        replay(Shop, shop(), request.getfixturevalue(database), program, units=1)
