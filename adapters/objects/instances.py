@@ -1,13 +1,9 @@
 """Objects made as the ORM makes them when it loads.
 
-A mapped class is instrumented by SQLAlchemy: its objects carry an `InstanceState` that records which
-attributes were assigned and which collections changed. Both stores make their objects here, with the same
-state, so that everything a domain object can notice is the same on both: an attribute that was never set
-reads None, a list is an instrumented list, `__init__` does not run.
-
-Only this module and its neighbour in `memory/` touch the ORM's instrumentation from inside
-(SQLAlchemy ≥ 2.1, < 2.2). The ORM's own loader does the same, for queries that are far more general;
-measured, it takes three times as long for a row.
+A mapped class is instrumented by SQLAlchemy: its objects carry an `InstanceState` that records which attributes were
+assigned and which collections changed. Objects are made here with the same state, so that everything a domain object
+can notice is as with the ORM: an attribute that was never set reads None, a list is an instrumented list, `__init__`
+does not run. The ORM's own loader is far more general; measured, it takes three times as long for a row.
 """
 
 from __future__ import annotations

@@ -1,16 +1,16 @@
-"""Who belongs to an aggregate when it is stored, and who goes: the collections have the last word, on every store.
+"""Who belongs to an aggregate when it is stored, and who goes: the collections have the last word.
 
-The ORM notes of each member whether it has an owner, when it comes to a collection and when it is taken out. That is
-not always what the collections hold in the end:
+SQLAlchemy's instrumentation notes of each member whether it has an owner, when it comes to a collection and when it is
+taken out. That is not always what the collections hold in the end:
 
 - `lines[0], lines[1] = lines[1], lines[0]` puts one of the two where the other is, and only then takes it out of its
-  old place. From then on the ORM deletes its row, or never writes it.
-- Of a line that has moved from one new order to another, the ORM may hear last that it has left the first.
-- Of a line that is in two orders, it asks neither which was the last to get it; that one has it.
+  old place. From then on it counts as one that has no owner.
+- A line that has moved from one new order to another may be heard of last as it leaves the first.
+- A line that is in two orders belongs to the one that was the last to get it.
 - A line that has moved to an order that stays is kept, though its old order is removed, and with what belongs to it;
   one that comes to an order that is removed goes with it.
 
-So before each flush it is told what the collections hold.
+So before each flush the notes are brought into line with what the collections hold.
 """
 
 from __future__ import annotations

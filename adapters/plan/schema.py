@@ -1,7 +1,7 @@
 """The plan: what a mapping says about tables and classes, as plain facts read once.
 
-`tables.py` has the facts that a database would know, `entities.py` those that the mapper knows. The memory
-store lives on both; the SQL store uses them for what it refuses and for the words of its errors.
+`tables.py` has the facts that a database would know, `entities.py` those that the mapper knows. The engine and both
+stores work from them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a driver's error means, told from its code and never from its words.
+"""What a driver's error means, told from its code, and from its words only where there is no code.
 
 PostgreSQL gives an SQLSTATE, MariaDB a number, SQLite a name. Names of constraints and columns come with
 the error in three different manners, and are brought together through the schema: whatever the database
