@@ -52,6 +52,7 @@ __all__ = [
     "or_",
     "polarity",
     "reduce",
+    "scopes",
     "strip_guards",
     "to_formula",
     "with_leaves",
@@ -118,6 +119,16 @@ TRUE, FALSE = Expr("const", (True,), bool), Expr("const", (False,), bool)
 _OPPOSITE = {"eq": "ne", "lt": "ge", "gt": "le", "in": "notin", "isnull": "notnull"}
 _NEGATIVE = {no: yes for yes, no in _OPPOSITE.items()}
 _OPPOSITE |= _NEGATIVE
+
+
+def scopes(e: Expr) -> set[int]:
+    """The scopes whose attributes an expression reads, apart from those that it opens itself."""
+    if e.op == "attr":
+        return {e.args[0]}
+    if e.op in ("exists", "sum"):
+        outer, _, inner, *_ = e.args
+        return ({outer} | set().union(*map(scopes, e.args[4:]))) - {inner}
+    return set().union(*map(scopes, e.children())) if e.op not in ("in", "notin") else scopes(e.args[0])
 
 
 # --- and, or, not -------------------------------------------------------------------------------------

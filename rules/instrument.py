@@ -21,7 +21,7 @@ import inspect
 import sys
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,7 +30,6 @@ from ..domain.rule import Rule
 from .facts import SCALARS
 from .formula import Expr, const, member
 from .standins import (
-    NOTHING,
     NUMBERS,
     STANDINS,
     Items,
@@ -125,7 +124,14 @@ def seen(value: Any, t: Tracer) -> Any:
         return _Module(value, t)
     if t.construct is not None and isinstance(value, type):
         return t.construct(value)
+    if _is_used_up(value):
+        raise t.refuse(f"uses a {kind.__name__} from outside, which is used up after one run: make it a tuple")
     return value
+
+
+def _is_used_up(value: Any) -> bool:
+    """Does a loop over it leave nothing for the next one?"""
+    return type(value) not in STANDINS and isinstance(value, Iterator)
 
 
 _SEEN_AS_THEY_ARE = frozenset((*SCALARS, types.NoneType))
@@ -176,6 +182,7 @@ class _Plan(NamedTuple):
     refusal: str | None
 
 
+_NOTHING = object()
 _WRITES = {
     "STORE_GLOBAL",
     "STORE_ATTR",
@@ -273,11 +280,11 @@ def _refuse_identity(names: tuple[str, ...], function: types.FunctionType, t: Tr
             if root in closed:
                 value = closed[root].cell_contents
             else:
-                value = function.__globals__.get(root, getattr(builtins, root, NOTHING))
+                value = function.__globals__.get(root, getattr(builtins, root, _NOTHING))
             for name in path:
                 value = getattr(value, name)
         except (AttributeError, ValueError):
-            value = NOTHING
+            value = _NOTHING
         if value is None or isinstance(value, bool | type | Enum):
             return
     raise t.refuse(
@@ -351,11 +358,12 @@ _CALLABLE = (types.FunctionType, types.MethodType, functools.partial, Rule)
 # --- built-in functions -------------------------------------------------------------------------------
 
 
-def _body_of(iterable: Any) -> tuple[Items, Callable[[Thing], Any]] | None:
+def _body_of(iterable: Any) -> tuple[Items, Callable[[Thing], Iterator[Any]]] | None:
     """`f(x) for x in items if c(x)` as the items and a function of one element; None for anything else.
 
-    The function gives NOTHING for an element that the `if` leaves out. It is made of the generator's own
-    code, which takes its elements from whatever iterator it is called with.
+    The function gives what the generator yields for that element: one value, none where the `if` leaves it out,
+    or several where a second loop follows. It is made of the generator's own code, which takes its elements from
+    whatever iterator it is called with.
     """
     if not isinstance(iterable, types.GeneratorType) or (frame := iterable.gi_frame) is None:
         return None
@@ -366,37 +374,39 @@ def _body_of(iterable: Any) -> tuple[Items, Callable[[Thing], Any]] | None:
         if tracer is not None and tracer.straight and _plan(iterable.gi_code).asks_identity:
             raise tracer.refuse("asks with `is` in a loop, and must be made of expressions, without conditions")
         return None
+    t = items.__standin__.t
+    for name in iterable.gi_code.co_freevars:
+        if _is_used_up(variables.get(name)):
+            raise t.refuse(
+                f"goes through `{name}` for each element, and it is used up after the first one: make it a tuple"
+            )
     closed = tuple(
         types.CellType(variables[name]) if name in variables else types.CellType()
         for name in iterable.gi_code.co_freevars
     )
     make = types.FunctionType(iterable.gi_code, frame.f_globals, "genexpr", (), closed)
     # It is left as it is, so that whoever else draws from it meets the items, which refuse to be looped over.
-    items.__standin__.t.use_once(iterable)
-    return items, lambda element: next(make(iter([element])), NOTHING)
+    t.use_once(iterable)
+    return items, lambda element: make(iter([element]))
 
 
 def _any(iterable: Any, /) -> bool:
     if (found := _body_of(iterable)) is None:
         return any(iterable)
     items, body = found
-    return items.__standin__.t.decide(exists(items, lambda element: _answer(body(element), for_none=False)))
+    return items.__standin__.t.decide(exists(items, lambda element: any(body(element))))
 
 
 def _all(iterable: Any, /) -> bool:
     if (found := _body_of(iterable)) is None:
         return all(iterable)
     items, body = found
-    return not items.__standin__.t.decide(exists(items, lambda element: not _answer(body(element), for_none=True)))
-
-
-def _answer(value: Any, *, for_none: bool) -> Any:
-    return for_none if value is NOTHING else value
+    return not items.__standin__.t.decide(exists(items, lambda element: not all(body(element))))
 
 
 def _len(value: Any, /) -> Any:
     if type(value) is Items:
-        return total(value, lambda _: 1)
+        return total(value, lambda _: (1,))
     if type(value) is not Symbol:
         return len(value)
     t, e = value.__standin__

@@ -18,14 +18,14 @@ import functools
 import inspect
 import math
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from uuid import UUID
 
 from .facts import SCALARS, Attribute, Many, Scalar, Value
-from .formula import FALSE, TRUE, Expr, and_, attr, const, isnull, leaves, reduce, to_formula, with_leaves
+from .formula import FALSE, TRUE, Expr, and_, attr, const, isnull, leaves, reduce, scopes, to_formula, with_leaves
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from .trace import Tracer
 
 __all__ = [
-    "NOTHING",
     "NUMBERS",
     "STANDINS",
     "Items",
@@ -654,38 +653,52 @@ def exists(items: Items, body: Callable[[Thing], Any]) -> Expr:
     return FALSE if where is FALSE else Expr("exists", (outer, path, inner, cls, where), bool)
 
 
-NOTHING = object()
-"""What the body of a sum gives for an element that the `if` of the generator leaves out."""
-
-
-def total(items: Items, body: Callable[[Thing], Any]) -> Any:
-    """The sum of *body* over the elements; 0 for none, as in Python."""
+def total(items: Items, body: Callable[[Thing], Iterable[Any]]) -> Any:
+    """The sum of all that *body* gives for the elements; 0 for none, as in Python."""
     t, outer, path, cls = items.__standin__
     inner = t.depth
     element = Thing(t, cls, inner)
 
     def summand() -> Expr | None:
-        value = body(element)
+        value: Any = 0
+        for each in body(element):
+            value = each if type(each) is Symbol and type(value) is int and value == 0 else value + each
         if type(value) is Symbol:
             e: Expr = value.__standin__.e
+            for each in e.nullables():
+                if t.known(isnull(each)) is not False:  # read before the loop, in an order or a projection
+                    raise t.refuse(f"adds up {e}, and {each} may be None: there is no sum of that")
             return e
-        if value is NOTHING or value == 0:
+        if value == 0:
             return None  # adds nothing either way
-        if value is None:
-            raise TypeError("unsupported operand type(s) for +: 'int' and 'NoneType'")
         return const(int(value) if isinstance(value, bool) else value)
 
     tree = t.explore(summand)
     values = {value for value in leaves(tree) if value is not None}
     if not values:
         return 0
-    if len(values) > 1:
+    if len(values) > 1 and any(value.op != "const" for value in values):
         raise t.refuse(f"adds up several different expressions ({', '.join(sorted(map(str, values)))}) in one sum()")
-    (value,) = values
-    if value.type not in (int, Decimal):
-        raise t.refuse(
-            f"adds up {value} ({value.type.__name__}): only int and Decimal have one sum in whatever order;"
-            " a sum of floats depends on it"
-        )
-    where = to_formula(reduce(with_leaves(tree, lambda each: FALSE if each is None else TRUE)))
-    return Symbol(t, Expr("sum", (outer, path, inner, cls, where, value), value.type))
+    result: Any = 0
+    for value in sorted(values, key=str):
+        if value.type not in (int, Decimal):
+            raise t.refuse(
+                f"adds up {value} ({value.type.__name__}): only int and Decimal have one sum in whatever order;"
+                " a sum of floats depends on it"
+            )
+        part = _added_up(items, inner, tree, value)
+        result = part if type(result) is int else result + part  # 0 adds nothing
+    return result
+
+
+def _added_up(items: Items, inner: int, tree: Any, value: Expr) -> Symbol | int:
+    """The sum of *value* over the elements for which the *tree* ends in it."""
+    t, outer, path, cls = items.__standin__
+    where = to_formula(reduce(with_leaves(tree, lambda each: TRUE if each == value else FALSE)))
+    if where is FALSE:
+        return 0
+    if inner in scopes(value):
+        return Symbol(t, Expr("sum", (outer, path, inner, cls, where, value), value.type))
+    # An aggregate of what the outer rows alone have would be one of the outer query, in SQL.
+    count = Symbol(t, Expr("sum", (outer, path, inner, cls, where, const(1)), int))
+    return count if value == const(1) else count * (value.args[0] if value.op == "const" else Symbol(t, value))

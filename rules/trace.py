@@ -236,6 +236,10 @@ class Tracer:
             )
         return scope.ask(question)
 
+    def known(self, question: Expr) -> bool | None:
+        """What follows from the answers on the path that is being run, if anything does."""
+        return self._scopes[-1].known(question)
+
     def explore(self, body: Callable[[], Any]) -> Any:
         """Run *body* once for each path through it: the tree of its questions, with what it returned as leaves."""
         if len(self._scopes) > MAX_SCOPES:

@@ -433,13 +433,14 @@ class _Pattern(sa.types.TypeDecorator[str]):
     impl = sa.String
     cache_ok = True
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, is_long: bool = False) -> None:
         super().__init__()
         self.kind = kind
+        self.is_long = is_long  # longer than SQLite lets a pattern be, which compares it as it is then
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        if value is None:
-            return None
+        if value is None or (self.is_long and dialect.name == "sqlite"):
+            return value
         if dialect.name == "sqlite":
             part, rest = "".join(f"[{each}]" if each in "*?[" else each for each in value), "*"
         else:
@@ -449,11 +450,20 @@ class _Pattern(sa.types.TypeDecorator[str]):
     process_literal_param = process_bind_param  # type: ignore[assignment]
 
 
-_PATTERNS = {kind: _Pattern(kind) for kind in ("startswith", "endswith", "contains")}
+_PATTERNS = {
+    (kind, is_long): _Pattern(kind, is_long) for kind in ("startswith", "endswith", "contains") for is_long in (False, True)
+}
+_LONG = 4_000  # SQLite takes patterns of 50,000 bytes; a character has up to four, and three where it is escaped
+_LONG_ON_SQLITE = {
+    "startswith": "substr({0}, 1, length({1})) {2} {1}",
+    "endswith": "substr({0}, -length({1})) {2} {1}",
+    "contains": "(instr({0}, {1}) > 0) {2} 1",
+}
 
 
 def _pattern(e: Expr) -> Column:
-    return sa.bindparam(None, e.args[1].args[0], type_=_PATTERNS[e.op], unique=True)
+    part = e.args[1].args[0]
+    return sa.bindparam(None, part, type_=_PATTERNS[e.op, len(part) > _LONG], unique=True)
 
 
 class _Test(FunctionElement[bool]):
@@ -477,6 +487,9 @@ class _MatchesNot(_Test):
 def _compile_match(element: Any, compiler: Any, **kw: Any) -> str:
     subject, pattern = (compiler.process(each, **kw) for each in element.clauses)
     negation = "NOT " if isinstance(element, _MatchesNot) else ""
+    kind = element.clauses.clauses[1].type
+    if compiler.dialect.name == "sqlite" and kind.is_long:
+        return _LONG_ON_SQLITE[kind.kind].format(subject, pattern, "!=" if negation else "=")
     if compiler.dialect.name == "sqlite":
         return f"{subject} {negation}GLOB {pattern}"
     collation = "" if compiler.dialect.name == "postgresql" else _collate(compiler)

@@ -1,0 +1,176 @@
+"""Rules, orders and projections that answer as Python does, or are refused, on every store alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import BigInteger, Column, Double, ForeignKey, Integer, Numeric, Table, Text
+
+from honestwork.adapters import Mapping, children
+from honestwork.domain import Repository, RuleRefused, desc, negate
+from honestwork.service_layer import Store, UnitOfWork
+from tests.stores import MakeStore
+
+Predicate = Callable[[Any], bool]
+
+
+@dataclass(eq=False)
+class Item:
+    number: int
+    price: Decimal = Decimal(0)
+    id: int = field(init=False)
+
+
+@dataclass(eq=False)
+class Basket:
+    id: int
+    number: int = 0
+    large: int = 0
+    share: float = 0.0
+    price: Decimal = Decimal(0)
+    tax: Decimal = Decimal(0)
+    name: str = ""
+    items: list[Item] = field(default_factory=list)
+
+
+mapping = Mapping()
+items = Table(
+    "items",
+    mapping.metadata,
+    Column("id", Integer, primary_key=True),
+    Column("basket_id", ForeignKey("baskets.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("price", Numeric(8, 2), nullable=False),
+)
+baskets = Table(
+    "baskets",
+    mapping.metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, nullable=False),
+    Column("large", BigInteger, nullable=False),
+    Column("share", Double, nullable=False),
+    Column("price", Numeric(8, 2), nullable=False),
+    Column("tax", Numeric(8, 4), nullable=False),
+    Column("name", Text, nullable=False),
+)
+mapping.member(Item, items)
+mapping.aggregate(Basket, baskets, properties={"items": children(Item)})
+
+
+class Baskets(UnitOfWork):
+    baskets: Repository[Basket, int]
+
+
+@pytest.fixture
+def filled(make_store: MakeStore) -> Store:
+    """A store of some baskets."""
+    store = make_store(mapping)
+    with Baskets(store) as uow:
+        uow.baskets.add_many(samples())
+        uow.commit()
+    return store
+
+
+def samples() -> list[Basket]:
+    return [
+        Basket(1, 3, 2**53 + 1, 3.0, Decimal("0.10"), Decimal("0.2"), "a", [Item(1), Item(2)]),
+        Basket(2, 2, 2**53, 2.5, Decimal("0.30"), Decimal("0"), "ß", [Item(5, Decimal("0.30"))]),
+        Basket(3, 9, -(2**53) - 1, -0.5, Decimal("0.15"), Decimal("0.15"), "b", []),
+        Basket(4, 5, 2**63 - 1, 2.0**53, Decimal("1.10"), Decimal("2.2"), "ss", [Item(0, Decimal("0.10"))]),
+        Basket(5, -4, 0, 1e300, Decimal("-0.70"), Decimal("1"), "SS", [Item(2), Item(2), Item(7, Decimal("3.33"))]),
+    ]
+
+
+def assert_exact(store: Store, rules: dict[str, Predicate]) -> None:
+    """The store finds what each rule is true of."""
+    with Baskets(store) as uow:
+        every = list(uow.baskets)
+        for name, rule in rules.items():
+            expected = [basket.id for basket in every if rule(basket)]
+
+            assert [basket.id for basket in uow.baskets.find(rule)] == expected, name
+            assert [basket.id for basket in uow.baskets.find(negate(rule))] == [
+                basket.id for basket in every if basket.id not in expected
+            ], name
+
+
+LOOPS: dict[str, Predicate] = {
+    "any": lambda b: any(i.number == x for i in b.items for x in (1, 2)),
+    "any of the second": lambda b: any(i.number == x for i in b.items for x in (9, 2)),
+    "all": lambda b: all(i.number != x for i in b.items for x in (9, 2)),
+    "a sum": lambda b: sum(i.number * x for i in b.items for x in (1, 2)) > 10,
+    "an if after the second": lambda b: any(i.number * x > 9 for i in b.items for x in (1, 2) if x == 2),
+    "an if between": lambda b: all(i.number > x for i in b.items if i.number > 1 for x in (0, 1)),
+    "three loops": lambda b: any(i.number == x + y for i in b.items for x in (1, 2) for y in (3, 5)),
+    "an attribute of the outer one": lambda b: any(i.number == b.number + x for i in b.items for x in (0, 3)),
+    "a sum of those": lambda b: sum(1 for i in b.items for x in (1, 2) if i.number == x) == 2,
+    "a sum of some": lambda b: sum(x for i in b.items for x in (1, 2, 7) if i.number >= x) > 9,
+    "none of them": lambda b: any(i.number == x for i in b.items for x in ()),
+    "all of none": lambda b: all(i.number == x for i in b.items for x in ()),
+}
+
+
+def test_a_loop_within_a_loop_takes_all_its_turns(filled: Store) -> None:
+    assert_exact(filled, LOOPS)
+
+
+@pytest.mark.parametrize("where", ["in the rule", "outside of it"])
+def test_an_iterator_that_the_first_child_would_use_up_is_refused(where: str, filled: Store) -> None:
+    outside = iter((1, 2))
+
+    def inside(basket: Basket) -> bool:
+        numbers = iter((1, 2))
+        return any(item.number == number for item in basket.items for number in numbers)
+
+    asked = inside if where == "in the rule" else (lambda b: any(i.number == x for i in b.items for x in outside))
+    with Baskets(filled) as uow, pytest.raises(RuleRefused, match="used up"):
+        uow.baskets.count(asked)
+
+
+def test_a_part_of_a_text_may_be_longer_than_a_pattern_of_sqlite(make_store: MakeStore) -> None:
+    text = "[é*?%".join(map(str, range(10_000)))
+    store = make_store(mapping)
+    with Baskets(store) as uow:
+        uow.baskets.add_many([Basket(1, name=f"{text}."), Basket(2, name=f".{text}"), Basket(3, name=text[:-1])])
+        uow.commit()
+
+    assert_exact(
+        store,
+        {
+            "the beginning": lambda b: b.name.startswith(text),
+            "the end": lambda b: b.name.endswith(text),
+            "a part": lambda b: text in b.name,
+        },
+    )
+
+
+OUTER: dict[str, Predicate] = {
+    "an attribute": lambda b: sum(b.number for _ in b.items) > 4,
+    "with a condition": lambda b: sum(b.number for i in b.items if i.number > 1) > 2,
+    "a Decimal": lambda b: sum(b.price for _ in b.items) == Decimal("0.20"),
+    "a calculation": lambda b: sum(b.number * 2 - b.id for _ in b.items) > 4,
+    "a constant": lambda b: sum(3 for _ in b.items) == 6,
+    "a Decimal constant": lambda b: sum(Decimal("0.1") for _ in b.items) == Decimal("0.3"),
+    "a sum in a sum": lambda b: sum(sum(j.number for j in b.items) for i in b.items) == 33,
+    "beside the inner one": lambda b: sum(b.number * i.number for i in b.items) == 9,
+    "a count of others": lambda b: sum(len(b.items) for i in b.items if i.number > 1) == 9,
+}
+
+
+def test_what_is_added_up_may_belong_to_the_outer_object_alone(filled: Store) -> None:
+    assert_exact(filled, OUTER)
+
+
+def test_orders_projections_and_pages_add_up_what_belongs_to_the_outer_object(filled: Store) -> None:
+    with Baskets(filled) as uow:
+        total = uow.baskets.select(lambda b: (b.id, sum(b.number for _ in b.items)))
+        ordered = [basket.id for basket in uow.baskets.all(order_by=lambda b: sum(b.number for _ in b.items))]
+        page = uow.baskets.page(order_by=lambda b: desc(sum(b.number for _ in b.items)), limit=2)
+
+        assert total == [(1, 6), (2, 2), (3, 0), (4, 5), (5, -12)]
+        assert ordered == [5, 3, 2, 4, 1]
+        assert [basket.id for basket in page] == [1, 4]
