@@ -40,13 +40,16 @@ class Scalar:
     """One column: a single value, of one of `SCALARS` if a rule is to do more with it than ask whether it is None.
 
     *aware* says whether its datetimes have a time zone; None where nobody knows, as from an annotation. *choices*
-    are all the values that a `Choice` may have.
+    are all the values that a `Choice` may have. *digits* is how many digits its whole numbers or Decimals may have,
+    of which *scale* are behind the point; None where nobody knows.
     """
 
     type: type
     nullable: bool = False
     aware: bool | None = None
     choices: tuple[str, ...] = ()
+    digits: int | None = None
+    scale: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

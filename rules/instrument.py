@@ -28,19 +28,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..domain.order import asc
 from ..domain.rule import Rule
 from .facts import SCALARS
-from .formula import Expr, const, member
+from .formula import Expr, member
 from .standins import (
-    NUMBERS,
     STANDINS,
     Items,
     Symbol,
     Thing,
-    comparable,
+    equal_to,
     exists,
-    lift,
     refuse_none,
     shown,
-    storable,
     total,
 )
 
@@ -319,14 +316,7 @@ def _membership(t: Tracer, e: Expr, container: Any) -> Expr:
             continue  # no Symbol is None: that was the question before
         if type(value) in STANDINS or not isinstance(value, SCALARS):
             raise t.refuse(f"looks for {e} in a collection that holds {shown(value)}; only constants make an IN")
-        if comparable(e.type, type(value)) and storable(value):
-            constant = lift(t, value, e)
-            if constant.type is not e.type and e.type in NUMBERS:
-                # Databases take a set of one type; a number that the type cannot express equals none of its values.
-                same = e.type(value)
-                if same != value:
-                    continue
-                constant = const(same)
+        if (constant := equal_to(t, e, value)) is not None:
             constants.append(constant)
     if isinstance(container, set | frozenset):
         constants.sort(key=repr)  # a set is iterated in another order in each process; a statement should not be

@@ -81,7 +81,7 @@ def _traced(t: Tracer, marked: Directed) -> OrderKey:
         raise t.refuse(f"orders by {e}: the members of an enum have no order; store a rank and order by it")
     if not issubclass(e.type, SCALARS) or e.type in (bytes, timedelta):
         raise t.refuse(f"orders by {e} ({e.type.__name__}), which databases do not all order alike")
-    return OrderKey(e, marked.descending, marked.nulls_first, t.aware.get(e))
+    return OrderKey(e, marked.descending, marked.nulls_first, t.scalars[e].aware if e in t.scalars else None)
 
 
 def after(keys: Sequence[OrderKey], values: Sequence[object]) -> Expr:

@@ -38,9 +38,10 @@ __all__ = [
     "Items",
     "Symbol",
     "Thing",
-    "comparable",
+    "equal_to",
     "exists",
     "lift",
+    "measure",
     "refuse_none",
     "shown",
     "storable",
@@ -53,6 +54,7 @@ FRACTIONS = (float, Decimal)
 _LARGEST = 2**63 - 1  # the largest whole number that all databases store
 _LONGEST, _FINEST = 65, 76  # digits of a Decimal before and after the point: of DECIMAL, and of a product of two
 _EXACT_DIGITS = 15  # of a Decimal, which SQLite keeps as a binary float
+_CALCULATED_DIGITS = 28  # of a Decimal, to which Python rounds what it calculates
 _made = tuple.__new__  # what the constructors of Expr and its like call, where a query makes most of them
 
 
@@ -81,7 +83,7 @@ def shown(value: Any) -> str:
 
 def storable(value: Any) -> bool:
     """Can a column hold it? Whole numbers beyond 64 bits equal nothing that is stored."""
-    return type(value) is not int or abs(value) <= _LARGEST
+    return type(value) is not int or -_LARGEST - 1 <= value <= _LARGEST
 
 
 def unfit(value: Any) -> str:
@@ -150,11 +152,8 @@ def lift(t: Tracer, value: Any, like: Expr) -> Expr:
                 f"uses {value!r}: of more than {_EXACT_DIGITS} digits not every database tells one number from the"
                 " next; quantize() it"
             )
-        if isinstance(value, datetime) and t.aware.get(like, aware := value.tzinfo is not None) != aware:
-            raise t.refuse(
-                f"compares {like} with {value!r}: one has a time zone and the other has none, so there is no telling"
-                f" which comes first; give the constant {'none' if aware else 'one'}"
-            )
+        if isinstance(value, datetime):
+            _refuse_other_zone(t, like, value)
         other = const(_stored_as(value, like.type))
     else:
         raise t.refuse(
@@ -170,16 +169,110 @@ def lift(t: Tracer, value: Any, like: Expr) -> Expr:
 
 
 def _stored_as(value: Any, kind: type) -> Any:
-    """The plain constant that equals *value*: 1 for True and for an IntEnum of 1, Decimal(2) for 2."""
-    if isinstance(value, int) and issubclass(kind, int):
-        return int(value)
-    if isinstance(value, int) and kind in FRACTIONS and abs(value) < 2**53:
-        return kind(value)
-    if kind is int and type(value) in FRACTIONS and abs(value) < 2**53 and value == int(value):
-        return int(value)
+    """The plain constant that equals *value*, of the type that it is stored in: 1 for True and for an IntEnum of 1."""
+    if isinstance(value, int):
+        return Decimal(int(value)) if kind is Decimal else int(value)
     if isinstance(value, str) and kind is str:
         return str.__str__(value)
     return value
+
+
+def equal_to(t: Tracer, e: Expr, value: Any) -> Expr | None:
+    """The constant of the type of *e* that equals *value*; None if nothing that *e* may be equals it."""
+    if isinstance(value, NUMBERS) and e.type in NUMBERS and not comparable(e.type, type(value)):
+        lift(t, value, e)  # which refuses it: Python finds some of them equal, and others not
+    if not comparable(e.type, type(value)):
+        return None
+    constant = lift(t, value, e)
+    if e.type in NUMBERS and constant.type is not e.type:
+        _, constant = _in_the_type_of(e, "eq", constant.args[0])
+    return constant if constant is not None and storable(constant.args[0]) else None
+
+
+def _in_the_type_of(e: Expr, op: str, number: Any) -> tuple[str, Expr | None]:
+    """A comparison of an int with a fraction, or of a float with an int, as one with a number of the type of *e*.
+
+    Databases convert one into the other, and not as Python compares them: `i < 2.5` is `i <= 2`. The constant is
+    None where no number of that type is equal, or all of them are on one side.
+    """
+    if e.type is int:
+        below: Any = math.floor(number)
+    else:
+        try:
+            below = float(number)
+        except OverflowError:
+            return op, None
+        if below > number:
+            below = math.nextafter(below, -math.inf)
+    if below == number:
+        return op, const(below)
+    return ("le" if op in ("lt", "le") else "gt"), (None if op in ("eq", "ne") else const(below))
+
+
+def _refuse_inexact(t: Tracer, one: Expr, other: Expr) -> None:
+    """Refuse to compare what not every database compares as Python does."""
+    if {one.type, other.type} == {int, float}:
+        whole = one if one.type is int else other
+        known = measure(t, whole, rows=9)
+        if known is not None and sum(known) > _EXACT_DIGITS:
+            raise t.refuse(
+                f"compares {one} with {other}: a float cannot express every whole number of more than"
+                f" {_EXACT_DIGITS} digits, and databases convert it to one; store one of them in the type of the other"
+            )
+    if one.type is datetime:
+        awareness = [None if each not in t.scalars else t.scalars[each].aware for each in (one, other)]
+        if None not in awareness and awareness[0] != awareness[1]:
+            raise t.refuse(
+                f"compares {one} with {other}: one has a time zone and the other has none, so there is no telling"
+                " which comes first; store both with a time zone"
+            )
+
+
+def measure(t: Tracer, e: Expr, *, rows: int = 0) -> tuple[int, int] | None:
+    """How many digits a number may have before and behind the point; None if an attribute does not tell.
+
+    *rows* is how many digits the count of the rows of a sum may have.
+    """
+    match e.op:
+        case "const":
+            if e.type is int:
+                return len(str(abs(e.args[0]))), 0
+            if e.type is Decimal:
+                behind = max(0, -int(e.args[0].as_tuple().exponent))
+                return max(0, e.args[0].adjusted() + 1), behind
+            return None
+        case "attr":
+            fact = t.scalars.get(e)
+            return None if fact is None or fact.digits is None else (fact.digits - fact.scale, fact.scale)
+        case "length" | "year" | "month" | "day":
+            return 10, 0
+        case "mod":
+            return measure(t, e.args[1])
+        case "sum":
+            value = measure(t, e.args[5], rows=rows)
+            return None if value is None else (value[0] + rows, value[1])
+    parts = [measure(t, each, rows=rows) for each in e.children()]
+    known = [each for each in parts if each is not None]
+    if len(known) < len(parts):
+        return None
+    before, behind = [each[0] for each in known], [each[1] for each in known]
+    if e.op == "mul":
+        return sum(before), sum(behind)
+    return max(before) + (e.op in ("add", "sub")), max(behind)
+
+
+def _refuse_other_zone(t: Tracer, like: Expr, value: datetime) -> None:
+    aware, fact = value.tzinfo is not None, t.scalars.get(like)
+    if fact is not None and fact.aware not in (None, aware):
+        raise t.refuse(
+            f"compares {like} with {value!r}: one has a time zone and the other has none, so there is no telling"
+            f" which comes first; give the constant {'none' if aware else 'one'}"
+        )
+    if aware and value.utcoffset() != value.replace(fold=not value.fold).utcoffset():
+        raise t.refuse(
+            f"compares {like} with {value!r}, an hour that comes twice or never in its time zone: Python finds it equal"
+            " to no time of another zone; compare with value.astimezone(UTC)"
+        )
 
 
 # --- one value ----------------------------------------------------------------------------------------
@@ -203,13 +296,21 @@ def _comparison(op: str) -> Callable[[Symbol, Any], Any]:
         if e.op == "uuid_int":
             return _compare_uuids(t, op, e.args[0], other)
         value = lift(t, other, e)
+        asked, given = op, None
         if value.op == "const":
-            constant = value.args[0]
-            if type(constant) is int and not storable(constant):
-                return _beyond(t, op, e, constant)
-        elif repr(value) < repr(e):  # one spelling for `a < b` and `b > a`
-            return t.decide(Expr(_MIRRORED[op], (value, e), bool))
-        return t.decide(_made(Expr, (op, (e, value), bool)))
+            number = value.args[0]
+            if value.type is not e.type and e.type in NUMBERS:
+                asked, found = _in_the_type_of(e, op, number)
+                if found is None:
+                    return _beyond(t, op, e, number)
+                value, given = found, number
+            if not storable(value.args[0]):
+                return _beyond(t, op, e, number)
+        else:
+            _refuse_inexact(t, e, value)
+            if repr(value) < repr(e):  # one spelling for `a < b` and `b > a`
+                return t.decide(Expr(_MIRRORED[op], (value, e), bool))
+        return t.decide(_made(Expr, (asked, (e, value), bool)), given)
 
     return compare
 
@@ -220,8 +321,9 @@ def _compare_uuids(t: Tracer, op: str, e: Expr, other: Any) -> Any:
     return t.decide(Expr(op, (e, value), bool))
 
 
-def _beyond(t: Tracer, op: str, e: Expr, number: int) -> bool:
-    if e.op != "attr":
+def _beyond(t: Tracer, op: str, e: Expr, number: Any) -> bool:
+    """The answer for a number that *e* is never equal to, whatever row it is."""
+    if e.op != "attr" and op not in ("eq", "ne"):
         raise t.refuse(f"compares {e} with {number}, which is more than 64 bits hold")
     return op == "ne" or (op in ("lt", "le") and number > 0) or (op in ("gt", "ge") and number < 0)
 
@@ -251,10 +353,19 @@ def _arithmetic(op: str, *, swapped: bool = False) -> Callable[[Symbol, Any], Sy
         if other is None:
             raise TypeError(f"unsupported operand type(s) for {op}: {e.type.__name__!r} and 'NoneType'")
         number = lift(t, other, e)
-        if number.op == "const" and not storable(number.args[0]):
-            raise t.refuse(f"calculates with {number}, which is more than 64 bits hold")
+        if number.op == "const":
+            if not storable(number.args[0]):
+                raise t.refuse(f"calculates with {number}, which is more than 64 bits hold")
+            if number.type is int and e.type is float:
+                number = const(float(number.args[0]))
         kind = next(kind for kind in (Decimal, float, int) if kind in (e.type, number.type))
-        return t.calculated(Expr(op, (number, e) if swapped else (e, number), kind))
+        made = Expr(op, (number, e) if swapped else (e, number), kind)
+        if kind is Decimal and (known := measure(t, made)) is not None and sum(known) > _CALCULATED_DIGITS:
+            raise t.refuse(
+                f"calculates {made}, which may have {sum(known)} digits: Python rounds to {_CALCULATED_DIGITS},"
+                " and databases do not; calculate with columns of fewer digits, or outside of the rule"
+            )
+        return t.calculated(made)
 
     return calculate
 
@@ -456,8 +567,8 @@ class Thing:
         fact = attributes.get(name)
         if type(fact) is Scalar:
             e = attr(scope, (*path, name), fact.type, fact.nullable or optional)
-            if fact.aware is not None:
-                t.aware[e] = fact.aware
+            if fact.aware is not None or fact.digits is not None:
+                t.scalars[e] = fact
             if fact.nullable or fact.type not in _MANY_VALUED:
                 return t.read(fact, e)
             symbol = Symbol(t, e)

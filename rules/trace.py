@@ -125,6 +125,7 @@ class Scope:
         self.asked: list[Expr] = []  # the questions of the path that is being run
         self.script: list[bool] = []  # and the answers to them
         self.position = 0  # how many of them this run has come to
+        self.given: dict[int, object] = {}  # for a question: the constant, where it asks for another one
         # Where in `asked` a matter is, and for which answer; found out when a further question wants to know.
         self._places: dict[Hashable, tuple[int, bool]] = {}
         self._thens: list[Any] = []  # for each answer that is False: the tree of when it was True
@@ -191,7 +192,7 @@ class Tracer:
         # Is it an order key or a column that is being run: one expression, no branches, None allowed? The body of a
         # sum() in it is not.
         self.straight = straight
-        self.aware: dict[Expr, bool] = {}  # of the datetimes that were read: have they a time zone?
+        self.scalars: dict[Expr, Scalar] = {}  # of the attributes that were read: what is known of them
         self._scopes: list[Scope] = []
         self._measures: dict[int, tuple[Expr | None, int, int]] = {}  # depth and size of what was calculated
         self._instrumented: dict[object, Any] = {}
@@ -211,11 +212,15 @@ class Tracer:
 
     # --- questions and paths --------------------------------------------------------------------------
 
-    def decide(self, question: Expr) -> bool:
-        """The answer to a question, on the path that is being run."""
+    def decide(self, question: Expr, given: object = None) -> bool:
+        """The answer to a question, on the path that is being run.
+
+        *given* is the constant that the rule has, where the question asks for another one that comes to the same.
+        """
         scope = self._scopes[-1]
         place = scope.position
-        if place < len(scope.asked) and scope.asked[place] == question:  # as on the run before
+        if place < len(scope.asked) and scope.asked[place] == question and scope.given.get(place) == given:
+            # as on the run before
             scope.position += 1
             return scope.script[place]
         if question.op == "const":
@@ -234,6 +239,10 @@ class Tracer:
                 f"asks more than {MAX_QUESTIONS} questions on one path, as a loop over a stored value does;"
                 " compare the value with a constant, or with `in` a collection of them"
             )
+        if given is None:
+            scope.given.pop(place, None)
+        else:
+            scope.given[place] = given
         return scope.ask(question)
 
     def known(self, question: Expr) -> bool | None:

@@ -42,4 +42,5 @@ def _scalar(each: FieldPlan) -> Scalar:
     guard = each.column.guard
     if guard.choices:
         return Scalar(Choice, each.column.nullable, choices=guard.choices)
-    return Scalar(guard.type, each.column.nullable, guard.aware if guard.type is datetime else None)
+    aware = guard.aware if guard.type is datetime else None
+    return Scalar(guard.type, each.column.nullable, aware, digits=guard.digits, scale=guard.scale)

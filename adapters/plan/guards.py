@@ -67,10 +67,11 @@ class Guard:
     makes the immutable form that a row holds and `decode` a fresh value from it; both are None elsewhere.
     `sure` is an expression over a value `v` and its `{type}`: where it is true, the guard has nothing to say
     (see `codegen.py`). `aware` is true for datetimes with a time zone. `choices` are all the texts that an
-    enumeration without a class allows.
+    enumeration without a class allows. `digits` is how many digits an int or a Decimal may have, None for anything
+    else, and `scale` how many of them are behind the point.
     """
 
-    __slots__ = ("attribute", "aware", "check", "choices", "decode", "encode", "sure", "type")
+    __slots__ = ("attribute", "aware", "check", "choices", "decode", "digits", "encode", "scale", "sure", "type")
 
     def __init__(
         self,
@@ -83,6 +84,8 @@ class Guard:
         sure: str = "",
         aware: bool = False,
         choices: tuple[str, ...] = (),
+        digits: int | None = None,
+        scale: int = 0,
     ) -> None:
         self.attribute = attribute
         self.type = type_
@@ -92,6 +95,8 @@ class Guard:
         self.sure = sure
         self.aware = aware
         self.choices = choices
+        self.digits = digits
+        self.scale = scale
 
     def __call__(self, value: Any) -> Any:
         """The value as it will be loaded. Raises BadValue."""
@@ -145,11 +150,14 @@ def guard_for(table: str, column: Column[Any]) -> Guard:
             return Guard(attribute, kind, _member(kind), sure="" if issubclass(kind, Flag) else EXACT)
         case Integer():
             bound = next(n for kind, n in INTEGERS.items() if isinstance(declared, kind))
-            return Guard(attribute, int, _integer(bound), sure=f"{EXACT} and {-bound} <= v < {bound}")
+            sure = f"{EXACT} and {-bound} <= v < {bound}"
+            return Guard(attribute, int, _integer(bound), sure=sure, digits=len(str(bound)))
         case Float(asdecimal=False):
             return Guard(attribute, float, _float)
         case Numeric(asdecimal=True) if declared.precision is not None and declared.scale is not None:
-            return Guard(attribute, Decimal, _decimal(declared.precision, declared.scale))
+            precision, scale = declared.precision, declared.scale
+            digits = min(precision, EXACT_DIGITS)
+            return Guard(attribute, Decimal, _decimal(precision, scale), digits=digits, scale=scale)
         case String():
             return Guard(attribute, str, _text(declared.length), sure=_surely_text(declared.length))
         case LargeBinary():

@@ -450,9 +450,8 @@ class _Pattern(sa.types.TypeDecorator[str]):
     process_literal_param = process_bind_param  # type: ignore[assignment]
 
 
-_PATTERNS = {
-    (kind, is_long): _Pattern(kind, is_long) for kind in ("startswith", "endswith", "contains") for is_long in (False, True)
-}
+_PATTERNS = {kind: _Pattern(kind) for kind in ("startswith", "endswith", "contains")}
+_LONG_PATTERNS = {kind: _Pattern(kind, is_long=True) for kind in _PATTERNS}
 _LONG = 4_000  # SQLite takes patterns of 50,000 bytes; a character has up to four, and three where it is escaped
 _LONG_ON_SQLITE = {
     "startswith": "substr({0}, 1, length({1})) {2} {1}",
@@ -463,7 +462,8 @@ _LONG_ON_SQLITE = {
 
 def _pattern(e: Expr) -> Column:
     part = e.args[1].args[0]
-    return sa.bindparam(None, part, type_=_PATTERNS[e.op, len(part) > _LONG], unique=True)
+    patterns = _LONG_PATTERNS if len(part) > _LONG else _PATTERNS
+    return sa.bindparam(None, part, type_=patterns[e.op], unique=True)
 
 
 class _Test(FunctionElement[bool]):

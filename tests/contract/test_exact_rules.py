@@ -174,3 +174,56 @@ def test_orders_projections_and_pages_add_up_what_belongs_to_the_outer_object(fi
         assert total == [(1, 6), (2, 2), (3, 0), (4, 5), (5, -12)]
         assert ordered == [5, 3, 2, 4, 1]
         assert [basket.id for basket in page] == [1, 4]
+
+
+NUMBERS: dict[str, Predicate] = {
+    "an int among fractions": lambda b: b.number in (3, 2.5),
+    "fractions first": lambda b: b.number in (2.5, 3),
+    "none of them": lambda b: b.number not in (3, 2.5),
+    "a set": lambda b: b.number in {3, 2.5},
+    "or": lambda b: b.number == 3 or b.number == 2.5,  # noqa: PLR1714
+    "a Decimal": lambda b: b.number == 3 or b.number == Decimal("2.5"),  # noqa: PLR1714
+    "a calculation": lambda b: b.number + 0 in (3, 2.5),
+    "less than a fraction": lambda b: b.number < 2.5,
+    "at most a fraction": lambda b: b.number <= -0.5,
+    "more than a fraction": lambda b: b.number > Decimal("2.5"),
+    "at least a fraction": lambda b: b.number >= -4.5,
+    "between fractions": lambda b: 1.5 < b.number <= 3.0,
+    "a fraction times an int": lambda b: b.number * 2.5 == 7.5,
+    "a float among ints": lambda b: b.share in (3, 2),
+    "a float among large ints": lambda b: b.share in (2**53, 10**400),
+    "a float equal to a large int": lambda b: b.share == 2**53 + 1,
+    "a float below a large int": lambda b: b.share < 2**53 + 1,
+    "a float of at least a large int": lambda b: b.share >= 2**53 + 1,
+    "a float below a huge int": lambda b: b.share < 10**400,
+    "a float equal to a huge int": lambda b: b.share == int(1e300),
+    "a large int equal to a float": lambda b: b.large == 2.0**53,
+    "a large int above a float": lambda b: b.large > 2.0**53,
+    "a large int below a float": lambda b: b.large < -(2.0**53),
+    "a large int above a huge float": lambda b: b.large < 1e300,
+    "an int beyond its column": lambda b: b.number < 2**40,
+    "an int equal to one beyond its column": lambda b: b.number in (3, 2**40, 2**70),
+    "the least int": lambda b: b.large > -(2**63),
+    "an int beside a float": lambda b: b.number == b.share,
+    "an int above a float": lambda b: b.number > b.share,
+    "a Decimal among ints": lambda b: b.tax in (1, 0),
+    "a Decimal beyond its column": lambda b: b.price < 10**17 + 1,
+    "an int beside a Decimal": lambda b: b.number > b.tax,
+    "a large int beside a Decimal": lambda b: b.large == b.tax,
+}
+
+
+def test_numbers_of_several_types_are_compared_as_in_python(filled: Store) -> None:
+    assert_exact(filled, NUMBERS)
+
+
+def test_a_large_int_beside_a_float_is_refused(filled: Store) -> None:
+    with Baskets(filled) as uow:
+        for rule in (lambda b: b.large == b.share, lambda b: sum(i.number for i in b.items) < b.share):
+            with pytest.raises(RuleRefused, match="a float cannot express every whole number"):
+                uow.baskets.count(rule)
+
+
+def test_a_set_with_numbers_that_the_attribute_cannot_be_compared_with_is_refused(filled: Store) -> None:
+    with Baskets(filled) as uow, pytest.raises(RuleRefused, match="mixes price"):
+        uow.baskets.count(lambda b: b.price in (1, 0.5))
