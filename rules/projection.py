@@ -22,12 +22,13 @@ from typing import Any, Generic, TypeVar
 
 from ..domain.errors import UnreadableRow
 from ..domain.interrupts import came_from_outside
+from .decimals import EXACT
 from .facts import SCALARS, Facts, annotated
 from .formula import Expr
-from .standins import STANDINS, Symbol, Thing, shown
+from .standins import STANDINS, Symbol, Thing, measure, shown
 from .trace import Tracer, require_function
 
-__all__ = ["Projection", "trace_columns"]
+__all__ = ["Projection", "of_type", "trace_columns"]
 
 A = TypeVar("A")
 R = TypeVar("R", covariant=True)
@@ -92,7 +93,7 @@ def _builder(t: Tracer, value: Any, expressions: dict[Expr, int]) -> Build:
     """A function from the values of all *expressions* to what *value* stands for; adds those it needs."""
     if type(value) is Symbol:
         e: Expr = value.__standin__.e
-        return _reader(e, expressions.setdefault(e, len(expressions)))
+        return _reader(t, e, expressions.setdefault(e, len(expressions)))
     if type(value) is Thing:
         return _value_object(t, value, expressions)
     if type(value) is _Construction:
@@ -111,11 +112,28 @@ def _builder(t: Tracer, value: Any, expressions: dict[Expr, int]) -> Build:
     )
 
 
-def _reader(e: Expr, index: int) -> Build:
+def _reader(t: Tracer, e: Expr, index: int) -> Build:
     if e.op in ("attr", "lower", "upper", "concat") or e.type not in (int, Decimal):
         return operator.itemgetter(index)
-    kind = e.type  # a database may count and add up in another type than that of what it adds
-    return lambda row: None if (value := row[index]) is None else kind(value)
+    known = measure(t, e) if e.type is Decimal else None
+    unit = None if known is None else Decimal(1).scaleb(-known[1])
+
+    def read(row: Sequence[Any]) -> Any:
+        value = of_type(e, row[index])
+        return value if value is None or unit is None else _in_units(value, unit)
+
+    return read
+
+
+def of_type(e: Expr, value: Any) -> Any:
+    """The value of a calculation: a database may count and add up in another type than that of what it adds."""
+    return value if value is None or e.type not in (int, Decimal) else e.type(value)
+
+
+def _in_units(value: Decimal, unit: Decimal) -> Decimal:
+    """The number with the digits behind the point that the calculation gives it, and no sign where it is zero."""
+    spelled = value.quantize(unit, context=EXACT)
+    return EXACT.abs(spelled) if not spelled else spelled if spelled == value else value
 
 
 def _value_object(t: Tracer, value: Thing, expressions: dict[Expr, int]) -> Build:

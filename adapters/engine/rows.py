@@ -25,10 +25,14 @@ if TYPE_CHECKING:
     from ...rules.projection import Projection
     from .session import EngineSession
 
-__all__ = ["Change", "Deletion", "Found", "Rows", "Savepoint"]
+__all__ = ["Change", "Deletion", "Found", "Place", "Rows", "Savepoint"]
 
 Found = tuple[EntityPlan, Row]
 """The class that a row stands for, which may be a subclass of the one that was asked for, and the whole row."""
+
+
+Place = tuple[object, ...]
+"""The values of an order's keys in a row."""
 
 
 class Change(NamedTuple):
@@ -83,6 +87,13 @@ class Rows(ABC):
     @abstractmethod
     def matching(self, asked: Query) -> Sequence[Found]:
         """Return the rows that a query asks for, in its order."""
+
+    @abstractmethod
+    def placed(self, asked: Query, last: int) -> tuple[Sequence[Found], Place | None]:
+        """Return the rows that a query asks for, and the values that its keys have in the row number *last*, or None.
+
+        The values are those that the store orders by: they are never computed a second time.
+        """
 
     @abstractmethod
     def count(self, asked: Query) -> int:

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from ...domain.errors import UnitClosed
+from .rows import Place
 
-__all__ = ["Chunk", "Place", "Streaming"]
+__all__ = ["Chunk", "Streaming"]
 
 A = TypeVar("A")
-Place = tuple[object, ...]  # the values of an order's keys in a row
 Chunk = tuple[list[A], Place | None]  # what was found, and behind what the rest is
 
 

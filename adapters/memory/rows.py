@@ -25,7 +25,7 @@ from ...domain.errors import (
     ReferenceViolated,
     Unavailable,
 )
-from ..engine.rows import Change, Deletion, Found, Rows, Savepoint
+from ..engine.rows import Change, Deletion, Found, Place, Rows, Savepoint
 from ..engine.turn import Ticket
 from ..plan.entities import EntityPlan, LinksPlan, MembersPlan
 from ..plan.tables import Key, Reference, Row, TablePlan, Unique
@@ -109,6 +109,10 @@ class MemoryRows(Rows):
         entity = asked.entity
         rows = self._search(entity).rows(asked)
         return [(entity, row) for row in rows] if entity.is_plain else [(entity.of_row(row), row) for row in rows]
+
+    def placed(self, asked: Query, last: int) -> tuple[list[Found], Place | None]:
+        found = self.matching(asked)
+        return found, self._search(asked.entity).place(asked, found[last][1]) if len(found) > last else None
 
     def count(self, asked: Query) -> int:
         return len(self._search(asked.entity).matching(asked))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...rules.formula import TRUE, Expr
 from ...rules.projection import Projection
+from ..engine.rows import Place
 from ..plan.entities import ChildrenPlan, EntityPlan
 from ..plan.tables import ColumnPlan, Key, Row
 from ..queries.evaluation import Path, Rows, compile_scan, compile_sort, compile_values, lookups
@@ -51,6 +52,10 @@ class Search:
             compile_sort(asked.keys, self.layout)(found)
         end = None if asked.limit is None else asked.offset + asked.limit
         return found[asked.offset : end]
+
+    def place(self, asked: Query, row: Row) -> Place:
+        """The values of the order's keys in a row."""
+        return compile_values([key.expression for key in asked.keys], self.layout)(row)
 
     def values(self, asked: Query, wanted: Projection[Any]) -> list[list[Any]]:
         """The values that the projection is made of, for each of the rows that are asked for."""

@@ -21,13 +21,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal, localcontext
 from functools import lru_cache
 from typing import Any, Protocol
 
+from ...rules.decimals import EXACT
 from ...rules.formula import TRUE, Expr
 from ...rules.order import OrderKey
 
-__all__ = ["Layout", "Objects", "Rows", "compile_scan", "compile_sort", "compile_values", "lookups", "values_in"]
+__all__ = ["Layout", "Objects", "Rows", "compile_scan", "compile_sort", "compile_values", "lookups"]
 
 Row = tuple[Any, ...]
 Path = tuple[str, ...]
@@ -104,12 +106,6 @@ def compile_sort(keys: Sequence[OrderKey], layout: Layout) -> Callable[[list[Any
     return writer.function("rows", f"({', '.join(steps)}, None)[-1]")
 
 
-def values_in(keys: Sequence[OrderKey], aggregate: Any) -> tuple[object, ...]:
-    """The values of an order's keys in this aggregate."""
-    values = compile_values([key.expression for key in keys], Objects())
-    return values(aggregate)
-
-
 def lookups(formula: Expr) -> dict[Path, tuple[Any, ...]]:
     """The attributes that can only have a few values where the formula is true, and these values.
 
@@ -150,12 +146,13 @@ class _Writer:
     def __init__(self, layout: Layout) -> None:
         self.layouts = {0: layout}
         self.constants: list[Any] = []
+        self.is_exact = False  # does it calculate with Decimals?
 
     def function(self, argument: str, body: str) -> Callable[[Any], Any]:
         names = ", ".join(f"c{i}" for i in range(len(self.constants)))
         source = f"def make({names}):\n    def run({argument}):\n        return {body}\n    return run\n"
         made: Callable[[Any], Any] = _compiled(source)(*self.constants)
-        return made
+        return _exactly(made) if self.is_exact else made
 
     def constant(self, value: Any) -> str:
         self.constants.append(value)
@@ -225,6 +222,7 @@ class _Writer:
 
     def value(self, e: Expr) -> str:
         """Source of a value, where no attribute in it is None."""
+        self.is_exact |= e.type is Decimal and e.op not in ("attr", "const")
         match e.op:
             case "const":
                 return self.constant(e.args[0])
@@ -275,6 +273,16 @@ def _present_if(e: Expr) -> Iterable[Expr]:
 
 def _grouped(part: Expr, source: str) -> str:
     return f"({source})" if " and " in source and part.op != "and" else source
+
+
+def _exactly(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The same function, which rounds no Decimal."""
+
+    def run(argument: Any) -> Any:
+        with localcontext(EXACT):
+            return function(argument)
+
+    return run
 
 
 @lru_cache(1024)

@@ -14,12 +14,12 @@ from ...domain.repository import OrderBy, Repository, Rule, require_page
 from ...rules.cursor import read_cursor, write_cursor
 from ...rules.projection import Projection, trace_columns
 from ..engine.loading import load, load_apart
+from ..engine.rows import Place
 from ..engine.session_state import CALL, one_call
-from ..engine.streaming import Chunk, Place
+from ..engine.streaming import Chunk
 from ..objects.ownership import owner_of, require_own
 from ..objects.refusals import already_removed, copied, foreign, not_an_aggregate, not_in_unit
 from ..plan.entities import EntityPlan
-from ..queries.evaluation import values_in
 from ..queries.query import Query, query
 from .ports import register, repository_class
 
@@ -102,10 +102,10 @@ class StoredRepository(Repository[A, K]):
         signed: _Signed = {"secret": self._session.store.cursor_key, "about": f"{cls.__module__}.{cls.__qualname__}"}
         behind = None if after is None else lambda keys: read_cursor(keys, after, **signed)
         asked = self._query(rule, order_by=order_by, limit=limit + 1, behind=behind)
-        found = self._load(asked)
-        if len(found) <= limit:
+        found, place = self._placed(asked, limit - 1)
+        if place is None or len(found) <= limit:
             return Page(found, next=None)
-        return Page(found[:limit], next=write_cursor(asked.keys, values_in(asked.keys, found[limit - 1]), **signed))
+        return Page(found[:limit], next=write_cursor(asked.keys, place, **signed))
 
     def stream(self, rule: Rule[A] | None = None, *, order_by: OrderBy[A] | None = None) -> Iterator[A]:
         return self._session.stream(lambda place: self._chunk(rule, order_by, place))
@@ -176,11 +176,17 @@ class StoredRepository(Repository[A, K]):
     # What the unit's rows answer, after a flush
 
     @one_call
-    def _load(self, asked: Query, *, apart: bool = False) -> list[A]:
+    def _load(self, asked: Query) -> list[A]:
         session = self._session
         session.write()
-        found = session.rows.matching(asked)
-        return load_apart(session.rows, found) if apart else load(session, found)
+        return load(session, session.rows.matching(asked))
+
+    @one_call
+    def _placed(self, asked: Query, last: int, *, apart: bool = False) -> Chunk[A]:
+        session = self._session
+        session.write()
+        found, place = session.rows.placed(asked, last)
+        return (load_apart(session.rows, found) if apart else load(session, found)), place
 
     @one_call
     def _count(self, asked: Query) -> int:
@@ -205,8 +211,7 @@ class StoredRepository(Repository[A, K]):
     def _chunk(self, rule: Rule[A] | None, order_by: OrderBy[A] | None, place: Place | None) -> Chunk[A]:
         behind = None if place is None else lambda keys: place
         asked = self._query(rule, order_by=order_by, limit=STREAMED_AT_ONCE, behind=behind)
-        found = self._load(asked, apart=True)
-        return found, values_in(asked.keys, found[-1]) if len(found) == STREAMED_AT_ONCE else None
+        return self._placed(asked, STREAMED_AT_ONCE - 1, apart=True)
 
     # Adding and removing
 

@@ -14,8 +14,8 @@ from sqlalchemy.exc import DBAPIError, InvalidRequestError, StatementError
 
 from ...domain.errors import Misuse, Unavailable, UnitFailed
 from ...rules.formula import TRUE, Expr
-from ...rules.projection import Projection
-from ..engine.rows import Change, Deletion, Found, Rows, Savepoint
+from ...rules.projection import Projection, of_type
+from ..engine.rows import Change, Deletion, Found, Place, Rows, Savepoint
 from ..engine.turn import Ticket, Turn
 from ..internals import plain_rows
 from ..plan.entities import EntityPlan, FieldPlan, MembersPlan
@@ -89,6 +89,23 @@ class SqlRows(Rows):
         reading = self.store.reading(asked.entity)
         statement = reading.select.where(*_where(asked)).order_by(*_order(reading, asked)).limit(asked.limit)
         return reading.found(self.rows(statement.offset(asked.offset) if asked.offset else statement))
+
+    def placed(self, asked: Query, last: int) -> tuple[Sequence[Found], Place | None]:
+        reading, entity = self.store.reading(asked.entity), asked.entity
+        places = [_place(entity, key.expression) for key in asked.keys]
+        computed = [key.expression for key, place in zip(asked.keys, places, strict=True) if place is None]
+        statement = reading.select.where(*_where(asked)).order_by(*_order(reading, asked)).limit(asked.limit)
+        if not computed:
+            rows = self.rows(statement)
+        else:
+            rows = self.rows(statement.add_columns(*[column(each, entity.cls) for each in computed]))
+        width = len(reading.columns)
+        found = reading.found([row[:width] for row in rows] if computed else rows)
+        if len(rows) <= last:
+            return found, None
+        row = rows[last]
+        beside = iter([of_type(each, value) for each, value in zip(computed, row[width:], strict=True)])
+        return found, tuple([next(beside) if place is None else row[place.position] for place in places])
 
     def count(self, asked: Query) -> int:
         return int(self.rows(self.store.reading(asked.entity).count.where(*_where(asked)))[0][0])

@@ -15,7 +15,7 @@ Databases differ where Python does not. What is done about it:
 | len            | bytes on MariaDB                             | char_length                            |
 | %              | has the sign of the dividend                 | (x % n + n) % n                        |
 | + - * of ints  | 32 bits on PostgreSQL                        | CAST(x AS BIGINT)                      |
-| + * of Decimal | floats on SQLite                             | round(x, scale)                        |
+| + * of Decimal | floats on SQLite                             | functions of ours: see `decimals`      |
 | order of UUIDs | by the node first on MariaDB                 | CAST(x AS CHAR(36))                    |
 | order of None  | first or last                                | NULLS LAST; x IS NULL, x on MariaDB    |
 | in many values | a limit on the parameters of a statement     | one parameter: see `_Many`             |
@@ -50,6 +50,7 @@ from ...rules.formula import TRUE, Expr, strip_guards
 from ...rules.order import OrderKey
 from ...rules.trace import trace
 from ..internals import variants_of
+from .decimals import CALCULATIONS, EXACTLY, ByValue, Number, register_decimals
 
 __all__ = ["MANY", "column", "explain", "learn_collations", "order_by", "register_functions", "where"]
 
@@ -80,7 +81,7 @@ def order_by(keys: Sequence[OrderKey], entity: Any) -> list[Any]:
 
 
 def register_functions(dbapi_connection: Any) -> None:
-    """Give SQLite the lower() and upper() of Python, for it knows ASCII alone.
+    """Give SQLite the lower() and upper() of Python, for it knows ASCII alone, and exact Decimals.
 
     To be called once for each new connection, by the listener for the engine's "connect" event that also
     sets the pragmas. The connections of other databases are left as they are.
@@ -88,6 +89,7 @@ def register_functions(dbapi_connection: Any) -> None:
     if hasattr(dbapi_connection, "create_function"):
         for name, function in (("lower", str.lower), ("upper", str.upper), (DECODED, _decoded)):
             dbapi_connection.create_function(name, 1, _null_strict(function), deterministic=True)
+        register_decimals(dbapi_connection)
 
 
 def learn_collations(dialect: Dialect, cursor: Any) -> None:
@@ -187,7 +189,7 @@ class _Compiler:
         constants = [each.args[0] for each in e.args[1]]
         subject_type = subject.type
         subject = _Exactly(subject) if e.args[0].type is str and not _is_binary(subject_type) else subject
-        kind = _bind_type(constants, subject_type)
+        kind = EXACTLY if _is_calculated(e.args[0]) else _bind_type(constants, subject_type)
         self.members += len(constants)
         if len(constants) > MANY or self.members > MANY_IN_ALL:
             return (_Among if e.op == "in" else _NotAmong)(subject, constants, kind or subject_type)
@@ -196,6 +198,12 @@ class _Compiler:
 
     def _binary(self, e: Expr) -> Column:
         first, second = e.args
+        if e.type is Decimal:
+            return CALCULATIONS[e.op](self._number(first), self._number(second))
+        if _is_calculated(first) or _is_calculated(second):
+            right = self._number(second)
+            right = right if e.op in ("eq", "ne") else ByValue(right)
+            return cast(Column, _BINARY_OPERATORS[e.op](self._number(first), right))
         calculated = e.type if e.op not in _COMPARISONS and e.type is int else None
         left = None if first.op == "const" else self.value(first)
         right = self.value(second, like=_LARGE if calculated else left.type if left is not None else None)
@@ -207,8 +215,6 @@ class _Compiler:
                 ordering = e.op not in ("eq", "ne")
                 right = _for_order(left, right, first.type) if ordering else _for_equality(left, right, first.type)
                 left = _ByCodePoint(left) if ordering and first.type is UUID else left
-            elif first.type is Decimal:
-                left, right = self._rounded(left, first), self._rounded(right, second)
         elif e.type is int and first.op == "attr" and second.op != "const":
             left = _wide(left)  # beside a constant it is wide enough: that is sent as a BIGINT
         return cast(Column, _BINARY_OPERATORS[e.op](left, right))
@@ -218,6 +224,8 @@ class _Compiler:
             left, right = (self.value(each, like=sa.String()) for each in e.args)
             return left.concat(right)
         operand = self.value(e.args[0])
+        if e.type is Decimal:
+            return CALCULATIONS[e.op](operand)
         match e.op:
             case "neg":
                 return -_wide(operand)
@@ -235,26 +243,11 @@ class _Compiler:
             case _:
                 return sa.extract(e.op, operand)
 
-    def _rounded(self, value: Column, e: Expr) -> Column:
-        scale = None if e.op in ("attr", "const") else self._scale(e)
-        return value if scale is None else _Exact(value, sa.literal_column(str(scale)), scale)
-
-    def _scale(self, e: Expr) -> int | None:
-        """How many digits after the point the exact result has; None if the mapping does not tell."""
-        if e.type is int:
-            return 0
+    def _number(self, e: Expr) -> Column:
+        """A number in a calculation with Decimals, or beside one."""
         if e.op == "const":
-            return max(0, -int(e.args[0].as_tuple().exponent))
-        if e.op == "attr":
-            scope, path, _ = e.args
-            return getattr(_attribute(self.entities[scope], path).type, "scale", None)
-        if e.op == "sum":
-            return self._scale(e.args[5])
-        scales = [self._scale(child) for child in e.children()]
-        known = [scale for scale in scales if scale is not None]
-        if len(known) < len(scales):
-            return None
-        return sum(known) if e.op == "mul" else max(known)
+            return sa.bindparam(None, e.args[0], type_=EXACTLY, unique=True)
+        return self.value(e) if _is_calculated(e) else Number(self.value(e))
 
     # --- children -------------------------------------------------------------------------------------
 
@@ -281,8 +274,14 @@ class _Compiler:
             return self._children(outer, path, inner, cls, formula, sa.func.count()).scalar_subquery()
         # The columns of the children are known only once their scope is open.
         opened = self._children(outer, path, inner, cls, formula, sa.literal_column("1"))
-        total = sa.func.coalesce(sa.func.sum(self.value(value)), 0)
+        added = self.value(value)
+        total = CALCULATIONS["sum"](added) if value.type is Decimal else sa.func.coalesce(sa.func.sum(added), 0)
         return opened.with_only_columns(total, maintain_column_froms=True).scalar_subquery()
+
+
+def _is_calculated(e: Expr) -> bool:
+    """Is it the result of a calculation with Decimals?"""
+    return e.type is Decimal and e.op not in ("attr", "const")
 
 
 def _same_table(entity: Any, cls: type) -> bool:
@@ -637,24 +636,6 @@ def _compile_wide(element: Any, compiler: Any, **kw: Any) -> str:
     return f"CAST({text} AS BIGINT)" if compiler.dialect.name == "postgresql" else text
 
 
-class _Exact(FunctionElement[Decimal]):
-    """The result of a calculation with Decimals, which SQLite does in floats: rounded back to what it is."""
-
-    inherit_cache = True
-
-    def __init__(self, value: Column, digits: Column, scale: int) -> None:
-        super().__init__(value, digits)
-        self.type = sa.Numeric(scale=scale)
-
-
-@compiles(_Exact)
-def _compile_exact(element: Any, compiler: Any, **kw: Any) -> str:
-    value, digits = element.clauses
-    if compiler.dialect.name == "sqlite":
-        return f"round({compiler.process(value, **kw)}, {compiler.process(digits, **kw)})"
-    return cast(str, compiler.process(value, **kw))
-
-
 # --- orders -------------------------------------------------------------------------------------------
 
 
@@ -678,6 +659,8 @@ def _ordered(key: OrderKey, value: Column) -> Any:
     kind = key.expression.type
     if kind is UUID or (kind is str and not _is_binary(value.type)):
         value = _ByCodePoint(value)
+    elif _is_calculated(key.expression):
+        value = ByValue(value)
     directed = value.desc() if key.descending else value.asc()
     if not key.expression.nullable:
         return directed

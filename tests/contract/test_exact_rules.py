@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
 import pytest
 from sqlalchemy import BigInteger, Column, Double, ForeignKey, Integer, Numeric, Table, Text
 
 from honestwork.adapters import Mapping, children
+from honestwork.adapters.repositories import repository
 from honestwork.domain import Repository, RuleRefused, desc, negate
 from honestwork.service_layer import Store, UnitOfWork
 from tests.stores import MakeStore
@@ -227,3 +228,101 @@ def test_a_large_int_beside_a_float_is_refused(filled: Store) -> None:
 def test_a_set_with_numbers_that_the_attribute_cannot_be_compared_with_is_refused(filled: Store) -> None:
     with Baskets(filled) as uow, pytest.raises(RuleRefused, match="mixes price"):
         uow.baskets.count(lambda b: b.price in (1, 0.5))
+
+
+ORDERS: dict[str, Callable[[Any], object]] = {
+    "upper": lambda b: b.name.upper(),
+    "upper, from the last": lambda b: desc(b.name.upper()),
+    "lower and a number": lambda b: (b.name.lower(), desc(b.number * 2)),
+    "a sum of Decimals": lambda b: b.price + b.tax,
+    "a sum of Decimals, from the last": lambda b: desc(b.price + b.tax),
+    "a product of Decimals": lambda b: b.price * b.tax,
+    "a sum over children": lambda b: desc(sum(i.price * 3 for i in b.items)),
+    "a float": lambda b: b.share * 1.1,
+    "a count": lambda b: (len(b.items), desc(b.share)),
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_pages_and_streams_by_a_calculation_give_each_row_once(
+    order: str, filled: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repository, "STREAMED_AT_ONCE", 2)
+    order_by = ORDERS[order]
+    with Baskets(filled) as uow:
+        uow.baskets.add_many(Basket(10 + n, price=Decimal("0.1") * n, tax=Decimal("0.2") - n, name="ß") for n in range(4))
+        uow.flush()
+        every = [basket.id for basket in uow.baskets.all(order_by=order_by)]
+        paged, after = [], None
+        while len(paged) < 20:
+            page = uow.baskets.page(order_by=order_by, limit=1, after=after)
+            paged += [basket.id for basket in page]
+            if (after := page.next) is None:
+                break
+
+        assert sorted(every) == [1, 2, 3, 4, 5, 10, 11, 12, 13]
+        assert paged == every
+        assert [basket.id for basket in uow.baskets.stream(order_by=order_by)] == every
+
+
+D = Decimal
+DECIMALS: dict[str, Predicate] = {
+    "a product": lambda b: b.price * 3 == D("0.30"),
+    "a product among others": lambda b: b.price * 3 in (D("0.30"), D("5")),
+    "none of them": lambda b: b.price * 3 not in (D("0.30"), D("5")),
+    "or": lambda b: b.price * 3 == D("0.30") or b.price * 3 == D(5),  # noqa: PLR1714
+    "a sum": lambda b: b.price + b.price + b.price in (D("0.3"), D(9)),
+    "a sum of columns": lambda b: b.price + b.tax == D("0.3"),
+    "a difference": lambda b: b.price - b.tax == D("-1.1"),
+    "less": lambda b: b.price + b.tax < D("0.3"),
+    "at most": lambda b: b.price + b.tax <= D("0.3"),
+    "a column beside a calculation": lambda b: b.price >= b.tax * 2,
+    "a calculation beside a column": lambda b: -b.price == b.tax - 1,
+    "two calculations": lambda b: b.price * b.tax == b.tax * b.price + 0,
+    "an int beside a calculation": lambda b: b.number * D("0.1") == b.price + b.tax,
+    "a calculated int beside a calculation": lambda b: b.number + 1 > b.price * 3,
+    "abs": lambda b: abs(b.price) == D("0.7"),
+    "a long product": lambda b: b.price * b.tax * D("0.0001") == D("0.0000020"),
+    "a sum over children": lambda b: sum(i.price for i in b.items) == D("0.30"),
+    "among others": lambda b: sum(i.price for i in b.items) in (D("3.33"), 0),
+    "a sum of products": lambda b: sum(i.price * i.number for i in b.items) == D("23.31"),
+    "a sum of nothing": lambda b: sum(i.price for i in b.items) == 0,
+    "a sum beside a column": lambda b: sum(i.price for i in b.items) > b.price,
+    "in a child": lambda b: any(i.price * 10 == D(3) for i in b.items),
+    "a column of the outer one": lambda b: any(i.price * 2 > b.tax for i in b.items),
+}
+
+
+def test_decimals_are_calculated_exactly(filled: Store) -> None:
+    many = tuple(D(n) / 10 for n in range(-600, 600))
+    sets: dict[str, Predicate] = {
+        "a column among many": lambda b: b.price in many,
+        "a calculation among many": lambda b: b.price * 2 in many,
+    }
+
+    assert_exact(filled, DECIMALS | sets)
+
+
+def test_decimals_are_read_with_the_digits_that_python_gives_them(filled: Store) -> None:
+    with Baskets(filled) as uow:
+        found = uow.baskets.select(
+            lambda b: (b.price + b.tax, b.price * b.tax, -b.price, b.price * -1, sum(i.price for i in b.items)),
+            lambda b: b.id in (1, 2),
+        )
+
+        assert [[str(each) for each in row] for row in found] == [
+            ["0.3000", "0.020000", "-0.10", "-0.10", "0.00"],
+            ["0.3000", "0.000000", "-0.30", "-0.30", "0.30"],
+        ]
+
+
+def test_the_context_of_a_thread_does_not_round(filled: Store) -> None:
+    with Baskets(filled) as uow, localcontext() as context:
+        context.prec = 2
+
+        assert uow.baskets.count(lambda b: b.price + 100 == D("100.10")) == 1
+
+
+def test_a_calculation_with_more_digits_than_python_keeps_is_refused(filled: Store) -> None:
+    with Baskets(filled) as uow, pytest.raises(RuleRefused, match="which may have 32 digits"):
+        uow.baskets.count(lambda b: b.price * b.price * b.tax * b.tax > 3)

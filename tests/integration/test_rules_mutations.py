@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from honestwork.adapters.queries import evaluation as memory
-from honestwork.adapters.sql import rules as sql
+from honestwork.adapters.sql import decimals, rules as sql
 from honestwork.rules import formula, order
 from honestwork.rules.trace import Tracer
 from tests.rules_kit import directed
@@ -93,7 +94,7 @@ def modulo_of_the_database(patch: pytest.MonkeyPatch) -> None:
 
 
 def decimals_stay_floats(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(sql._Compiler, "_rounded", lambda self, value, e: value)
+    patch.setattr(decimals, "_read", Decimal)  # of a float, all its binary digits
 
 
 def exists_forgets_its_condition(patch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,202 @@
+"""Calculations with Decimals on SQLite, which keeps them as binary floats and would calculate with those.
+
+A stored Decimal has at most 15 digits, so its float stands for it and for no other: to compare columns and
+constants is exact as it is. What is calculated is not. There, functions that are registered on the connection take
+the stored numbers for the Decimals that they stand for, calculate exactly, and give the result as a text. Each
+number has one spelling (see `plain`), so `=` and IN compare texts; `<` and ORDER BY have a collation.
+
+All other databases calculate exactly by themselves, and get the plain operators.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.elements import Grouping
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeEngine
+
+from ...rules.decimals import EXACT, plain
+
+__all__ = ["CALCULATIONS", "EXACTLY", "ByValue", "Number", "register_decimals"]
+
+Column = sa.ColumnElement[Any]
+
+
+# --- on the connection --------------------------------------------------------------------------------
+
+
+def register_decimals(connection: Any) -> None:
+    """Give a connection to SQLite what calculates with Decimals."""
+    for name, function in _FUNCTIONS.items():
+        count = 2 if name in ("add", "sub", "mul") else 1
+        connection.create_function(f"honestwork_{name}", count, _on_texts(function), deterministic=True)
+    connection.create_aggregate("honestwork_sum", 1, _Sum)
+    connection.create_collation("honestwork_number", _compared)
+
+
+_FUNCTIONS: dict[str, Callable[..., Decimal]] = {
+    "add": EXACT.add,
+    "sub": EXACT.subtract,
+    "mul": EXACT.multiply,
+    "neg": EXACT.minus,
+    "abs": EXACT.abs,
+    "number": EXACT.plus,
+}
+
+
+def _read(value: float | str) -> Decimal:
+    return Decimal(repr(value) if isinstance(value, float) else value)
+
+
+def _on_texts(function: Callable[..., Decimal]) -> Callable[..., str | None]:
+    def calculate(*values: Any) -> str | None:
+        return None if None in values else plain(function(*map(_read, values)))
+
+    return calculate
+
+
+class _Sum:
+    """SUM: NULLs are left out, and a sum of nothing is NULL."""
+
+    def __init__(self) -> None:
+        self.total: Decimal | None = None
+
+    def step(self, value: Any) -> None:
+        if value is not None:
+            self.total = _read(value) if self.total is None else EXACT.add(self.total, _read(value))
+
+    def finalize(self) -> str | None:
+        return None if self.total is None else plain(self.total)
+
+
+def _compared(one: str, other: str) -> int:
+    return int(EXACT.compare(Decimal(one), Decimal(other)))
+
+
+# --- in a statement -----------------------------------------------------------------------------------
+
+
+class _Exactly(sa.types.TypeDecorator[Decimal]):
+    """A Decimal beside a calculation, or the result of one: a text on SQLite."""
+
+    impl = sa.Numeric
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(sa.String() if dialect.name == "sqlite" else sa.Numeric())
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        return value if value is None or dialect.name != "sqlite" else plain(Decimal(value))
+
+    process_literal_param = process_bind_param
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return None if value is None else Decimal(value)
+
+
+EXACTLY = _Exactly()
+
+
+class _Calculation(FunctionElement[Decimal]):
+    """One step of a calculation."""
+
+    inherit_cache = True
+    type = EXACTLY
+    function: str  # of ours, on SQLite
+    calculate: Callable[..., Column]
+
+    def plain(self) -> Column:
+        """The same in the operators of SQL."""
+        return type(self).calculate(*self.clauses)
+
+    def self_group(self, against: Any = None) -> Any:
+        plain = self.plain()
+        return self if plain.self_group(against) is plain else Grouping(self)
+
+
+class _Add(_Calculation):
+    inherit_cache = True
+    function = "add"
+    calculate = operator.add
+
+
+class _Sub(_Calculation):
+    inherit_cache = True
+    function = "sub"
+    calculate = operator.sub
+
+
+class _Mul(_Calculation):
+    inherit_cache = True
+    function = "mul"
+    calculate = operator.mul
+
+
+class _Neg(_Calculation):
+    inherit_cache = True
+    function = "neg"
+    calculate = operator.neg
+
+
+class _Abs(_Calculation):
+    inherit_cache = True
+    function = "abs"
+    calculate = sa.func.abs
+
+
+class _Total(_Calculation):
+    inherit_cache = True
+    function = "sum"
+    name = "coalesce"
+
+    @staticmethod
+    def calculate(value: Column) -> Column:
+        return sa.func.coalesce(sa.func.sum(value), 0)
+
+
+class Number(_Calculation):
+    """A stored number beside a calculation."""
+
+    inherit_cache = True
+    function = "number"
+
+    @staticmethod
+    def calculate(value: Column) -> Column:
+        return value
+
+
+CALCULATIONS: dict[str, type[_Calculation]] = {
+    each.function: each for each in (_Add, _Sub, _Mul, _Neg, _Abs, _Total)
+}
+
+
+class ByValue(FunctionElement[Decimal]):
+    """A calculated number that is compared by its value, and not as a text."""
+
+    inherit_cache = True
+    type = EXACTLY
+
+
+def _compile_calculation(element: Any, compiler: Any, **kw: Any) -> str:
+    if compiler.dialect.name != "sqlite":
+        text: str = compiler.process(element.plain(), **kw)
+        return text
+    called = f"honestwork_{element.function}({', '.join(compiler.process(each, **kw) for each in element.clauses)})"
+    return f"coalesce({called}, '0')" if element.function == "sum" else called
+
+
+for each in (*CALCULATIONS.values(), Number):
+    compiles(each)(_compile_calculation)
+
+
+@compiles(ByValue)
+def _compile_by_value(element: Any, compiler: Any, **kw: Any) -> str:
+    text: str = compiler.process(element.clauses, **kw)
+    return f"{text} COLLATE honestwork_number" if compiler.dialect.name == "sqlite" else text
