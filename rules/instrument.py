@@ -282,7 +282,7 @@ def _refuse_identity(names: tuple[str, ...], function: types.FunctionType, t: Tr
                 value = getattr(value, name)
         except (AttributeError, ValueError):
             value = _NOTHING
-        if value is None or isinstance(value, bool | type | Enum):
+        if value is None or value is NotImplemented or isinstance(value, bool | type | Enum):
             return
     raise t.refuse(
         f"compares with `is {'.'.join(names) or '...'}` (line {function.__code__.co_firstlineno}): a row has no"
@@ -417,11 +417,11 @@ def _isinstance(value: Any, kinds: Any, /) -> bool:
         refuse_none(value.__standin__.t, value.__standin__.e)
     if type(value) is not Thing:
         return isinstance(value, kinds)
-    t, cls, *_ = value.__standin__
+    t, cls, _, path, *_ = value.__standin__
     for kind in _single_kinds(kinds):
         if issubclass(cls, kind):
             return True
-        if issubclass(kind, cls):
+        if not path and issubclass(kind, cls):
             raise t.refuse(
                 f"asks isinstance(..., {kind.__name__}): a query tells subclasses apart by an attribute only;"
                 " give the class one, such as `kind`, and compare it"

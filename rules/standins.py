@@ -556,8 +556,8 @@ class Thing:
 
     @property  # type: ignore[misc]  # read-only, as nothing here can be assigned
     def __class__(self) -> type:
-        t, cls, *_ = self.__standin__
-        if type.__subclasses__(cls):
+        t, cls, _, path, *_ = self.__standin__
+        if not path and type.__subclasses__(cls):  # a value object is made of its columns, and of just this class
             # Reached from code the tracer cannot see into: isinstance(user, Admin) would quietly be False.
             raise t.refuse(f"asks for the class of a {cls.__name__}, which has subclasses; {_BY_ATTRIBUTE}")
         return cls
@@ -590,22 +590,24 @@ class Thing:
             return False
         if not path:
             raise t.refuse(f"compares a whole {cls.__name__}; compare its key: `user.id == other_id`")
-        return _run_own(self, "__eq__", other)
+        return _compare(self, "__eq__", other)
 
     def __ne__(self, other: Any) -> Any:
+        if other is not None and self.__standin__.path and _defines_ne(self, other):
+            return _compare(self, "__ne__", other)
         return not self == other
 
     def __lt__(self, other: Any) -> Any:
-        return _run_own(self, "__lt__", other)
+        return _compare(self, "__lt__", other)
 
     def __le__(self, other: Any) -> Any:
-        return _run_own(self, "__le__", other)
+        return _compare(self, "__le__", other)
 
     def __gt__(self, other: Any) -> Any:
-        return _run_own(self, "__gt__", other)
+        return _compare(self, "__gt__", other)
 
     def __ge__(self, other: Any) -> Any:
-        return _run_own(self, "__ge__", other)
+        return _compare(self, "__ge__", other)
 
     def __bool__(self) -> bool:
         t, cls, *_ = self.__standin__
@@ -651,7 +653,7 @@ def _read_value(t: Tracer, fact: Value, scope: int, path: tuple[str, ...]) -> Th
 
 def _member_of_class(thing: Thing, name: str) -> Any:
     """A property, a method or a constant of the class the stand-in stands for."""
-    t, cls, *_ = thing.__standin__
+    t, cls, _, path, *_ = thing.__standin__
     try:
         raw = inspect.getattr_static(cls, name)
     except AttributeError:
@@ -660,7 +662,7 @@ def _member_of_class(thing: Thing, name: str) -> Any:
         raise t.refuse(
             f"reads {cls.__name__}.{name}, which is neither mapped nor annotated, nor a property or method of the class"
         ) from None
-    for subclass in _descendants(cls):
+    for subclass in () if path else _descendants(cls):
         if name in vars(subclass):
             raise t.refuse(
                 f"uses {cls.__name__}.{name}, which {subclass.__name__} overrides: which of them runs depends on"
@@ -689,21 +691,93 @@ def _descendants(cls: type) -> list[type]:
     return [each for child in children for each in (child, *_descendants(child))]
 
 
-def _run_own(thing: Thing, method: str, other: Any) -> Any:
-    """Run a comparison that the class of a value object defines."""
-    t, cls, *_ = thing.__standin__
-    function = getattr(cls, method, None)
+# --- comparisons of value objects ---------------------------------------------------------------------
+
+_REFLECTED = {"__lt__": "__gt__", "__gt__": "__lt__", "__le__": "__ge__", "__ge__": "__le__"}
+_SIGNS = {"__lt__": "<", "__gt__": ">", "__le__": "<=", "__ge__": ">="}
+
+
+def _compare(thing: Thing, method: str, other: Any) -> Any:
+    """Compare a value object as Python does: by the method of one class, or of the other one."""
+    cls, kind = thing.__standin__.cls, _class_of(other)
+    reflected = _REFLECTED.get(method, method)
+    turns = [(thing, method, other), (other, reflected, thing)]
+    if kind is not cls and issubclass(kind, cls):
+        turns.reverse()
+    if kind is cls:
+        turns = turns[:1]
+    for one, name, another in turns:
+        answer = _run_own(thing.__standin__.t, one, name, another)
+        if answer is not NotImplemented:
+            return answer
+    if method in ("__eq__", "__ne__"):
+        return method == "__ne__"  # two objects that know nothing of one another
+    raise TypeError(
+        f"{_SIGNS[method]!r} not supported between instances of {cls.__name__!r} and {kind.__name__!r}"
+    )
+
+
+def _class_of(value: Any) -> type:
+    kind: type = value.__standin__.cls if type(value) is Thing else value.__standin__.e.type if type(value) is Symbol else type(value)
+    return kind
+
+
+def _defining(cls: type, method: str) -> type:
+    return next((each for each in cls.__mro__ if method in vars(each)), object)
+
+
+def _defines_ne(thing: Thing, other: Any) -> bool:
+    """Has one of the two a != of its own, which is more than the opposite of ==?"""
+    for cls in (thing.__standin__.cls, _class_of(other)):
+        found = vars(_defining(cls, "__ne__")).get("__ne__")
+        if isinstance(found, types.FunctionType) and not found.__module__.startswith("attr"):
+            return True
+    return False
+
+
+def _run_own(t: Tracer, one: Any, method: str, other: Any) -> Any:
+    """Run a comparison that the class of a value object defines; NotImplemented if it defines none for the other."""
+    cls = _class_of(one)
+    owner = _defining(cls, method)
+    function = vars(owner).get(method)
     if not isinstance(function, types.FunctionType):
-        raise t.refuse(f"uses {method} on a {cls.__name__}, which does not define it")
-    if type(other) is not Thing and not isinstance(other, cls):
-        return False if method == "__eq__" else NotImplemented
-    if function.__code__.co_filename.startswith("<"):
-        if method == "__eq__" and dataclasses.is_dataclass(cls):  # which Python writes otherwise in each version
-            names = [field.name for field in dataclasses.fields(cls) if field.compare]
-            return all(getattr(thing, name) == getattr(other, name) for name in names)
-        # Written by @dataclass or attrs: a comparison of two tuples, after `is` on the two classes.
-        return function(thing, other)
-    return t.instrument(function)(thing, other)
+        if type(one) is Thing and type(other) is Thing:
+            raise t.refuse(f"uses {method} on a {cls.__name__}, which does not define it")
+        return NotImplemented  # by identity, or of a class that knows no value object
+    if function.__module__ == "functools" and function.__code__.co_name in _ORDERINGS:
+        return _by_total_ordering(t, one, function.__code__.co_name, other)
+    if function.__code__.co_filename.startswith("<"):  # written by @dataclass or attrs
+        if _class_of(other) is not cls:
+            return NotImplemented
+        if dataclasses.is_dataclass(owner):  # which Python writes otherwise in each version
+            names = [field.name for field in dataclasses.fields(owner) if field.compare]
+            if method == "__eq__":
+                return all(getattr(one, name) == getattr(other, name) for name in names)
+        return function(one, other)
+    return t.instrument(function)(one, other)
+
+
+# What functools.total_ordering adds, from which method, and what it makes of the answer.
+_ORDERINGS: dict[str, tuple[str, Callable[[bool, Callable[[], bool]], bool]]] = {
+    "_gt_from_lt": ("__lt__", lambda less, equal: not less and not equal()),
+    "_le_from_lt": ("__lt__", lambda less, equal: less or equal()),
+    "_ge_from_lt": ("__lt__", lambda less, equal: not less),
+    "_ge_from_le": ("__le__", lambda least, equal: not least or equal()),
+    "_lt_from_le": ("__le__", lambda least, equal: least and not equal()),
+    "_gt_from_le": ("__le__", lambda least, equal: not least),
+    "_lt_from_gt": ("__gt__", lambda more, equal: not more and not equal()),
+    "_ge_from_gt": ("__gt__", lambda more, equal: more or equal()),
+    "_le_from_gt": ("__gt__", lambda more, equal: not more),
+    "_le_from_ge": ("__ge__", lambda most, equal: not most or equal()),
+    "_gt_from_ge": ("__ge__", lambda most, equal: most and not equal()),
+    "_lt_from_ge": ("__ge__", lambda most, equal: not most),
+}
+
+
+def _by_total_ordering(t: Tracer, one: Any, name: str, other: Any) -> Any:
+    root, combined = _ORDERINGS[name]
+    answer = _run_own(t, one, root, other)
+    return answer if answer is NotImplemented else combined(bool(answer), lambda: bool(one == other))
 
 
 # --- a collection -------------------------------------------------------------------------------------
