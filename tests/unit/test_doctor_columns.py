@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum as PythonEnum
+from enum import Enum as PythonEnum, StrEnum
 from typing import Any
 
 import pytest
@@ -34,6 +34,16 @@ from sqlalchemy.types import TypeDecorator
 
 from honestwork.adapters import Mapping
 from tests.unit.doctoring import fresh, said_of, said_of_table
+
+
+class Swapped(str, PythonEnum):
+    ON = "OFF"
+    OFF = "ON"
+
+
+class Hidden(StrEnum):
+    A = "a"
+    BB = "A"
 
 
 class Shout(PythonEnum):
@@ -97,6 +107,8 @@ class Processor(Plain):
         (Column("c", Enum("a", "b", name="ab").with_variant(String(5), "sqlite")), "Enum with variants"),
         (Column("c", Enum(Shout)), "'red' and 'RED'"),
         (Column("c", Enum("e", "é", name="e")), "'e' and 'é'"),
+        (Column("c", Enum(Swapped)), "the value of ON is 'OFF', the name of OFF, and SQLAlchemy stores one for the other: rename"),
+        (Column("c", Enum(Hidden)), "the value of BB is 'A', the name of A,"),
         (Column("c", Enum("a", "b")), "an Enum without a name"),
         (Column("c", String(20000)), "use Text"),
         (Column("c", Numeric(5, -2)), "not every database has"),
@@ -142,6 +154,7 @@ def test_a_column_is_refused(column: Column[Any], said: str) -> None:
         Column("c", JSON().with_variant(postgresql.JSONB(), "postgresql")),
         Column("c", BigInteger().with_variant(Integer, "sqlite")),
         Column("c", String(5).with_variant(String(9, collation="C"), "postgresql")),
+        Column("c", Enum(Swapped, values_callable=lambda members: [each.value for each in members])),
         Column("c", Plain),
         Column("c", Text(50)),
         Column("c", Boolean, server_default=true(), nullable=False),

@@ -24,6 +24,7 @@ from sqlalchemy import (
     Uuid,
 )
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
+from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from ....domain.errors import BadValue, MappingRefused
@@ -135,8 +136,25 @@ def _members(where: str, declared: Enum) -> Iterator[str]:
         other = seen.setdefault(_as_mariadb_reads(name), name)
         if other != name:
             yield f"{where} is an Enum in which MariaDB takes {other!r} and {name!r} for one: name them apart"
+    yield from _mistaken(where, declared)
     if variants_of(declared):
         yield f"{where} is an Enum with variants: it is stored in its own way on each database without them"
+
+
+def _mistaken(where: str, declared: Enum) -> Iterator[str]:
+    """SQLAlchemy takes a member that is a text for the member of that name, and stores the other one."""
+    dialect = DefaultDialect()
+    store, load = declared.bind_processor(dialect), declared.result_processor(dialect, None)
+    for member in declared.enum_class or ():
+        if isinstance(member, str) and store is not None and load is not None:
+            stored = load(store(member))
+            if stored is not member:
+                yield (
+                    f"{where} is an Enum in which the value of {member.name} is {str.__str__(member)!r}, the name of"
+                    f" {getattr(stored, 'name', stored)}, and SQLAlchemy stores one for the other: rename one of them,"
+                    " or store the values, with values_callable=lambda members: [each.value for each in members]"
+                )
+                return
 
 
 def _as_mariadb_reads(text: str) -> str:
