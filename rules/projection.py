@@ -22,10 +22,10 @@ from typing import Any, Generic, TypeVar
 
 from ..domain.errors import UnreadableRow
 from ..domain.interrupts import came_from_outside
-from .decimals import EXACT
 from .facts import SCALARS, Facts, annotated
 from .formula import Expr
-from .standins import STANDINS, Symbol, Thing, measure, shown
+from .numbers import EXACT, measure
+from .standins import STANDINS, Symbol, Thing, shown
 from .trace import Tracer, require_function
 
 __all__ = ["Projection", "of_type", "trace_columns"]
@@ -115,7 +115,7 @@ def _builder(t: Tracer, value: Any, expressions: dict[Expr, int]) -> Build:
 def _reader(t: Tracer, e: Expr, index: int) -> Build:
     if e.op in ("attr", "lower", "upper", "concat") or e.type not in (int, Decimal):
         return operator.itemgetter(index)
-    known = measure(t, e) if e.type is Decimal else None
+    known = measure(t.scalars, e) if e.type is Decimal else None
     unit = None if known is None else Decimal(1).scaleb(-known[1])
 
     def read(row: Sequence[Any]) -> Any:

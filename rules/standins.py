@@ -26,6 +26,7 @@ from uuid import UUID
 
 from .facts import SCALARS, Attribute, Many, Scalar, Value
 from .formula import FALSE, TRUE, Expr, and_, attr, const, isnull, leaves, reduce, scopes, to_formula, with_leaves
+from .numbers import in_the_type_of, measure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +42,6 @@ __all__ = [
     "equal_to",
     "exists",
     "lift",
-    "measure",
     "refuse_none",
     "shown",
     "storable",
@@ -185,35 +185,21 @@ def equal_to(t: Tracer, e: Expr, value: Any) -> Expr | None:
         return None
     constant = lift(t, value, e)
     if e.type in NUMBERS and constant.type is not e.type:
-        _, constant = _in_the_type_of(e, "eq", constant.args[0])
-    return constant if constant is not None and storable(constant.args[0]) else None
-
-
-def _in_the_type_of(e: Expr, op: str, number: Any) -> tuple[str, Expr | None]:
-    """A comparison of an int with a fraction, or of a float with an int, as one with a number of the type of *e*.
-
-    Databases convert one into the other, and not as Python compares them: `i < 2.5` is `i <= 2`. The constant is
-    None where no number of that type is equal, or all of them are on one side.
-    """
-    if e.type is int:
-        below: Any = math.floor(number)
+        _, same = in_the_type_of(e, "eq", constant.args[0])
     else:
-        try:
-            below = float(number)
-        except OverflowError:
-            return op, None
-        if below > number:
-            below = math.nextafter(below, -math.inf)
-    if below == number:
-        return op, const(below)
-    return ("le" if op in ("lt", "le") else "gt"), (None if op in ("eq", "ne") else const(below))
+        same = constant
+    if same is not None and storable(same.args[0]):
+        return same
+    if e.type in NUMBERS:
+        _refuse_wide(t, e, constant.args[0])
+    return None
 
 
 def _refuse_inexact(t: Tracer, one: Expr, other: Expr) -> None:
     """Refuse to compare what not every database compares as Python does."""
     if {one.type, other.type} == {int, float}:
         whole = one if one.type is int else other
-        known = measure(t, whole, rows=9)
+        known = measure(t.scalars, whole, rows=9)
         if known is not None and sum(known) > _EXACT_DIGITS:
             raise t.refuse(
                 f"compares {one} with {other}: a float cannot express every whole number of more than"
@@ -226,39 +212,6 @@ def _refuse_inexact(t: Tracer, one: Expr, other: Expr) -> None:
                 f"compares {one} with {other}: one has a time zone and the other has none, so there is no telling"
                 " which comes first; store both with a time zone"
             )
-
-
-def measure(t: Tracer, e: Expr, *, rows: int = 0) -> tuple[int, int] | None:
-    """How many digits a number may have before and behind the point; None if an attribute does not tell.
-
-    *rows* is how many digits the count of the rows of a sum may have.
-    """
-    match e.op:
-        case "const":
-            if e.type is int:
-                return len(str(abs(e.args[0]))), 0
-            if e.type is Decimal:
-                behind = max(0, -int(e.args[0].as_tuple().exponent))
-                return max(0, e.args[0].adjusted() + 1), behind
-            return None
-        case "attr":
-            fact = t.scalars.get(e)
-            return None if fact is None or fact.digits is None else (fact.digits - fact.scale, fact.scale)
-        case "length" | "year" | "month" | "day":
-            return 10, 0
-        case "mod":
-            return measure(t, e.args[1])
-        case "sum":
-            value = measure(t, e.args[5], rows=rows)
-            return None if value is None else (value[0] + rows, value[1])
-    parts = [measure(t, each, rows=rows) for each in e.children()]
-    known = [each for each in parts if each is not None]
-    if len(known) < len(parts):
-        return None
-    before, behind = [each[0] for each in known], [each[1] for each in known]
-    if e.op == "mul":
-        return sum(before), sum(behind)
-    return max(before) + (e.op in ("add", "sub")), max(behind)
 
 
 def _refuse_other_zone(t: Tracer, like: Expr, value: datetime) -> None:
@@ -300,7 +253,7 @@ def _comparison(op: str) -> Callable[[Symbol, Any], Any]:
         if value.op == "const":
             number = value.args[0]
             if value.type is not e.type and e.type in NUMBERS:
-                asked, found = _in_the_type_of(e, op, number)
+                asked, found = in_the_type_of(e, op, number)
                 if found is None:
                     return _beyond(t, op, e, number)
                 value, given = found, number
@@ -322,10 +275,14 @@ def _compare_uuids(t: Tracer, op: str, e: Expr, other: Any) -> Any:
 
 
 def _beyond(t: Tracer, op: str, e: Expr, number: Any) -> bool:
-    """The answer for a number that *e* is never equal to, whatever row it is."""
-    if e.op != "attr" and op not in ("eq", "ne"):
-        raise t.refuse(f"compares {e} with {number}, which is more than 64 bits hold")
+    """The answer for a number that is none of the values *e* may have, whatever row it is."""
+    _refuse_wide(t, e, number)
     return op == "ne" or (op in ("lt", "le") and number > 0) or (op in ("gt", "ge") and number < 0)
+
+
+def _refuse_wide(t: Tracer, e: Expr, number: Any) -> None:
+    if e.op != "attr" and abs(number) > _LARGEST:
+        raise t.refuse(f"compares {e} with {number}, which is more than 64 bits hold")
 
 
 def refuse_none(t: Tracer, e: Expr) -> None:
@@ -360,7 +317,7 @@ def _arithmetic(op: str, *, swapped: bool = False) -> Callable[[Symbol, Any], Sy
                 number = const(float(number.args[0]))
         kind = next(kind for kind in (Decimal, float, int) if kind in (e.type, number.type))
         made = Expr(op, (number, e) if swapped else (e, number), kind)
-        if kind is Decimal and (known := measure(t, made)) is not None and sum(known) > _CALCULATED_DIGITS:
+        if kind is Decimal and (known := measure(t.scalars, made)) is not None and sum(known) > _CALCULATED_DIGITS:
             raise t.refuse(
                 f"calculates {made}, which may have {sum(known)} digits: Python rounds to {_CALCULATED_DIGITS},"
                 " and databases do not; calculate with columns of fewer digits, or outside of the rule"
@@ -712,13 +669,17 @@ def _compare(thing: Thing, method: str, other: Any) -> Any:
             return answer
     if method in ("__eq__", "__ne__"):
         return method == "__ne__"  # two objects that know nothing of one another
-    raise TypeError(
-        f"{_SIGNS[method]!r} not supported between instances of {cls.__name__!r} and {kind.__name__!r}"
-    )
+    raise TypeError(f"{_SIGNS[method]!r} not supported between instances of {cls.__name__!r} and {kind.__name__!r}")
 
 
 def _class_of(value: Any) -> type:
-    kind: type = value.__standin__.cls if type(value) is Thing else value.__standin__.e.type if type(value) is Symbol else type(value)
+    kind: type = (
+        value.__standin__.cls
+        if type(value) is Thing
+        else value.__standin__.e.type
+        if type(value) is Symbol
+        else type(value)
+    )
     return kind
 
 
@@ -840,7 +801,7 @@ def exists(items: Items, body: Callable[[Thing], Any]) -> Expr:
 
 def total(items: Items, body: Callable[[Thing], Iterable[Any]]) -> Any:
     """The sum of all that *body* gives for the elements; 0 for none, as in Python."""
-    t, outer, path, cls = items.__standin__
+    t, cls = items.__standin__.t, items.__standin__.cls
     inner = t.depth
     element = Thing(t, cls, inner)
 

@@ -25,8 +25,8 @@ from decimal import Decimal, localcontext
 from functools import lru_cache
 from typing import Any, Protocol
 
-from ...rules.decimals import EXACT
 from ...rules.formula import TRUE, Expr
+from ...rules.numbers import EXACT
 from ...rules.order import OrderKey
 
 __all__ = ["Layout", "Objects", "Rows", "compile_scan", "compile_sort", "compile_values", "lookups"]

@@ -22,7 +22,7 @@ from sqlalchemy.sql.elements import Grouping
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
 
-from ...rules.decimals import EXACT, plain
+from ...rules.numbers import EXACT, plain
 
 __all__ = ["CALCULATIONS", "EXACTLY", "ByValue", "Number", "register_decimals"]
 
@@ -172,9 +172,7 @@ class Number(_Calculation):
         return value
 
 
-CALCULATIONS: dict[str, type[_Calculation]] = {
-    each.function: each for each in (_Add, _Sub, _Mul, _Neg, _Abs, _Total)
-}
+CALCULATIONS: dict[str, type[_Calculation]] = {each.function: each for each in (_Add, _Sub, _Mul, _Neg, _Abs, _Total)}
 
 
 class ByValue(FunctionElement[Decimal]):

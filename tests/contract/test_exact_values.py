@@ -141,7 +141,7 @@ def filled(make_store: MakeStore) -> Store:
 
 
 REFUND, FIVE, ANYTHING, OSLO = Refund(5, "EUR"), Money(5, "EUR"), Anything(), Place(None, "Oslo")
-REFUNDS, PLACES = (REFUND, FIVE), (OSLO, None)
+REFUNDS, PLACES, NONE, NOWHERE = (REFUND, FIVE), (OSLO, None), (REFUND,), (None,)
 
 VALUES: dict[str, Predicate] = {
     "==": lambda v: v.price == FIVE,
@@ -150,7 +150,7 @@ VALUES: dict[str, Predicate] = {
     "on its right": lambda v: REFUND == v.price,  # noqa: SIM300
     "in a tuple": lambda v: v.price in REFUNDS,
     "in a tuple made on the way": lambda v: v.price in (Refund(5, "EUR"), Money(7, "EUR")),
-    "in none": lambda v: v.price in (REFUND,),
+    "in none": lambda v: v.price in NONE,
     "of another class": lambda v: v.price == v.name,
     "what equals anything": lambda v: v.price == ANYTHING,
     "and something else": lambda v: v.name == ANYTHING,
@@ -165,7 +165,7 @@ VALUES: dict[str, Predicate] = {
     "!= of what may be None": lambda v: v.place != OSLO,
     "in what has None": lambda v: v.place in PLACES,
     "not in what has None": lambda v: v.place not in PLACES,
-    "in None alone": lambda v: v.place in (None,),
+    "in None alone": lambda v: v.place in NOWHERE,
     "<": lambda v: v.at < noon(2),
     "<=": lambda v: v.at <= noon(2),
     ">": lambda v: v.at > noon(2),
@@ -173,7 +173,7 @@ VALUES: dict[str, Predicate] = {
     "from >=": lambda v: v.grade < Grade(2),
     "<= from >=": lambda v: v.grade <= Grade(2),
     "> from >=": lambda v: v.grade > Grade(2),
-    "on its right, <=": lambda v: noon(2) <= v.at,  # noqa: SIM300
+    "on its right, <=": lambda v: noon(2) <= v.at,
     "of a subclass, by the zone": lambda v: v.aware == dt.datetime(2026, 1, 1, 1, tzinfo=BERLIN),
 }
 
@@ -187,11 +187,12 @@ def test_value_objects_are_compared_as_their_classes_do(filled: Store) -> None:
             assert [visit.id for visit in uow.visits.find(rule)] == expected, name
 
 
+NEW_YEAR = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 TIMES: dict[str, tuple[Predicate, str]] = {
     "aware beside naive": (lambda v: v.aware > v.naive, "one has a time zone"),
     "aware == naive": (lambda v: v.aware == v.naive, "one has a time zone"),
     "naive != aware": (lambda v: v.naive != v.aware, "one has a time zone"),
-    "naive in aware": (lambda v: v.naive in (dt.datetime(2026, 1, 1, tzinfo=dt.UTC),), "one has a time zone"),
+    "naive in aware": (lambda v: v.naive in (NEW_YEAR, NEW_YEAR), "one has a time zone"),
     "an hour that comes twice": (lambda v: v.aware == dt.datetime(2026, 10, 25, 2, 30, tzinfo=BERLIN), "comes twice"),
     "the second of them": (lambda v: v.aware < dt.datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=BERLIN), "comes twice"),
     "an hour that never comes": (lambda v: v.aware != dt.datetime(2026, 3, 29, 2, 30, tzinfo=BERLIN), "comes twice"),

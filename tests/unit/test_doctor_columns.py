@@ -36,7 +36,7 @@ from honestwork.adapters import Mapping
 from tests.unit.doctoring import fresh, said_of, said_of_table
 
 
-class Swapped(str, PythonEnum):
+class Swapped(str, PythonEnum):  # noqa: UP042  # as it was written before there was a StrEnum
     ON = "OFF"
     OFF = "ON"
 
@@ -107,7 +107,7 @@ class Processor(Plain):
         (Column("c", Enum("a", "b", name="ab").with_variant(String(5), "sqlite")), "Enum with variants"),
         (Column("c", Enum(Shout)), "'red' and 'RED'"),
         (Column("c", Enum("e", "é", name="e")), "'e' and 'é'"),
-        (Column("c", Enum(Swapped)), "the value of ON is 'OFF', the name of OFF, and SQLAlchemy stores one for the other: rename"),
+        (Column("c", Enum(Swapped)), "the value of ON is 'OFF', the name of OFF"),
         (Column("c", Enum(Hidden)), "the value of BB is 'A', the name of A,"),
         (Column("c", Enum("a", "b")), "an Enum without a name"),
         (Column("c", String(20000)), "use Text"),

@@ -23,8 +23,8 @@ from sqlalchemy import (
     Time,
     Uuid,
 )
-from sqlalchemy.sql.schema import ScalarElementColumnDefault
 from sqlalchemy.engine.default import DefaultDialect
+from sqlalchemy.sql.schema import ScalarElementColumnDefault
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from ....domain.errors import BadValue, MappingRefused
@@ -143,10 +143,11 @@ def _members(where: str, declared: Enum) -> Iterator[str]:
 
 def _mistaken(where: str, declared: Enum) -> Iterator[str]:
     """SQLAlchemy takes a member that is a text for the member of that name, and stores the other one."""
+    typed: Any = declared
     dialect = DefaultDialect()
-    store, load = declared.bind_processor(dialect), declared.result_processor(dialect, None)
+    store, load = typed.bind_processor(dialect), typed.result_processor(dialect, None)
     for member in declared.enum_class or ():
-        if isinstance(member, str) and store is not None and load is not None:
+        if isinstance(member, str):
             stored = load(store(member))
             if stored is not member:
                 yield (
