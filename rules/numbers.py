@@ -18,7 +18,10 @@ EXACT = Context(prec=1_000, traps=[InvalidOperation, DivisionByZero, Overflow])
 
 def plain(value: Decimal) -> str:
     """The one spelling of a number: without an exponent, trailing zeros, or the sign of a zero."""
-    return format(value.normalize(EXACT), "f") if value else "0"
+    if not value:
+        return "0"
+    spelled = format(value, "f")
+    return spelled.rstrip("0").rstrip(".") if "." in spelled else spelled
 
 
 def in_the_type_of(e: Expr, op: str, number: Any) -> tuple[str, Expr | None]:

@@ -34,20 +34,19 @@ Column = sa.ColumnElement[Any]
 
 def register_decimals(connection: Any) -> None:
     """Give a connection to SQLite what calculates with Decimals."""
-    for name, function in _FUNCTIONS.items():
-        count = 2 if name in ("add", "sub", "mul") else 1
-        connection.create_function(f"honestwork_{name}", count, _on_texts(function), deterministic=True)
+    for name, function in _OF_ONE.items():
+        connection.create_function(f"honestwork_{name}", 1, _of_one(function), deterministic=True)
+    for name, of_both in _OF_TWO.items():
+        connection.create_function(f"honestwork_{name}", 2, _of_two(of_both), deterministic=True)
     connection.create_aggregate("honestwork_sum", 1, _Sum)
     connection.create_collation("honestwork_number", _compared)
 
 
-_FUNCTIONS: dict[str, Callable[..., Decimal]] = {
+_OF_ONE: dict[str, Callable[[Decimal], Decimal]] = {"neg": EXACT.minus, "abs": EXACT.abs, "number": EXACT.plus}
+_OF_TWO: dict[str, Callable[[Decimal, Decimal], Decimal]] = {
     "add": EXACT.add,
     "sub": EXACT.subtract,
     "mul": EXACT.multiply,
-    "neg": EXACT.minus,
-    "abs": EXACT.abs,
-    "number": EXACT.plus,
 }
 
 
@@ -55,11 +54,12 @@ def _read(value: float | str) -> Decimal:
     return Decimal(repr(value) if isinstance(value, float) else value)
 
 
-def _on_texts(function: Callable[..., Decimal]) -> Callable[..., str | None]:
-    def calculate(*values: Any) -> str | None:
-        return None if None in values else plain(function(*map(_read, values)))
+def _of_one(function: Callable[[Decimal], Decimal]) -> Callable[[Any], str | None]:
+    return lambda value: None if value is None else plain(function(_read(value)))
 
-    return calculate
+
+def _of_two(function: Callable[[Decimal, Decimal], Decimal]) -> Callable[[Any, Any], str | None]:
+    return lambda one, other: None if one is None or other is None else plain(function(_read(one), _read(other)))
 
 
 class _Sum:

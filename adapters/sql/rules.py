@@ -199,7 +199,7 @@ class _Compiler:
     def _binary(self, e: Expr) -> Column:
         first, second = e.args
         if e.type is Decimal:
-            return CALCULATIONS[e.op](self._number(first), self._number(second))
+            return CALCULATIONS[e.op](self._operand(first), self._operand(second))
         if _is_calculated(first) or _is_calculated(second):
             right = self._number(second)
             right = right if e.op in ("eq", "ne") else ByValue(right)
@@ -243,11 +243,13 @@ class _Compiler:
             case _:
                 return sa.extract(e.op, operand)
 
+    def _operand(self, e: Expr) -> Column:
+        """A number in a calculation with Decimals."""
+        return sa.bindparam(None, e.args[0], type_=EXACTLY, unique=True) if e.op == "const" else self.value(e)
+
     def _number(self, e: Expr) -> Column:
-        """A number in a calculation with Decimals, or beside one."""
-        if e.op == "const":
-            return sa.bindparam(None, e.args[0], type_=EXACTLY, unique=True)
-        return self.value(e) if _is_calculated(e) else Number(self.value(e))
+        """A number beside a calculation with Decimals."""
+        return self._operand(e) if e.op == "const" or _is_calculated(e) else Number(self.value(e))
 
     # --- children -------------------------------------------------------------------------------------
 
