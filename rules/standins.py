@@ -391,7 +391,10 @@ class Symbol:
         if name == "int" and e.type is UUID:
             return Symbol(t, Expr("uuid_int", (e,), int))
         if name in ("numerator", "denominator"):
-            raise t.refuse(f"compares a Decimal or Fraction with {e} ({e.type.__name__}); write {e} on the left")
+            raise t.refuse(
+                f"compares a Decimal or Fraction with {e} ({e.type.__name__}); write {e} on the left, and give a"
+                " collection of them a name outside of the rule"
+            )
         raise t.refuse(f"uses .{name} of {e} ({e.type.__name__}), which has no twin in every database")
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
@@ -702,9 +705,11 @@ def _run_own(t: Tracer, one: Any, method: str, other: Any) -> Any:
     owner = _defining(cls, method)
     function = vars(owner).get(method)
     if not isinstance(function, types.FunctionType):
-        if type(one) is Thing and type(other) is Thing:
-            raise t.refuse(f"uses {method} on a {cls.__name__}, which does not define it")
-        return NotImplemented  # by identity, or of a class that knows no value object
+        if issubclass(_class_of(other), cls if owner is object else owner):  # by identity, or as tuples do
+            raise t.refuse(
+                f"uses {method} of {cls.__name__}, which does not define it in Python: compare its attributes"
+            )
+        return NotImplemented  # a class that knows no value object
     if function.__module__ == "functools" and function.__code__.co_name in _ORDERINGS:
         return _by_total_ordering(t, one, function.__code__.co_name, other)
     if function.__code__.co_filename.startswith("<"):  # written by @dataclass or attrs
@@ -833,7 +838,8 @@ def total(items: Items, body: Callable[[Thing], Iterable[Any]]) -> Any:
                 " a sum of floats depends on it"
             )
         part = _added_up(items, inner, tree, value)
-        result = part if type(result) is int else result + part  # 0 adds nothing
+        if type(part) is Symbol:
+            result = part if type(result) is int else result + part
     return result
 
 

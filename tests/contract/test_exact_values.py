@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import total_ordering
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -36,6 +36,22 @@ class Refund(Money):
 class Place:
     street: str | None
     city: str
+
+
+class Spot(NamedTuple):
+    row: int
+    seat: int
+
+    def __composite_values__(self) -> tuple[int, int]:
+        return (self.row, self.seat)
+
+
+class Ticket:
+    def __init__(self, code: int) -> None:
+        self.code = code
+
+    def __composite_values__(self) -> tuple[int]:
+        return (self.code,)
 
 
 @dataclass(frozen=True)
@@ -83,6 +99,8 @@ class Visit:
     name: Name
     at: Moment
     grade: Grade
+    spot: Spot = Spot(1, 2)
+    ticket: Ticket = Ticket(7)
     place: Place | None = None
     aware: dt.datetime = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
     naive: dt.datetime = dt.datetime(2026, 1, 1)
@@ -98,6 +116,9 @@ visits = Table(
     Column("name_", String(20), nullable=False),
     Column("at_", DateTime, nullable=False),
     Column("grade_", Integer, nullable=False),
+    Column("row", Integer, nullable=False),
+    Column("seat", Integer, nullable=False),
+    Column("code", Integer, nullable=False),
     Column("street", String(20)),
     Column("city", String(20)),
     Column("aware", DateTime(timezone=True), nullable=False),
@@ -112,6 +133,8 @@ mapping.aggregate(
         "name": value(Name, c.name_),
         "at": value(Moment, c.at_),
         "grade": value(Grade, c.grade_),
+        "spot": value(Spot, c.row, c.seat),
+        "ticket": value(Ticket, c.code),
         "place": value(Place, c.street, c.city),
     },
 )
@@ -131,9 +154,9 @@ def filled(make_store: MakeStore) -> Store:
     with Visits(store) as uow:
         uow.visits.add_many(
             [
-                Visit(1, Money(5, "EUR"), Name("Jo"), noon(1), Grade(1), Place("High Street", "Oslo")),
-                Visit(2, Money(7, "EUR"), Name("JO"), noon(2), Grade(2), Place(None, "Oslo")),
-                Visit(3, Money(5, "USD"), Name("Al"), noon(3), Grade(3), None),
+                Visit(1, Money(5, "EUR"), Name("Jo"), noon(1), Grade(1), place=Place("High Street", "Oslo")),
+                Visit(2, Money(7, "EUR"), Name("JO"), noon(2), Grade(2), place=Place(None, "Oslo")),
+                Visit(3, Money(5, "USD"), Name("Al"), noon(3), Grade(3)),
             ]
         )
         uow.commit()
@@ -158,6 +181,8 @@ VALUES: dict[str, Predicate] = {
     "an == of its own": lambda v: v.name == Name("jo"),
     "a != of its own ==": lambda v: v.name != Name("jo"),
     "in what has an == of its own": lambda v: v.name in (Name("AL"), Name("x")),
+    "a number": lambda v: v.spot == 5,
+    "an object of another class": lambda v: v.spot == Ticket(7),
     "isinstance of a subclass": lambda v: isinstance(v.price, Refund),
     "None": lambda v: v.place is None,
     "not None": lambda v: v.place is not None and v.place.street is None,
@@ -210,3 +235,22 @@ def test_times_that_python_does_not_compare_as_a_database_are_refused(time: str,
 def test_a_value_object_that_has_no_order_is_refused(filled: Store) -> None:
     with Visits(filled) as uow, pytest.raises(RuleRefused, match="'<' not supported between instances of 'Moment' and"):
         uow.visits.count(lambda v: v.at < v.grade)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        lambda v: v.spot == Spot(1, 2),
+        lambda v: v.spot == (1, 2),
+        lambda v: v.spot != (1, 2),
+        lambda v: v.spot in ((1, 2), (3, 4)),
+        lambda v: v.spot < (2, 1),
+        lambda v: v.ticket == Ticket(7),
+    ],
+)
+def test_what_compares_outside_of_python_or_by_identity_is_refused(rule: Predicate, filled: Store) -> None:
+    with (
+        Visits(filled) as uow,
+        pytest.raises(RuleRefused, match="does not define it in Python: compare its attributes"),
+    ):
+        uow.visits.count(rule)
