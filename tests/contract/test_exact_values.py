@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import total_ordering
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -99,8 +99,8 @@ class Visit:
     name: Name
     at: Moment
     grade: Grade
-    spot: Spot = Spot(1, 2)
-    ticket: Ticket = Ticket(7)
+    spot: Spot = field(default_factory=lambda: Spot(1, 2))
+    ticket: Ticket = field(default_factory=lambda: Ticket(7))
     place: Place | None = None
     aware: dt.datetime = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
     naive: dt.datetime = dt.datetime(2026, 1, 1)
