@@ -710,8 +710,9 @@ def _run_own(t: Tracer, one: Any, method: str, other: Any) -> Any:
                 f"uses {method} of {cls.__name__}, which does not define it in Python: compare its attributes"
             )
         return NotImplemented  # a class that knows no value object
-    if function.__module__ == "functools" and function.__code__.co_name in _ORDERINGS:
-        return _by_total_ordering(t, one, function.__code__.co_name, other)
+    ordering = function.__code__.co_name.removeprefix("_")
+    if function.__module__ == "functools" and ordering in _ORDERINGS:
+        return _by_total_ordering(t, one, ordering, other)
     if function.__code__.co_filename.startswith("<"):  # written by @dataclass or attrs
         if _class_of(other) is not cls:
             return NotImplemented
@@ -725,18 +726,18 @@ def _run_own(t: Tracer, one: Any, method: str, other: Any) -> Any:
 
 # What functools.total_ordering adds, from which method, and what it makes of the answer.
 _ORDERINGS: dict[str, tuple[str, Callable[[bool, Callable[[], bool]], bool]]] = {
-    "_gt_from_lt": ("__lt__", lambda less, equal: not less and not equal()),
-    "_le_from_lt": ("__lt__", lambda less, equal: less or equal()),
-    "_ge_from_lt": ("__lt__", lambda less, equal: not less),
-    "_ge_from_le": ("__le__", lambda least, equal: not least or equal()),
-    "_lt_from_le": ("__le__", lambda least, equal: least and not equal()),
-    "_gt_from_le": ("__le__", lambda least, equal: not least),
-    "_lt_from_gt": ("__gt__", lambda more, equal: not more and not equal()),
-    "_ge_from_gt": ("__gt__", lambda more, equal: more or equal()),
-    "_le_from_gt": ("__gt__", lambda more, equal: not more),
-    "_le_from_ge": ("__ge__", lambda most, equal: not most or equal()),
-    "_gt_from_ge": ("__ge__", lambda most, equal: most and not equal()),
-    "_lt_from_ge": ("__ge__", lambda most, equal: not most),
+    "gt_from_lt": ("__lt__", lambda less, equal: not less and not equal()),
+    "le_from_lt": ("__lt__", lambda less, equal: less or equal()),
+    "ge_from_lt": ("__lt__", lambda less, equal: not less),
+    "ge_from_le": ("__le__", lambda least, equal: not least or equal()),
+    "lt_from_le": ("__le__", lambda least, equal: least and not equal()),
+    "gt_from_le": ("__le__", lambda least, equal: not least),
+    "lt_from_gt": ("__gt__", lambda more, equal: not more and not equal()),
+    "ge_from_gt": ("__gt__", lambda more, equal: more or equal()),
+    "le_from_gt": ("__gt__", lambda more, equal: not more),
+    "le_from_ge": ("__ge__", lambda most, equal: not most or equal()),
+    "gt_from_ge": ("__ge__", lambda most, equal: most and not equal()),
+    "lt_from_ge": ("__ge__", lambda most, equal: not most),
 }
 
 
