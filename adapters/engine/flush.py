@@ -274,7 +274,8 @@ class Flush:
             for part in entity.parts:
                 row = part.new_row(values)
                 if heir_of is None or part.table not in heir_of.entity.own_tables:
-                    waits = self._waits(entity, part, instance)
+                    may_wait = ident in self.adopted or part is not entity.parts[0]
+                    waits = self._waits(entity, part, instance) if may_wait else ()
                     found.setdefault(part.table, []).append(Insert(entity, part, instance, row, waits))
                 else:
                     update = self._take_over(entity, part, instance, row, heir_of)

@@ -251,7 +251,7 @@ def _circular(reference: Reference) -> ReferenceViolated:
 
 
 def explained(error: Duplicate, writes: Sequence[Write]) -> Duplicate:
-    """Say of a duplicate that both rows are of this unit, where they are."""
+    """Say of a duplicate that both rows are of this unit, where they are; and decode its values."""
     table = next((write.table for write in writes if write.table.name == error.table), None)
     if table is None or not error.values:
         return error
@@ -263,4 +263,6 @@ def explained(error: Duplicate, writes: Sequence[Write]) -> Duplicate:
             f"two objects of this unit have the same value of {table.name}({', '.join(error.columns)}), which is in"
             " `values` of this error: look for it before you add the second, or give one of them another value",
         )
+    columns = [table.columns[position] for position in positions]
+    error.values = {column.name: column.decoded(held) for column, held in zip(columns, value, strict=True)}
     return error

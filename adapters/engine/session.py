@@ -223,7 +223,9 @@ class EngineSession(Usable, Streaming, Session):
         """From now on this object stands for this row."""
         state = instance_state(instance)
         known = Known(entity, key, row, instance, state, self._transactions)
-        self._remember(known)
+        self._known[entity.identity_class][key] = self._by_id[id(instance)] = known
+        if entity.documents:
+            self.documents[id(instance)] = known
         state.key = (entity.identity_class, key if key.__class__ is tuple else (key,), None)
         state.honestwork_owner = self  # type: ignore[attr-defined]
         report_changes_to(state, self.changes.reference)

@@ -58,7 +58,7 @@ class MemoryStore(Serving, Store):
         super().__init__()
         self.schema = mapping.schema
         self.cursor_key = cursor_key_of(cursor_key)
-        self.checks = {plan.name: self.schema.checks_of(plan) for plan in self.schema.tables.values()}
+        self.checks = self.schema.checks
         self.lock = threading.RLock()
         self.turn = Turn(lock_timeout, "store") if one_writer else None
         self.dropped: deque[MemoryRows] = deque()  # of units that were never left

@@ -7,6 +7,7 @@ stores work from them.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Table
@@ -82,6 +83,11 @@ class Schema:
             found = [(check, predicate(table, check, self.twins)) for check in table.checks]
             self._checks[table] = found
         return found
+
+    @cached_property
+    def checks(self) -> dict[str, Checks]:
+        """The CHECKs of all tables, by the tables' names. Raises MappingRefused, as `checks_of` does."""
+        return {table.name: self.checks_of(table) for table in self.tables.values()}
 
     def owners_of(self, member: EntityPlan) -> list[tuple[EntityPlan, ChildrenPlan]]:
         """The classes that have objects of this class as their children, and how."""

@@ -158,7 +158,8 @@ class StoredRepository(Repository[A, K]):
         try:
             # What `one_call` does, in place: nothing is asked as often as this.
             calls = session.calls
-            if calls.setdefault(CALL, call) is not call and calls[CALL][0] != call[0]:
+            holder = calls.setdefault(CALL, call)
+            if holder is not call and holder[0] != call[0]:
                 session.refuse_call()
             key = entity.table.key_guard(key)
             session.write()

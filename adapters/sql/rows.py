@@ -125,10 +125,13 @@ class SqlRows(Rows):
         return rows
 
     def taken(self, table: TablePlan, unique: Unique, values: Sequence[Any]) -> set[Any]:
-        columns = self.store.writing(table).columns_named(unique.columns)
+        writing, names = self.store.writing(table), unique.columns
+        columns = writing.columns_named(names)
         statement = select(*columns).where(one_of(columns, "values"))
-        found = [row for some in slices(values, columns) for row in self.rows(statement, {"values": some})]
-        return {row if len(columns) > 1 else row[0] for row in found}
+        sent = writing.sent_for(names, values if len(names) > 1 else [(value,) for value in values])
+        rows = [row for some in slices(sent, columns) for row in self.rows(statement, {"values": some})]
+        found = [writing.encoded_for(names, row) for row in rows]
+        return {row if len(names) > 1 else row[0] for row in found}
 
     def some_keys(self, table: TablePlan, limit: int) -> Sequence[Key]:
         columns = self.store.writing(table).keys

@@ -53,6 +53,17 @@ class Writing:
         """The columns of a constraint."""
         return [self.table.c[name] for name in names]
 
+    def sent_for(self, names: Sequence[str], rows: Sequence[Row]) -> list[Any]:
+        """Values of rows in these columns, as an IN of the columns takes them."""
+        positions = [self.plan.position(name) for name in names]
+        sent = [tuple(map(self.sent, positions, row)) for row in rows]
+        return sent if len(names) > 1 else [each for (each,) in sent]
+
+    def encoded_for(self, names: Sequence[str], row: Sequence[Any]) -> Row:
+        """Values of these columns as the database gives them, encoded as in a row."""
+        columns = [self.plan.columns[self.plan.position(name)] for name in names]
+        return tuple([column.encoded(value) for column, value in zip(columns, row, strict=True)])
+
     def sent(self, position: int, value: Any) -> Any:
         """A value of a row, as SQLAlchemy sends it."""
         if value is None:

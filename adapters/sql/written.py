@@ -99,12 +99,13 @@ class Written:
 
     def _select(self, names: Sequence[str], by: Sequence[str], rows: Sequence[dict[str, Any]]) -> Iterator[Any]:
         """These columns of the rows in the database that have, in other columns, what one of these rows has."""
-        table = self.metadata.tables[self.plan.name]
-        asked = [table.c[name] for name in by]
-        statement = select(*[table.c[name] for name in names]).where(one_of(asked, "values"))
-        values = [tuple([row[name] for name in by]) for row in rows]
-        for some in slices(values if len(by) > 1 else [each for (each,) in values], asked):
-            yield from map(tuple, self.rows.connection().execute(statement, {"values": some}))
+        writing = self.rows.store.writing(self.plan)
+        asked = writing.columns_named(by)
+        statement = select(*writing.columns_named(names)).where(one_of(asked, "values"))
+        values = writing.sent_for(by, [tuple([row[name] for name in by]) for row in rows])
+        for some in slices(values, asked):
+            for row in self.rows.connection().execute(statement, {"values": some}):
+                yield writing.encoded_for(names, row)
 
     def _referred(self) -> Suspects:
         """References of the table to what is not there."""

@@ -1274,3 +1274,15 @@ def test_an_error_three_savepoints_deep_takes_back_its_own_block(make_store: Mak
         assert state() == last
         assert uow.things.get("x") is None
         assert len(uow.things) == depth + 1
+
+
+def test_the_values_of_a_duplicate_are_as_its_class_has_them(make_store: MakeStore) -> None:
+    mapping = Mapping()
+    cls = things(mapping, Column("c", EmailType(20), unique=True))
+    uow = units(things=cls)(make_store(mapping))
+    add(uow, "things", cls(id="1", c=Email("a")))
+
+    with pytest.raises(Duplicate) as caught:
+        add(uow, "things", cls(id="2", c=Email("a")))
+
+    assert caught.value.values == {"c": Email("a")}

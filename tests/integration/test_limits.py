@@ -231,16 +231,6 @@ def test_a_value_that_is_too_large_on_sqlite(sqlite: SqlStore) -> None:
         uow.commit()
 
 
-def test_a_pattern_that_is_too_long_on_sqlite(sqlite: SqlStore) -> None:
-    part = "x" * 60_000
-
-    with Library(sqlite) as uow:
-        uow.notes.add(Note("x"))
-        uow.commit()
-        with pytest.raises(TooLarge, match="SQLITE_LIMIT_LIKE_PATTERN_LENGTH"):
-            uow.notes.find(lambda note: part in note.text)
-
-
 # --- errors of drivers --------------------------------------------------------------------------------
 
 
