@@ -387,56 +387,56 @@ def test_columns_that_an_exchange_does_not_concern_are_as_they_were(
     OwnSeat.__annotations__ = {"room": room}
 
     mapping = Mapping()
-    seats = Table(
-        "seats",
+    chairs = Table(
+        "chairs",
         mapping.metadata,
         Column("id", Integer, primary_key=True),
         Column("room", Integer, nullable=room is not int),
         Column("place", Integer, nullable=False),
         UniqueConstraint("room", "place"),
     )
-    seats.append_constraint(CheckConstraint(seats.c.place.between(1, last), name="places"))
-    mapping.aggregate(OwnSeat, seats)
-    uow = unit_of(make_store(mapping), seats=OwnSeat)
+    chairs.append_constraint(CheckConstraint(chairs.c.place.between(1, last), name="places"))
+    mapping.aggregate(OwnSeat, chairs)
+    uow = unit_of(make_store(mapping), chairs=OwnSeat)
     with uow:
-        uow.seats.add_many([OwnSeat(1, 1), OwnSeat(1, 2)])
+        uow.chairs.add_many([OwnSeat(1, 1), OwnSeat(1, 2)])
         uow.commit()
 
     with uow:
-        one, other = uow.seats
+        one, other = uow.chairs
         one.place, other.place = other.place, one.place
         uow.commit()
 
     with uow:
-        assert [(seat.room, seat.place) for seat in uow.seats] == [(1, 2), (1, 1)]
+        assert [(seat.room, seat.place) for seat in uow.chairs] == [(1, 2), (1, 1)]
 
 
 def test_exchanges_by_two_constraints_share_rows(make_store: MakeStore) -> None:
     class OwnSeat(Seat): ...
 
     mapping = Mapping()
-    seats = Table(
-        "seats",
+    chairs = Table(
+        "chairs",
         mapping.metadata,
         Column("id", Integer, primary_key=True),
         Column("room", Integer, nullable=False, unique=True),
         Column("place", Integer, nullable=False, unique=True),
     )
-    mapping.aggregate(OwnSeat, seats)
-    uow = unit_of(make_store(mapping), seats=OwnSeat)
+    mapping.aggregate(OwnSeat, chairs)
+    uow = unit_of(make_store(mapping), chairs=OwnSeat)
     with uow:
-        uow.seats.add_many([OwnSeat(number, number) for number in range(1, 5)])
+        uow.chairs.add_many([OwnSeat(number, number) for number in range(1, 5)])
         uow.commit()
 
     with uow:
-        a, b, c, d = uow.seats
+        a, b, c, d = uow.chairs
         a.room, b.room = b.room, a.room
         b.place, c.place = c.place, b.place
         c.room, d.room = d.room, c.room
         uow.commit()
 
     with uow:
-        assert [(seat.room, seat.place) for seat in uow.seats] == [(2, 1), (1, 3), (4, 2), (3, 4)]
+        assert [(seat.room, seat.place) for seat in uow.chairs] == [(2, 1), (1, 3), (4, 2), (3, 4)]
 
 
 @dataclass(eq=False)
@@ -675,22 +675,22 @@ def test_a_duplicate_among_changes_is_named_or_none_is(make_store: MakeStore) ->
     class OwnSeat(Seat): ...
 
     mapping = Mapping()
-    seats = Table(
-        "seats",
+    chairs = Table(
+        "chairs",
         mapping.metadata,
         Column("id", Integer, primary_key=True),
         Column("room", Integer, nullable=False),
         Column("place", Integer, nullable=False),
         UniqueConstraint("room", "place"),
     )
-    mapping.aggregate(OwnSeat, seats)
-    uow = unit_of(make_store(mapping), seats=OwnSeat)
+    mapping.aggregate(OwnSeat, chairs)
+    uow = unit_of(make_store(mapping), chairs=OwnSeat)
     with uow:
-        uow.seats.add_many([OwnSeat(1, 1), OwnSeat(1, 2), OwnSeat(2, 1)])
+        uow.chairs.add_many([OwnSeat(1, 1), OwnSeat(1, 2), OwnSeat(2, 1)])
         uow.commit()
 
     with uow, pytest.raises(Duplicate) as caught:
-        _, second, third = uow.seats
+        _, second, third = uow.chairs
         second.place = 1
         third.room, third.place = 9, 9
         uow.commit()
