@@ -141,11 +141,6 @@ class Usable:
         self._has_failed = True
         self._usable_in = None
 
-    @property
-    def has_failed(self) -> bool:
-        """Can only a rollback follow?"""
-        return self._has_failed
-
     def recover(self) -> None:
         """What failed has been undone."""
         self._has_failed = self.was_interrupted = False

@@ -118,11 +118,6 @@ class Mapping(registry):
         if found := findings(self):
             raise MappingRefused(found)
 
-    @property
-    def root_tables(self) -> set[str]:
-        """The names of the tables that hold roots of aggregates."""
-        return {table.name for mapper in self.roots.values() for table in mapper.tables if isinstance(table, Table)}
-
     @cached_property
     def schema(self) -> Schema:
         """The plain facts that the stores work from, read once, when the first store is made."""

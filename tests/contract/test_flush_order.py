@@ -517,12 +517,8 @@ class Cart:
     id: int = field(init=False)
 
 
-@pytest.mark.parametrize("goes", ["the item", "the cart"])
-def test_the_row_of_a_removed_member_is_taken_over_by_a_member_of_a_new_owner(goes: str, make_store: MakeStore) -> None:
-    class OwnItem(Item): ...
-
-    class OwnCart(Cart): ...
-
+def carts_of(make_store: MakeStore, cart: type[Cart], item: type[Item]) -> Any:
+    """A unit of carts, whose names are unique, with items, whose keys are given."""
     mapping = Mapping()
     carts = Table(
         "carts",
@@ -537,9 +533,18 @@ def test_the_row_of_a_removed_member_is_taken_over_by_a_member_of_a_new_owner(go
         Column("cart_id", ForeignKey(carts.c.id), nullable=False),
         Column("count", Integer, nullable=False),
     )
-    mapping.member(OwnItem, items)
-    mapping.aggregate(OwnCart, carts, properties={"items": children(OwnItem)})
-    uow = unit_of(make_store(mapping), carts=OwnCart)
+    mapping.member(item, items)
+    mapping.aggregate(cart, carts, properties={"items": children(item)})
+    return unit_of(make_store(mapping), carts=cart)
+
+
+@pytest.mark.parametrize("goes", ["the item", "the cart"])
+def test_the_row_of_a_removed_member_is_taken_over_by_a_member_of_a_new_owner(goes: str, make_store: MakeStore) -> None:
+    class OwnItem(Item): ...
+
+    class OwnCart(Cart): ...
+
+    uow = carts_of(make_store, OwnCart, OwnItem)
     with uow:
         uow.carts.add(OwnCart("x", [OwnItem("a", 1)]))
         uow.commit()
@@ -695,7 +700,9 @@ def test_a_duplicate_among_changes_is_named_or_none_is(make_store: MakeStore) ->
         third.room, third.place = 9, 9
         uow.commit()
 
-    assert caught.value.values in ({"room": 1, "place": 1}, {}, None)
+    store = uow._store
+    may_be_unknown = isinstance(store, SqlStore) and store.engine.dialect.name != "sqlite"
+    assert caught.value.values == {"room": 1, "place": 1} or (may_be_unknown and not caught.value.values)
 
 
 def test_a_member_whose_move_fails_has_the_key_of_its_owner_again(make_store: MakeStore) -> None:
@@ -704,23 +711,7 @@ def test_a_member_whose_move_fails_has_the_key_of_its_owner_again(make_store: Ma
 
     class OwnCart(Cart): ...
 
-    mapping = Mapping()
-    carts = Table(
-        "carts",
-        mapping.metadata,
-        Column("id", Integer, primary_key=True),
-        Column("name", String(20), nullable=False, unique=True),
-    )
-    items = Table(
-        "items",
-        mapping.metadata,
-        Column("sku", String(20), primary_key=True),
-        Column("cart_id", ForeignKey(carts.c.id), nullable=False),
-        Column("count", Integer, nullable=False),
-    )
-    mapping.member(OwnItem, items)
-    mapping.aggregate(OwnCart, carts, properties={"items": children(OwnItem)})
-    uow = unit_of(make_store(mapping), carts=OwnCart)
+    uow = carts_of(make_store, OwnCart, OwnItem)
     with uow:
         uow.carts.add(OwnCart("x", [OwnItem("a", 1)]))
         uow.commit()
