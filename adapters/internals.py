@@ -14,9 +14,10 @@ This module imports SQLAlchemy and nothing of the package, so that every room ma
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from logging import INFO
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Constraint, CursorResult, Dialect, Result
+from sqlalchemy import Connection, Constraint, CursorResult, Dialect, Engine, Result
 from sqlalchemy.orm import ClassManager, Mapper, RelationshipProperty, Session, registry
 from sqlalchemy.orm.identity import IdentityMap
 from sqlalchemy.orm.state import InstanceState
@@ -40,6 +41,7 @@ __all__ = [
     "expire_connections",
     "has_sql_expressions",
     "insert_batches",
+    "is_heard",
     "is_for_mapped_class",
     "is_orphan",
     "is_orphaned",
@@ -191,6 +193,11 @@ def must_be_unique(result: Result[Any]) -> bool:
 def plain_rows(result: CursorResult[Any]) -> Sequence[tuple[Any, ...]]:
     """All rows as tuples. `Result.all()` makes a `Row` of each, and nobody asks for its names."""
     return result._raw_all_tuples()
+
+
+def is_heard(engine: Engine) -> bool:
+    """Return whether anybody is to hear of statements: by an event, or in a log. No public attribute tells of events."""
+    return engine._has_events or engine.dialect._has_events or engine.logger.isEnabledFor(INFO)  # type: ignore[attr-defined, no-any-return]
 
 
 def insert_batches(dialect: Dialect) -> Callable[..., Any]:
