@@ -185,8 +185,7 @@ class SqlRows(Rows):
                     raise
                 raise row from error
         except DRIVER_ERRORS as error:
-            self.fail_by(error)
-            raised(error, self.schema, reading=self.reading)
+            self._raise(error)
 
     def matched(self, prepared: Prepared, values: Sequence[Any]) -> int:
         """Run a prepared statement. Return how many rows it has matched."""
@@ -213,10 +212,6 @@ class SqlRows(Rows):
         cursor = self._sent(self._dialect.do_execute, prepared, parameters)
         key = self._taken(prepared.generated, cursor, prepared, parameters)
         return key if prepared.key_process is None else prepared.key_process(key)
-
-    def generated_by_all(self, prepared: Prepared, values: Sequence[Sequence[Any]]) -> list[Any]:
-        """Insert rows one by one. Return their generated keys."""
-        return [self.generated(prepared, each) for each in values]
 
     def _packed(self, prepared: Prepared, values: Sequence[Any]) -> Any:
         """The parameters for the driver, or None where SQLAlchemy is to send the statement."""
@@ -251,7 +246,13 @@ class SqlRows(Rows):
             raise read_only()
 
     def insert(self, table: TablePlan, rows: Sequence[Row]) -> Sequence[Row]:
-        return self._run(self.store.writing(table).insert, table, rows)
+        writing = self.store.writing(table)
+        stored: list[Row] = []
+        try:
+            writing.insert(self, rows, stored)
+            return stored
+        except DRIVER_ERRORS as error:
+            self._raise(error, Written(self, table, rows[len(stored) :][: writing.at_once]))
 
     def update(self, table: TablePlan, changes: Sequence[Change]) -> None:
         if not self._run(self.store.writing(table).update, table, changes):
@@ -270,9 +271,12 @@ class SqlRows(Rows):
         try:
             return work(self, written)
         except DRIVER_ERRORS as error:
-            self.fail_by(error)
-            about = None if table is None else Written(self, table, written)
-            raised(error, self.schema, reading=self.reading, written=about)
+            self._raise(error, None if table is None else Written(self, table, written))
+
+    def _raise(self, error: Exception, written: Written | None = None) -> NoReturn:
+        """Raise the error of the domain for one of the driver."""
+        self.fail_by(error)
+        raised(error, self.schema, reading=self.reading, written=written)
 
     # The connection
 

@@ -45,6 +45,8 @@ class Writing:
         self.insert_many = (
             None if generated is None else table.insert().returning(generated, sort_by_parameter_order=True)
         )
+        # SQLite runs in this process, where many statements cost no more than one; and it does not say which row fails.
+        self.at_once = 1 if self.dialect.name == "sqlite" else ROWS_AT_ONCE
         self.is_plain = not (self.decoders or self.evaluates_none)
         self._updates: dict[tuple[tuple[int, ...], int | None], Prepared] = {}
         self._deletes: dict[int | None, tuple[Prepared, Delete]] = {}
@@ -73,39 +75,30 @@ class Writing:
 
     # Inserts
 
-    def insert(self, rows: SqlRows, new: Sequence[Row]) -> Sequence[Row]:
-        """Insert rows. Return them with the keys that the database has generated."""
+    def insert(self, rows: SqlRows, new: Sequence[Row], stored: list[Row]) -> None:
+        """Insert rows. Those that are *stored* are added with the keys that the database has generated."""
+        place = self.plan.generated
+        for start in range(0, len(new), self.at_once):
+            some = new[start : start + self.at_once]
+            if place is None:
+                self._insert(rows, [*map(self._new, some)])
+                stored += some
+            else:
+                keys = self._generated(rows, [*map(self._new, some)])
+                stored += [(*row[:place], key, *row[place + 1 :]) for row, key in zip(some, keys, strict=True)]
+
+    def _insert(self, rows: SqlRows, new: list[Sequence[Any]]) -> None:
         if len(new) == 1:
-            return [self._insert_one(rows, new[0])]
-        stored: list[Row] = []
-        for start in range(0, len(new), ROWS_AT_ONCE):
-            some = new[start : start + ROWS_AT_ONCE]
-            stored += self._insert(rows, some)
-        return stored
-
-    def _insert_one(self, rows: SqlRows, row: Row) -> Row:
-        place = self.plan.generated
-        if place is None:
-            rows.matched(self.insert_one, self._new(row))
-            return row
-        return (*row[:place], rows.generated(self.insert_one, self._new(row)), *row[place + 1 :])
-
-    def _insert(self, rows: SqlRows, new: Sequence[Row]) -> Sequence[Row]:
-        values = [*map(self._new, new)]
-        place = self.plan.generated
-        if place is None:
-            rows.matched_by_all(self.insert_one, values)
-            return new
-        keys = self._generated(rows, values)
-        return [(*row[:place], key, *row[place + 1 :]) for row, key in zip(new, keys, strict=True)]
+            rows.matched(self.insert_one, new[0])
+        else:
+            rows.matched_by_all(self.insert_one, new)
 
     def _generated(self, rows: SqlRows, new: list[Sequence[Any]]) -> Sequence[Key]:
         """Insert rows. Return the keys that the database has generated for them, in their order."""
-        is_far = self.dialect.name != "sqlite"  # SQLite runs in this process, and many statements cost no more than one
-        if is_far and self.dialect.insert_executemany_returning_sort_by_parameter_order:
-            assert self.insert_many is not None
-            return rows.connection().execute(self.insert_many, [*map(self.insert_one.named, new)]).scalars().all()
-        return rows.generated_by_all(self.insert_one, new)
+        if len(new) == 1 or not self.dialect.insert_executemany_returning_sort_by_parameter_order:
+            return [rows.generated(self.insert_one, each) for each in new]
+        assert self.insert_many is not None
+        return rows.connection().execute(self.insert_many, [*map(self.insert_one.named, new)]).scalars().all()
 
     def _new(self, row: Row) -> Sequence[Any]:
         """The values of a new row as they are sent, without the key that is generated."""
