@@ -41,8 +41,8 @@ __all__ = [
     "expire_connections",
     "has_sql_expressions",
     "insert_batches",
-    "is_heard",
     "is_for_mapped_class",
+    "is_heard",
     "is_orphan",
     "is_orphaned",
     "is_type_bound",
@@ -196,8 +196,13 @@ def plain_rows(result: CursorResult[Any]) -> Sequence[tuple[Any, ...]]:
 
 
 def is_heard(engine: Engine) -> bool:
-    """Return whether anybody is to hear of statements: by an event, or in a log. No public attribute tells of events."""
-    return engine._has_events or engine.dialect._has_events or engine.logger.isEnabledFor(INFO)  # type: ignore[attr-defined, no-any-return]
+    """Return whether somebody is to hear of statements, by an event or in a log. Nothing public tells of events."""
+    return engine._has_events or engine.logger.isEnabledFor(INFO) or _is_heard_of(engine.dialect)
+
+
+def _is_heard_of(dialect: Dialect) -> bool:
+    events: Any = dialect.dispatch
+    return dialect._has_events and any(map(bool, (events.do_execute, events.do_executemany, events.handle_error)))
 
 
 def insert_batches(dialect: Dialect) -> Callable[..., Any]:

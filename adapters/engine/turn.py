@@ -119,8 +119,9 @@ class Turn:
     def _remove(self, place: _Place) -> None:
         with suppress(ValueError):
             self._queue.remove(place)
-        with suppress(IndexError):
-            self._queue[0].bell.put(None)
+        if self._queue:
+            with suppress(IndexError):  # the next one may leave meanwhile
+                self._queue[0].bell.put(None)
 
     def _require_unrelated(self, first: _Place) -> None:
         if is_around(first.number):

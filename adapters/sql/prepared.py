@@ -9,42 +9,46 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from operator import attrgetter, itemgetter, methodcaller
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Engine, Executable
+from sqlalchemy import CursorResult, Engine, Executable
 from sqlalchemy.types import TypeEngine
 
 from ..plan.tables import Row
 
-__all__ = ["Prepared"]
+__all__ = ["ROW_COUNT", "Prepared"]
 
 Process = Callable[[Any], Any]
 FETCH_ALL: Callable[[Any], Sequence[Row]] = methodcaller("fetchall")
+ROW_COUNT: Callable[[Any], int] = attrgetter("rowcount")
 LAST_KEY: Callable[[Any], Any] = attrgetter("lastrowid")
-
-
-def only_value(cursor: Any) -> Any:
-    return cursor.fetchone()[0]
 
 
 class Prepared:
     """A statement of Core and the names of its parameters, whose values are given in this order.
 
-    *types* are those of its result's columns. Compiled when the engine has its first connection, for only then is it
-    known what the server can do. Lives as long as the store.
+    *types* are those of its result's columns; an INSERT for which the database is to generate a key *gives* this key.
+    It is compiled by the first unit that has a connection, for only then is it known what the server can do. Lives as
+    long as the store.
     """
 
     text = ""  # in the dialect of the driver
-    generated: Callable[[Any], Any]  # of an INSERT: takes the generated key from a cursor,
-    key_process: Process | None = None  # and what its type does to it
 
     def __init__(
-        self, engine: Engine, statement: Any, names: Sequence[str], types: Sequence[TypeEngine[Any]] = ()
+        self,
+        engine: Engine,
+        statement: Any,
+        names: Sequence[str],
+        *,
+        types: Sequence[TypeEngine[Any]] = (),
+        gives_key: bool = False,
     ) -> None:
         self.engine = engine
         self.statement: Executable = statement
         self.names = tuple(names)
         self.types = types
+        self.gives_key = gives_key
+        self.given: Callable[[Any], Any] = ROW_COUNT
         self.packed: Callable[[Sequence[Any]], Any] = self._compile_and_pack
         self.fetched: Callable[[Any], Sequence[Row]] = self._describe_and_fetch
         self.processed: Callable[[Sequence[Row]], Sequence[Row]] | None = None
@@ -52,6 +56,13 @@ class Prepared:
     def named(self, values: Sequence[Any]) -> dict[str, Any]:
         """The parameters as SQLAlchemy takes them."""
         return dict(zip(self.names, values, strict=True))
+
+    def given_by(self, result: CursorResult[Any]) -> Any:
+        """What `given` takes from a cursor, from a result of SQLAlchemy."""
+        if not self.gives_key:
+            return result.rowcount
+        (key,) = cast("tuple[Any]", result.inserted_primary_key)
+        return key
 
     def _compile_and_pack(self, values: Sequence[Any]) -> Any:
         """Called at first: compile the statement, and let its parameters be packed as it wants them."""
@@ -75,9 +86,8 @@ class Prepared:
             self.packed = lambda values: None
             return
         processors = [binds[name].type.dialect_impl(dialect).bind_processor(dialect) for name in self.names]
-        if self.types and getattr(self.statement, "is_insert", False):
-            self.generated = LAST_KEY if compiled.postfetch_lastrowid else only_value
-            self.key_process = self._processor(self.types[0])
+        if self.gives_key:
+            self.given = LAST_KEY if compiled.postfetch_lastrowid else _only_value
         self.text = compiled.string
         if compiled.positional:
             self.packed = _by_place([self.names.index(name) for name in compiled.positiontup], processors)
@@ -92,10 +102,14 @@ class Prepared:
         self.fetched = FETCH_ALL
         return FETCH_ALL(cursor)
 
-    def _processor(self, declared: TypeEngine[Any], code: Any = None) -> Process | None:
+    def _processor(self, declared: TypeEngine[Any], code: Any) -> Process | None:
         """What a type does to a value of a result."""
         dialect = self.engine.dialect
         return declared.dialect_impl(dialect).result_processor(dialect, code)
+
+
+def _only_value(cursor: Any) -> Any:
+    return cursor.fetchone()[0]
 
 
 def _by_place(places: list[int], processors: list[Process | None]) -> Callable[[Sequence[Any]], Any]:
@@ -123,7 +137,7 @@ def _processing(processors: list[Process | None]) -> Callable[[Sequence[Row]], S
     if not any(processors):
         return None
     places = [f"v{n}" for n in range(len(processors))]
-    values = [name if process is None else f"p{n}({name})" for n, (name, process) in enumerate(zip(places, processors))]
+    values = [f"p{n}(v{n})" if process is not None else f"v{n}" for n, process in enumerate(processors)]
     known = {f"p{n}": process for n, process in enumerate(processors)}
     source = f"lambda rows: [({', '.join(values)},) for {', '.join(places)}, in rows]"
     found: Callable[[Sequence[Row]], Sequence[Row]] = eval(source, known)

@@ -106,7 +106,7 @@ class Reading:
     def prepared(self, statement: Any, names: Sequence[str]) -> Prepared:
         """A statement that gives the columns of a row, and maybe more; compiled at its first use."""
         types = [each.type for each in statement.selected_columns]
-        return Prepared(self.store.engine, statement, names, types)
+        return Prepared(self.store.engine, statement, names, types=types)
 
     @cached_property
     def by_key(self) -> Prepared:

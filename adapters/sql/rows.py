@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from sqlalchemy import Connection, Executable, NestedTransaction, literal, select
@@ -29,7 +28,7 @@ from .connection import UnitConnection
 from .drivers import State, state_of
 from .engines import begun
 from .errors import DRIVER_ERRORS, has_no_savepoint, is_lost, raised
-from .prepared import Prepared
+from .prepared import ROW_COUNT, Prepared
 from .reading import one_of, slices
 from .rules import column, order_by, where
 from .unreadable import unreadable
@@ -44,8 +43,6 @@ if TYPE_CHECKING:
 __all__ = ["SqlRows"]
 
 R = TypeVar("R")
-
-_row_count: Callable[[Any], int] = attrgetter("rowcount")
 
 
 class SqlRows(Rows):
@@ -187,31 +184,38 @@ class SqlRows(Rows):
         except DRIVER_ERRORS as error:
             self._raise(error)
 
-    def matched(self, prepared: Prepared, values: Sequence[Any]) -> int:
-        """Run a prepared statement. Return how many rows it has matched."""
+    def run(self, prepared: Prepared, values: Sequence[Any]) -> Any:
+        """Run a prepared statement. Return the number of rows that it has matched, or the key of an INSERT."""
         parameters = self._packed(prepared, values)
         if parameters is None:
-            return self.connection().execute(prepared.statement, prepared.named(values)).rowcount
+            return prepared.given_by(self.connection().execute(prepared.statement, prepared.named(values)))
         cursor = self._sent(self._dialect.do_execute, prepared, parameters)
-        return self._taken(_row_count, cursor, prepared, parameters)
+        return self._taken(prepared.given, cursor, prepared, parameters)
 
-    def matched_by_all(self, prepared: Prepared, values: Sequence[Sequence[Any]]) -> int:
-        """Run a prepared statement for each of several values. Return how many rows it has matched in all."""
+    def run_each(self, prepared: Prepared, values: Sequence[Sequence[Any]], given: list[Any]) -> None:
+        """Run a prepared statement for each of several values, and note what it has *given* so far."""
+        if self._packed(prepared, values[0]) is None:
+            given.extend(self.run(prepared, each) for each in values)
+            return
+        text, pack, take, send = prepared.text, prepared.packed, prepared.given, self._dialect.do_execute
+        parameters = cursor = None
+        try:
+            cursor = self._link.cursor()
+            for each in values:
+                parameters = pack(each)
+                send(cursor, text, parameters, None)
+                given.append(take(cursor))
+            cursor.close()
+        except BaseException as error:
+            self.connection().blame(error, text, parameters, cursor)
+
+    def run_together(self, prepared: Prepared, values: Sequence[Sequence[Any]]) -> int:
+        """Let the driver run a statement for all of several values. Return how many rows it has matched in all."""
         parameters = [self._packed(prepared, each) for each in values]
         if None in parameters:
             return self.connection().execute(prepared.statement, [*map(prepared.named, values)]).rowcount
         cursor = self._sent(self._dialect.do_executemany, prepared, parameters)
-        return self._taken(_row_count, cursor, prepared, parameters)
-
-    def generated(self, prepared: Prepared, values: Sequence[Any]) -> Any:
-        """Insert one row by a prepared statement. Return the key that the database has generated for it."""
-        parameters = self._packed(prepared, values)
-        if parameters is None:
-            (key,) = self.connection().execute(prepared.statement, prepared.named(values)).inserted_primary_key
-            return key
-        cursor = self._sent(self._dialect.do_execute, prepared, parameters)
-        key = self._taken(prepared.generated, cursor, prepared, parameters)
-        return key if prepared.key_process is None else prepared.key_process(key)
+        return self._taken(ROW_COUNT, cursor, prepared, parameters)
 
     def _packed(self, prepared: Prepared, values: Sequence[Any]) -> Any:
         """The parameters for the driver, or None where SQLAlchemy is to send the statement."""
@@ -247,12 +251,11 @@ class SqlRows(Rows):
 
     def insert(self, table: TablePlan, rows: Sequence[Row]) -> Sequence[Row]:
         writing = self.store.writing(table)
-        stored: list[Row] = []
+        given: list[Any] = []
         try:
-            writing.insert(self, rows, stored)
-            return stored
+            return writing.insert(self, rows, given)
         except DRIVER_ERRORS as error:
-            self._raise(error, Written(self, table, rows[len(stored) :][: writing.at_once]))
+            self._raise(error, Written(self, table, writing.failing(rows, given)))
 
     def update(self, table: TablePlan, changes: Sequence[Change]) -> None:
         if not self._run(self.store.writing(table).update, table, changes):

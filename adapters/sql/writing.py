@@ -6,14 +6,14 @@ order; a DELETE names several keys; UPDATEs of the same columns go to the driver
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Delete, Engine, Table, bindparam, null
 
 from ..engine.rows import Change, Deletion
-from ..plan.tables import Key, Row, TablePlan
+from ..plan.tables import Row, TablePlan
 from .prepared import Prepared
 from .reading import one_of, slices
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Writing"]
 
 ROWS_AT_ONCE = 1000  # what Python makes of so many parameters is gone before it makes more
+
 
 class Writing:
     """How the rows of one table are written. Lives as long as the store."""
@@ -41,12 +42,12 @@ class Writing:
         self.evaluates_none = {n for n, column in enumerate(self.columns) if column.type.should_evaluate_none}
         generated = None if plan.generated is None else self.columns[plan.generated]
         names = [self.columns[position].key for position in self.inserted]
-        self.insert_one = Prepared(engine, table.insert(), names, () if generated is None else [generated.type])
+        self.insert_one = Prepared(engine, table.insert(), names, gives_key=generated is not None)
         self.insert_many = (
             None if generated is None else table.insert().returning(generated, sort_by_parameter_order=True)
         )
         # SQLite runs in this process, where many statements cost no more than one; and it does not say which row fails.
-        self.at_once = 1 if self.dialect.name == "sqlite" else ROWS_AT_ONCE
+        self.is_one_by_one = self.dialect.name == "sqlite"
         self.is_plain = not (self.decoders or self.evaluates_none)
         self._updates: dict[tuple[tuple[int, ...], int | None], Prepared] = {}
         self._deletes: dict[int | None, tuple[Prepared, Delete]] = {}
@@ -75,30 +76,35 @@ class Writing:
 
     # Inserts
 
-    def insert(self, rows: SqlRows, new: Sequence[Row], stored: list[Row]) -> None:
-        """Insert rows. Those that are *stored* are added with the keys that the database has generated."""
-        place = self.plan.generated
-        for start in range(0, len(new), self.at_once):
-            some = new[start : start + self.at_once]
-            if place is None:
-                self._insert(rows, [*map(self._new, some)])
-                stored += some
-            else:
-                keys = self._generated(rows, [*map(self._new, some)])
-                stored += [(*row[:place], key, *row[place + 1 :]) for row, key in zip(some, keys, strict=True)]
+    def insert(self, rows: SqlRows, new: Sequence[Row], given: list[Any]) -> Sequence[Row]:
+        """Insert rows. Return them with the keys that the database has generated.
 
-    def _insert(self, rows: SqlRows, new: list[Sequence[Any]]) -> None:
-        if len(new) == 1:
-            rows.matched(self.insert_one, new[0])
+        What the database has *given* for each row is noted, for it tells after an error which rows are written.
+        """
+        values = [*map(self._new, new)]
+        if self.is_one_by_one or len(new) == 1:
+            rows.run_each(self.insert_one, values, given)
         else:
-            rows.matched_by_all(self.insert_one, new)
+            for start in range(0, len(new), ROWS_AT_ONCE):
+                given += self._insert_together(rows, values[start : start + ROWS_AT_ONCE])
+        place = self.plan.generated
+        if place is None:
+            return new
+        return [(*row[:place], key, *row[place + 1 :]) for row, key in zip(new, given, strict=True)]
 
-    def _generated(self, rows: SqlRows, new: list[Sequence[Any]]) -> Sequence[Key]:
-        """Insert rows. Return the keys that the database has generated for them, in their order."""
-        if len(new) == 1 or not self.dialect.insert_executemany_returning_sort_by_parameter_order:
-            return [rows.generated(self.insert_one, each) for each in new]
-        assert self.insert_many is not None
-        return rows.connection().execute(self.insert_many, [*map(self.insert_one.named, new)]).scalars().all()
+    def _insert_together(self, rows: SqlRows, new: list[Sequence[Any]]) -> Sequence[Any]:
+        """Insert rows by one statement, where it gives the keys in their order."""
+        if self.insert_many is None:
+            rows.run_together(self.insert_one, new)
+            return new
+        if self.dialect.insert_executemany_returning_sort_by_parameter_order:
+            parameters = [*map(self.insert_one.named, new)]
+            return rows.connection().execute(self.insert_many, parameters).scalars().all()
+        return [rows.run(self.insert_one, each) for each in new]
+
+    def failing(self, new: Sequence[Row], given: list[Any]) -> Sequence[Row]:
+        """The rows of the INSERT that has failed."""
+        return new[len(given) :][: 1 if self.is_one_by_one else ROWS_AT_ONCE]
 
     def _new(self, row: Row) -> Sequence[Any]:
         """The values of a new row as they are sent, without the key that is generated."""
@@ -113,16 +119,16 @@ class Writing:
         """Change rows. Return whether each of them was there, with its version."""
         if len(changes) == 1:
             change = changes[0]
-            return rows.matched(self._update(*_shape(change)), self._changed(change)) == 1
+            return bool(rows.run(self._update(*_shape(change)), self._changed(change)) == 1)
         for shape, found in groupby(changes, key=_shape):
             same = list(found)
             prepared = self._update(*shape)
             for start in range(0, len(same), ROWS_AT_ONCE):
                 some = [*map(self._changed, same[start : start + ROWS_AT_ONCE])]
                 if len(some) > 1 and self.dialect.supports_sane_multi_rowcount:
-                    matched = rows.matched_by_all(prepared, some)
+                    matched = rows.run_together(prepared, some)
                 else:
-                    matched = sum(rows.matched(prepared, each) for each in some)
+                    matched = sum(rows.run(prepared, each) for each in some)
                 if matched != len(some):
                     return False
         return True
@@ -148,9 +154,7 @@ class Writing:
     def _changed(self, change: Change) -> list[Any]:
         """The values of a change, in the order of the parameters."""
         values = (
-            [*change.values.values()]
-            if self.is_plain
-            else [self.sent(n, value) for n, value in change.values.items()]
+            [*change.values.values()] if self.is_plain else [self.sent(n, value) for n, value in change.values.items()]
         )
         return values + _named(change)
 
@@ -165,7 +169,7 @@ class Writing:
             # MariaDB would meet a parent before its child, where a statement deletes both.
             is_one_by_one = self.plan.refers_to_itself and self.dialect.name in ("mysql", "mariadb")
             if len(same) == 1 or is_one_by_one:
-                matched += sum(rows.matched(one, each) for each in same)
+                matched += sum(rows.run(one, each) for each in same)
                 continue
             columns = self.keys if version is None else [*self.keys, self.columns[version]]
             keys = [*map(tuple, same)] if len(columns) > 1 else [key for (key,) in same]
