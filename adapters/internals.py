@@ -39,6 +39,7 @@ __all__ = [
     "creation_order",
     "deletes_orphans",
     "expire_connections",
+    "has_listeners",
     "has_sql_expressions",
     "insert_batches",
     "is_for_mapped_class",
@@ -195,8 +196,13 @@ def plain_rows(result: CursorResult[Any]) -> Sequence[tuple[Any, ...]]:
     return result._raw_all_tuples()
 
 
+def has_listeners(engine: Engine) -> bool:
+    """Return whether somebody listens to the statements of an engine. Nothing public tells it of all events at once."""
+    return engine._has_events
+
+
 def is_heard(engine: Engine) -> bool:
-    """Return whether somebody is to hear of statements, by an event or in a log. Nothing public tells of events."""
+    """Return whether statements are listened to or logged, as far as that seldom changes. See `has_listeners`."""
     return engine._has_events or engine.logger.isEnabledFor(INFO) or _is_heard_of(engine.dialect)
 
 

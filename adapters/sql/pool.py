@@ -384,6 +384,12 @@ class Loan(PoolProxiedConnection):
     def cursor(self, *arguments: Any, **options: Any) -> Any:
         return self.dbapi_connection.cursor(*arguments, **options)
 
+    def commit(self) -> None:
+        self.dbapi_connection.commit()
+
+    def rollback(self) -> None:
+        self.dbapi_connection.rollback()
+
     def _close_special(self, transaction_reset: bool = False) -> None:
         self.close()
 

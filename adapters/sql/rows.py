@@ -19,7 +19,7 @@ from ...rules.formula import TRUE, Expr
 from ...rules.projection import Projection, of_type
 from ..engine.rows import Change, Deletion, Found, Place, Rows, Savepoint
 from ..engine.turn import Ticket, Turn
-from ..internals import is_heard, plain_rows
+from ..internals import has_listeners, is_heard, plain_rows
 from ..plan.entities import EntityPlan, FieldPlan, MembersPlan
 from ..plan.tables import Key, Row, TablePlan, Unique
 from ..plan.violations import conflict, read_only
@@ -52,6 +52,7 @@ class SqlRows(Rows):
         self.store = store
         self.schema = store.schema
         self.reading = reading
+        self._engine = store.engine
         self._dialect: Any = store.engine.dialect
         self._turn = turn
         self._ticket: Ticket | None = None
@@ -221,7 +222,7 @@ class SqlRows(Rows):
         """The parameters for the driver, or None where SQLAlchemy is to send the statement."""
         if self._link is None:
             self._begin()
-        return prepared.packed(values) if self._connection is None else None
+        return None if self._connection is not None or has_listeners(self._engine) else prepared.packed(values)
 
     def _sent(self, send: Callable[..., None], prepared: Prepared, parameters: Any) -> Any:
         """Let the driver run a statement. Return its cursor."""
@@ -288,13 +289,13 @@ class SqlRows(Rows):
         if self._link is None:
             self._begin()
         if self._connection is None:
-            self._connection = UnitConnection(self.store.engine, self._link, self)
+            self._connection = UnitConnection(self._engine, self._link, self)
         return self._connection
 
     def _begin(self) -> None:
         """Begin a transaction."""
         self.unit.require_open()
-        engine = self.store.engine
+        engine = self._engine
         try:
             self.take_turn()
             self._link = begun(engine, reading=self.reading)
@@ -369,10 +370,10 @@ class SqlRows(Rows):
         if self._link is not None:
             self._require_alive()
             try:
-                if self._connection is None:
+                if self._connection is None and not has_listeners(self._engine):
                     self._commit()
                 else:
-                    self._connection.commit()
+                    self.connection().commit()
             except DRIVER_ERRORS as error:
                 self.fail_by(error)
                 raised(error, self.schema, committing=True)
@@ -407,7 +408,7 @@ class SqlRows(Rows):
         Raises Unavailable where the connection is closed: nothing can have been stored.
         """
         connection = self._link.dbapi_connection
-        match State.CLOSED if connection is None else state_of(connection, self.store.engine.dialect):
+        match State.CLOSED if connection is None else state_of(connection, self._dialect):
             case State.FAILED | State.IN_FLIGHT | State.READY:
                 self.lose_transaction()
             case State.CLOSED:
@@ -419,8 +420,9 @@ class SqlRows(Rows):
         if self._link is not None:
             self.store.give_back(self._link)
             self._link = self._connection = None
-        self._savepoints.clear()
-        if self._ticket is not None:
+        if self._savepoints:
+            self._savepoints.clear()
+        if self._ticket is not None and self._ticket.place is not None:
             assert self._turn is not None
             self._turn.release(self._ticket)
 

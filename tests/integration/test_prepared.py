@@ -129,11 +129,14 @@ def test_a_unit_that_is_listened_to_stores_and_finds_what_one_does_that_is_not(s
 
 
 def test_a_listener_hears_the_statements_of_a_unit_one_by_one(store: SqlStore) -> None:
-    (one, _) = sent(store)
+    one, other = sent(store)
 
-    with heard(store) as statements, Post(store) as uow:
-        uow.parcels[one.id].is_open = True
-        uow.commit()
+    with Post(store) as uow:
+        uow.parcels.get(other.id)
+        with heard(store) as statements:
+            uow.parcels[one.id].is_open = True
+            uow.commit()
+        uow.parcels.get(other.id)
 
     assert statements == ["SELECT", "UPDATE"]
 
