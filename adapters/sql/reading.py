@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
+from itertools import repeat
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -138,10 +139,12 @@ class Reading:
 
     # Rows
 
-    def found(self, rows: Iterable[Row]) -> list[Found]:
+    def found(self, rows: Sequence[Row]) -> list[Found]:
         """The rows of the entity from those of a statement. Raises UnreadableRow."""
         entity, is_mixed = self.entity, self.is_mixed
         encoders = self.encoders
+        if not (is_mixed or encoders) and all(map(entity.fits, rows)):
+            return [*zip(repeat(entity), rows)]
         found: list[Found] = []
         for row in rows:
             if is_mixed:
@@ -211,7 +214,7 @@ class MembersReading:
         same = (column == bindparam(name) for column, name in zip(self.columns, names, strict=True))
         self.of_one = reading.prepared(ordered.where(*same), names)
 
-    def of(self, rows: Iterable[Row]) -> list[list[Found]]:
+    def of(self, rows: Sequence[Row]) -> list[list[Found]]:
         """The rows that `of_one` has given, as those of its one owner."""
         return [self.reading.found(rows if self.is_plain else [row[: self.width] for row in rows])]
 
