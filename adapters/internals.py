@@ -14,9 +14,10 @@ This module imports SQLAlchemy and nothing of the package, so that every room ma
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from logging import INFO
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Constraint, CursorResult, Dialect, Result
+from sqlalchemy import Connection, Constraint, CursorResult, Dialect, Engine, Result
 from sqlalchemy.orm import ClassManager, Mapper, RelationshipProperty, Session, registry
 from sqlalchemy.orm.identity import IdentityMap
 from sqlalchemy.orm.state import InstanceState
@@ -38,9 +39,11 @@ __all__ = [
     "creation_order",
     "deletes_orphans",
     "expire_connections",
+    "has_listeners",
     "has_sql_expressions",
     "insert_batches",
     "is_for_mapped_class",
+    "is_heard",
     "is_orphan",
     "is_orphaned",
     "is_type_bound",
@@ -191,6 +194,21 @@ def must_be_unique(result: Result[Any]) -> bool:
 def plain_rows(result: CursorResult[Any]) -> Sequence[tuple[Any, ...]]:
     """All rows as tuples. `Result.all()` makes a `Row` of each, and nobody asks for its names."""
     return result._raw_all_tuples()
+
+
+def has_listeners(engine: Engine) -> bool:
+    """Return whether somebody listens to the statements of an engine. Nothing public tells it of all events at once."""
+    return engine._has_events
+
+
+def is_heard(engine: Engine) -> bool:
+    """Return whether statements are listened to or logged, as far as that seldom changes. See `has_listeners`."""
+    return engine._has_events or engine.logger.isEnabledFor(INFO) or _is_heard_of(engine.dialect)
+
+
+def _is_heard_of(dialect: Dialect) -> bool:
+    events: Any = dialect.dispatch
+    return dialect._has_events and any(map(bool, (events.do_execute, events.do_executemany, events.handle_error)))
 
 
 def insert_batches(dialect: Dialect) -> Callable[..., Any]:

@@ -197,6 +197,7 @@ SQLALCHEMY: dict[str, object] = {
     "_dispatch": Pool.__init__,
     "_has_bind_expression": TypeDecorator,
     "_has_column_expression": TypeDecorator,
+    "_has_events": engine,
     "_instance_dict": state,
     "_invalidate": pool,
     "_is_orphan": mapper,

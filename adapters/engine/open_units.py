@@ -21,7 +21,8 @@ def begin() -> int:
     """Open a unit here, and return its number."""
     number = next(_numbers)
     _open.add(number)
-    _around.set((*[each for each in _around.get() if each in _open], number))
+    around = _around.get()
+    _around.set((*[each for each in around if each in _open], number) if around else (number,))
     return number
 
 
@@ -29,7 +30,7 @@ def end(number: int) -> None:
     """The unit is open no more. May be called from anywhere, and twice."""
     _open.discard(number)
     if number in (around := _around.get()):
-        _around.set(tuple(each for each in around if each != number))
+        _around.set(tuple([each for each in around if each != number]) if len(around) > 1 else ())
 
 
 def is_around(number: int) -> bool:

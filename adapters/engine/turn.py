@@ -41,7 +41,7 @@ class _Place:
     def __init__(self, ticket: Ticket) -> None:
         self.ticket = ref(ticket)
         self.number = ticket.number
-        self.bell: SimpleQueue[None] = SimpleQueue()
+        self.bell: SimpleQueue[None] | None = None  # while its unit waits
 
     @property
     def is_abandoned(self) -> bool:
@@ -91,6 +91,8 @@ class Turn:
 
     def _wait(self, place: _Place) -> None:
         deadline = time.monotonic() + self.timeout
+        bell: SimpleQueue[None] = SimpleQueue()
+        place.bell = bell  # before it looks whether it has the turn, or nobody would wake it
         while (first := self._first()) is not place:
             if first is None:  # only a fork forgets a place
                 self._queue.append(place)
@@ -103,7 +105,7 @@ class Turn:
                     " run the service again in a fresh unit, and keep units short"
                 )
             with suppress(Empty):
-                place.bell.get(timeout=min(left, LOOK_AGAIN))
+                bell.get(timeout=min(left, LOOK_AGAIN))
 
     def _first(self) -> _Place | None:
         """Return the place that has the turn, after removing those of units that are gone."""
@@ -119,8 +121,10 @@ class Turn:
     def _remove(self, place: _Place) -> None:
         with suppress(ValueError):
             self._queue.remove(place)
-        with suppress(IndexError):
-            self._queue[0].bell.put(None)
+        if self._queue:
+            with suppress(IndexError):  # the next one may leave meanwhile
+                if (bell := self._queue[0].bell) is not None:  # else it has not looked yet whether it has the turn
+                    bell.put(None)
 
     def _require_unrelated(self, first: _Place) -> None:
         if is_around(first.number):

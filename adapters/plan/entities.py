@@ -187,7 +187,7 @@ class EntityPlan:
         self.settled = {*self.key_attributes, *_names(self.version, self.discriminator)}  # nobody assigns these
         self.guard_new = guarder([each for _, each in mapped if each is not self.version and not each.column.generated])
         self.fill = filler(self.fields)
-        self._fits = fitter(self.fields)
+        self.fits = fitter(self.fields)
         self.hydrate = hydrator(self.cls, self.mapper.class_manager, self.fields)
         self.documents = [(attribute, each) for attribute, each in mapped if each.column.guard.encode is not None]
         self.given_keys = self._given_keys()
@@ -298,7 +298,7 @@ class EntityPlan:
 
     def require_fitting(self, row: Row) -> None:
         """Raises UnreadableRow if a row that a database gave has what an object of the class may not have."""
-        if not self._fits(row):
+        if not self.fits(row):
             misfit(self, row)
 
     def build_values(self, instance: object, key: Key) -> None:

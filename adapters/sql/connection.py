@@ -19,13 +19,18 @@ __all__ = ["UnitConnection"]
 
 
 class UnitConnection(Connection):
-    """A connection that tells the unit of every error, also of those of the user's own statements."""
+    """A connection that tells the unit of every error, also of those of the user's own statements.
+
+    The unit's own statements pass it by as long as nobody asks for it; see `SqlRows`. It is in the unit's transaction
+    from the start.
+    """
 
     def __init__(self, engine: Engine, link: Any, rows: SqlRows) -> None:
         super().__init__(engine, link)
         self._rows = rows
         self._unit = rows.unit
         self._had_begun = False
+        self.begin()
 
     # Statements, the unit's and the user's own
 
@@ -72,6 +77,12 @@ class UnitConnection(Connection):
         except DBAPIError as error:
             self._rows.tell(error)
             raise
+
+    def blame(
+        self, error: BaseException, statement: str | None = None, parameters: Any = None, cursor: Any = None
+    ) -> NoReturn:
+        """Raise what SQLAlchemy raises for an error of the driver, and do what it does: the statement went past it."""
+        self._handle_dbapi_exception(error, statement, parameters, cursor, _Sent(isinstance(parameters, list)))
 
     # The transaction is the unit's: what the user might end by this connection or by the ORM's session is refused
 
@@ -141,6 +152,16 @@ class UnitConnection(Connection):
         except self.dialect.loaded_dbapi.Error as error:
             raise_interrupt_in(error)
             self.engine.pool.logger.error("Error closing cursor", exc_info=True)
+
+
+class _Sent:
+    """What SQLAlchemy asks of the execution of a statement after an error."""
+
+    def __init__(self, executemany: bool) -> None:
+        self.executemany = executemany
+
+    def handle_dbapi_exception(self, error: BaseException) -> None:
+        """No dialect that is supported does anything here."""
 
 
 def _only_reads(context: Any) -> bool:

@@ -14,7 +14,7 @@ theirs stands; of any other driver nothing is known, and it is rolled back to be
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
 from sqlite3 import ProgrammingError
@@ -43,14 +43,8 @@ class State(Enum):
 
 def state_of(connection: Any, dialect: Any) -> State:
     """Where a driver's connection stands."""
-    match dialect.driver:
-        case "pysqlite":
-            return _of_sqlite(connection)
-        case "psycopg":
-            return _of_psycopg(connection)
-        case "pymysql":
-            return _of_pymysql(connection)
-    return State.UNTOLD
+    told = STATES.get(dialect.driver)
+    return State.UNTOLD if told is None else told(connection)
 
 
 def _of_sqlite(connection: Any) -> State:
@@ -79,6 +73,13 @@ def _of_pymysql(connection: Any) -> State:
     if getattr(connection, BUSY, False):
         return State.IN_FLIGHT
     return State.OPEN if connection.server_status & IN_TRANSACTION else State.READY
+
+
+STATES: dict[str, Callable[[Any], State]] = {
+    "pysqlite": _of_sqlite,
+    "psycopg": _of_psycopg,
+    "pymysql": _of_pymysql,
+}
 
 
 def mark_busy(dialect: Any) -> None:

@@ -126,13 +126,14 @@ class UnitPool(QueuePool):
         """Give a loan its place, with a connection if one rests. Waits for as long as the pool's timeout."""
         if self._dropped:
             self.take_back_dropped()
+        places = self._pool
         deadline = 0.0
         while True:
             with suppress(IndexError):
-                loan._connection_record = self._take(self._pool.queue)
+                loan._connection_record = places.queue.pop() if places.use_lifo else places.queue.popleft()
                 return
             with suppress(IndexError):
-                loan._connection_record = self._pool.unused.pop()
+                loan._connection_record = places.unused.pop()
                 return
             if not self._is_limited:
                 loan._connection_record = self._new_place()
@@ -159,8 +160,9 @@ class UnitPool(QueuePool):
 
     def ring(self) -> None:
         """Wake the thread that has waited longest for a place."""
-        with suppress(IndexError):
-            self._bells.popleft().put(None)
+        if self._bells:
+            with suppress(IndexError):  # another thread may ring it meanwhile
+                self._bells.popleft().put(None)
 
     def close(self, record: Any) -> None:
         """Close the connection of a place, now, without farewell."""
@@ -191,9 +193,6 @@ class UnitPool(QueuePool):
             if record.fairy_ref is dropped:  # else the loan had ended
                 record.fairy_ref = None
                 Loan(self, record).break_off()
-
-    def _take(self, resting: deque[Any]) -> Any:
-        return resting.pop() if self._pool.use_lifo else resting.popleft()
 
     @property
     def _is_limited(self) -> bool:
@@ -384,6 +383,12 @@ class Loan(PoolProxiedConnection):
 
     def cursor(self, *arguments: Any, **options: Any) -> Any:
         return self.dbapi_connection.cursor(*arguments, **options)
+
+    def commit(self) -> None:
+        self.dbapi_connection.commit()
+
+    def rollback(self) -> None:
+        self.dbapi_connection.rollback()
 
     def _close_special(self, transaction_reset: bool = False) -> None:
         self.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
+from itertools import repeat
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ from ..plan.codegen import fitter
 from ..plan.entities import ChildrenPlan, EntityPlan, FieldPlan, LinksPlan, MembersPlan, Part, ordering
 from ..plan.tables import Key, Row
 from ..plan.unreadable import unread, wrong
+from .prepared import Prepared
 
 if TYPE_CHECKING:
     from .store import SqlStore
@@ -102,14 +104,17 @@ class Reading:
         kinds = [kind for kind, each in entity.subclasses.items() if entity.covers(each)]
         return [self.place(entity.discriminator.position).in_(kinds)]
 
-    @cached_property
-    def by_key(self) -> Select[Any]:
-        """The row with one key; its parts are the parameters `key_0`, `key_1`, …"""
-        return self.select.where(*(column == bindparam(f"key_{n}") for n, column in enumerate(self.keys)))
+    def prepared(self, statement: Any, names: Sequence[str]) -> Prepared:
+        """A statement that gives the columns of a row, and maybe more; compiled at its first use."""
+        types = [each.type for each in statement.selected_columns]
+        return Prepared(self.store.engine, statement, names, types=types)
 
-    def key_parameters(self, key: Key) -> dict[str, Any]:
-        """The parameters of `by_key`."""
-        return {f"key_{number}": part for number, part in enumerate(key if isinstance(key, tuple) else (key,))}
+    @cached_property
+    def by_key(self) -> Prepared:
+        """The row with one key, whose parts are the parameters."""
+        names = [f"key_{n}" for n in range(len(self.keys))]
+        same = (column == bindparam(name) for column, name in zip(self.keys, names, strict=True))
+        return self.prepared(self.select.where(*same), names)
 
     @cached_property
     def by_keys(self) -> Select[Any]:
@@ -134,10 +139,12 @@ class Reading:
 
     # Rows
 
-    def found(self, rows: Iterable[Row]) -> list[Found]:
+    def found(self, rows: Sequence[Row]) -> list[Found]:
         """The rows of the entity from those of a statement. Raises UnreadableRow."""
         entity, is_mixed = self.entity, self.is_mixed
         encoders = self.encoders
+        if not (is_mixed or encoders) and all(map(entity.fits, rows)):
+            return [*zip(repeat(entity), rows)]
         found: list[Found] = []
         for row in rows:
             if is_mixed:
@@ -199,18 +206,17 @@ class MembersReading:
         self.reading = reading
         self.owner_key: Callable[[Row], Any] = itemgetter(*places)
         self.width = len(reading.columns)  # of a member's row
+        self.is_plain = max(places) < self.width  # does the owner's key stand in the member's own row?
         self.columns = list(places.values())
         ordered = statement.order_by(*ordering(owner.mapper.relationships[plan.attribute]))
         self.of_many = ordered.where(one_of(self.columns, "owners"))
-        self.of_one = ordered.where(self.columns[0] == bindparam("owner")) if len(self.columns) == 1 else None
+        names = [f"owner_{n}" for n in range(len(self.columns))]
+        same = (column == bindparam(name) for column, name in zip(self.columns, names, strict=True))
+        self.of_one = reading.prepared(ordered.where(*same), names)
 
-    def statements(self, keys: Sequence[Key]) -> Iterator[tuple[Select[Any], dict[str, Any]]]:
-        """The statements that select the members of the owners with these keys."""
-        if len(keys) == 1 and self.of_one is not None:
-            yield self.of_one, {"owner": keys[0]}
-            return
-        for some in slices(keys, self.columns):
-            yield self.of_many, {"owners": some}
+    def of(self, rows: Sequence[Row]) -> list[list[Found]]:
+        """The rows that `of_one` has given, as those of its one owner."""
+        return [self.reading.found(rows if self.is_plain else [row[: self.width] for row in rows])]
 
     def by_owner(self, keys: Sequence[Key], rows: Iterable[Row]) -> list[list[Found]]:
         """The rows that the statements have given, for each of the owners."""

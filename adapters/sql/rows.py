@@ -1,6 +1,8 @@
 """The rows of one unit of work in a database: one connection, one transaction after the other.
 
 A transaction begins with the first statement, on a connection of the pool, and the connection goes back when it ends.
+Statements that are prepared go to the driver, all others through a connection of SQLAlchemy's that is made when one is
+needed.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from ...rules.formula import TRUE, Expr
 from ...rules.projection import Projection, of_type
 from ..engine.rows import Change, Deletion, Found, Place, Rows, Savepoint
 from ..engine.turn import Ticket, Turn
-from ..internals import plain_rows
+from ..internals import has_listeners, is_heard, plain_rows
 from ..plan.entities import EntityPlan, FieldPlan, MembersPlan
 from ..plan.tables import Key, Row, TablePlan, Unique
 from ..plan.violations import conflict, read_only
@@ -26,6 +28,7 @@ from .connection import UnitConnection
 from .drivers import State, state_of
 from .engines import begun
 from .errors import DRIVER_ERRORS, has_no_savepoint, is_lost, raised
+from .prepared import ROW_COUNT, Prepared
 from .reading import one_of, slices
 from .rules import column, order_by, where
 from .unreadable import unreadable
@@ -49,6 +52,8 @@ class SqlRows(Rows):
         self.store = store
         self.schema = store.schema
         self.reading = reading
+        self._engine = store.engine
+        self._dialect: Any = store.engine.dialect
         self._turn = turn
         self._ticket: Ticket | None = None
         self._link: Any = None  # the pooled connection of the present transaction, as SQLAlchemy's pool gives it
@@ -68,13 +73,14 @@ class SqlRows(Rows):
 
     def by_key(self, entity: EntityPlan, key: Key) -> Found | None:
         reading = self.store.reading(entity)
-        found = reading.found(self.rows(reading.by_key, reading.key_parameters(key)))
+        found = reading.found(self.read(reading.by_key, key if key.__class__ is tuple else (key,)))
         return found[0] if found else None
 
     def by_keys(self, entity: EntityPlan, keys: Sequence[Key]) -> list[Found]:
         reading = self.store.reading(entity)
         if len(keys) == 1:
-            return reading.found(self.rows(reading.by_key, reading.key_parameters(keys[0])))
+            found_one = self.by_key(entity, keys[0])
+            return [] if found_one is None else [found_one]
         found: list[Found] = []
         for some in reading.key_slices(keys):
             found += reading.found(self.rows(reading.by_keys, {"keys": some}))
@@ -82,7 +88,11 @@ class SqlRows(Rows):
 
     def members(self, owner: EntityPlan, relation: MembersPlan, keys: Sequence[Key]) -> list[list[Found]]:
         reading = self.store.reading(owner).members(relation)
-        rows = [row for statement, some in reading.statements(keys) for row in self.rows(statement, some)]
+        if len(keys) == 1:
+            key = keys[0]
+            return reading.of(self.read(reading.of_one, key if key.__class__ is tuple else (key,)))
+        slices_of_keys = slices(keys, reading.columns)
+        rows = [row for some in slices_of_keys for row in self.rows(reading.of_many, {"owners": some})]
         return reading.by_owner(keys, rows)
 
     def matching(self, asked: Query) -> Sequence[Found]:
@@ -140,10 +150,11 @@ class SqlRows(Rows):
 
     def rows(self, statement: Executable, parameters: Any = None) -> Sequence[Row]:
         """The rows of a statement, which runs in this unit's transaction."""
-        return self._run(lambda connection: self._fetched(connection, statement, parameters))
+        return self._run(lambda rows, _: rows._fetched(statement, parameters))
 
-    def _fetched(self, connection: Connection, statement: Executable, parameters: Any) -> Sequence[Row]:
+    def _fetched(self, statement: Executable, parameters: Any) -> Sequence[Row]:
         # As plain tuples, which is how the ORM reads them too: nobody asks for a column by its name.
+        connection = self.connection()
         result = connection.execute(statement, parameters)
         try:
             return plain_rows(result)
@@ -153,55 +164,149 @@ class SqlRows(Rows):
                 raise
             raise row from error
 
+    # Prepared statements. They go straight to the driver, unless somebody is to hear of them or has asked for
+    # SQLAlchemy's connection, which may be listened to.
+
+    def read(self, prepared: Prepared, values: Sequence[Any]) -> Sequence[Row]:
+        """The rows of a prepared statement."""
+        try:
+            parameters = self._packed(prepared, values)
+            if parameters is None:
+                return self._fetched(prepared.statement, prepared.named(values))
+            cursor = self._sent(self._dialect.do_execute, prepared, parameters)
+            try:
+                found = self._taken(prepared.fetched, cursor, prepared, parameters)
+                return found if prepared.processed is None else prepared.processed(found)
+            except Exception as error:
+                row = unreadable(self.connection(), prepared.statement, prepared.named(values), error)
+                if row is None:
+                    raise
+                raise row from error
+        except DRIVER_ERRORS as error:
+            self._raise(error)
+
+    def run(self, prepared: Prepared, values: Sequence[Any]) -> Any:
+        """Run a prepared statement. Return the number of rows that it has matched, or the key of an INSERT."""
+        parameters = self._packed(prepared, values)
+        if parameters is None:
+            return prepared.given_by(self.connection().execute(prepared.statement, prepared.named(values)))
+        cursor = self._sent(self._dialect.do_execute, prepared, parameters)
+        return self._taken(prepared.given, cursor, prepared, parameters)
+
+    def run_each(self, prepared: Prepared, values: Sequence[Sequence[Any]], given: list[Any]) -> None:
+        """Run a prepared statement for each of several values, and note what it has *given* so far."""
+        if self._packed(prepared, values[0]) is None:
+            given.extend(self.run(prepared, each) for each in values)
+            return
+        text, pack, take, send = prepared.text, prepared.packed, prepared.given, self._dialect.do_execute
+        parameters = cursor = None
+        try:
+            cursor = self._link.cursor()
+            for each in values:
+                parameters = pack(each)
+                send(cursor, text, parameters, None)
+                given.append(take(cursor))
+            cursor.close()
+        except BaseException as error:
+            self.connection().blame(error, text, parameters, cursor)
+
+    def run_together(self, prepared: Prepared, values: Sequence[Sequence[Any]]) -> int:
+        """Let the driver run a statement for all of several values. Return how many rows it has matched in all."""
+        parameters = [self._packed(prepared, each) for each in values]
+        if None in parameters:
+            return self.connection().execute(prepared.statement, [*map(prepared.named, values)]).rowcount
+        cursor = self._sent(self._dialect.do_executemany, prepared, parameters)
+        return self._taken(ROW_COUNT, cursor, prepared, parameters)
+
+    def _packed(self, prepared: Prepared, values: Sequence[Any]) -> Any:
+        """The parameters for the driver, or None where SQLAlchemy is to send the statement."""
+        if self._link is None:
+            self._begin()
+        return None if self._connection is not None or has_listeners(self._engine) else prepared.packed(values)
+
+    def _sent(self, send: Callable[..., None], prepared: Prepared, parameters: Any) -> Any:
+        """Let the driver run a statement. Return its cursor."""
+        cursor = None
+        try:
+            cursor = self._link.cursor()
+            send(cursor, prepared.text, parameters, None)
+            return cursor
+        except BaseException as error:
+            self.connection().blame(error, prepared.text, parameters, cursor)
+
+    def _taken(self, take: Callable[[Any], R], cursor: Any, prepared: Prepared, parameters: Any) -> R:
+        """What a statement has given."""
+        try:
+            taken = take(cursor)
+            cursor.close()
+            return taken
+        except BaseException as error:
+            self.connection().blame(error, prepared.text, parameters, cursor)
+
     # Writing
 
     def require_writing(self) -> None:
         if self.reading:
-            self._run(lambda connection: None)  # a database that is gone is told first
+            self._run(lambda rows, _: rows.connection())  # a database that is gone is told first
             raise read_only()
 
     def insert(self, table: TablePlan, rows: Sequence[Row]) -> Sequence[Row]:
         writing = self.store.writing(table)
-        return self._run(lambda connection: writing.insert(connection, rows), table, rows)
+        given: list[Any] = []
+        try:
+            return writing.insert(self, rows, given)
+        except DRIVER_ERRORS as error:
+            self._raise(error, Written(self, table, writing.failing(rows, given)))
 
     def update(self, table: TablePlan, changes: Sequence[Change]) -> None:
-        writing = self.store.writing(table)
-        if not self._run(lambda connection: writing.update(connection, changes), table, changes):
+        if not self._run(self.store.writing(table).update, table, changes):
             raise conflict()
 
     def delete(self, table: TablePlan, deletions: Sequence[Deletion]) -> int:
-        writing = self.store.writing(table)
-        matched = self._run(lambda connection: writing.delete(connection, deletions), table, deletions)
+        matched = self._run(self.store.writing(table).delete, table, deletions)
         if matched != len(deletions) and any(each.version is not None for each in deletions):
             raise conflict()
         return matched
 
-    def _run(self, work: Callable[[Connection], R], table: TablePlan | None = None, written: Sequence[Any] = ()) -> R:
+    def _run(
+        self, work: Callable[[SqlRows, Sequence[Any]], R], table: TablePlan | None = None, written: Sequence[Any] = ()
+    ) -> R:
         """Do something in this unit's transaction; with the errors of the domain for those of the driver."""
         try:
-            return work(self.connection())
+            return work(self, written)
         except DRIVER_ERRORS as error:
-            self.fail_by(error)
-            about = None if table is None else Written(self, table, written)
-            raised(error, self.schema, reading=self.reading, written=about)
+            self._raise(error, None if table is None else Written(self, table, written))
+
+    def _raise(self, error: Exception, written: Written | None = None) -> NoReturn:
+        """Raise the error of the domain for one of the driver."""
+        self.fail_by(error)
+        raised(error, self.schema, reading=self.reading, written=written)
 
     # The connection
 
     def connection(self) -> UnitConnection:
-        """The connection of this unit's transaction, which begins now if none has begun."""
+        """SQLAlchemy's connection in this unit's transaction, which begins now if none has begun."""
+        if self._link is None:
+            self._begin()
         if self._connection is None:
-            self.unit.require_open()
-            try:
-                self.take_turn()
-                self._link = begun(self.store.engine, reading=self.reading)
-                self._connection = UnitConnection(self.store.engine, self._link, self)
-                for savepoint in self._savepoints:
-                    savepoint.set(self._connection)
-                self._savepoints.clear()
-            except DRIVER_ERRORS as error:
-                self.tell(error)
-                raise
+            self._connection = UnitConnection(self._engine, self._link, self)
         return self._connection
+
+    def _begin(self) -> None:
+        """Begin a transaction."""
+        self.unit.require_open()
+        engine = self._engine
+        try:
+            self.take_turn()
+            self._link = begun(engine, reading=self.reading)
+            if self._savepoints or is_heard(engine):
+                connection = self.connection()
+                for savepoint in self._savepoints:
+                    savepoint.set(connection)
+                self._savepoints.clear()
+        except DRIVER_ERRORS as error:
+            self.tell(error)
+            raise
 
     def orm_session(self) -> OrmSessionOnDemand:
         """A session of SQLAlchemy over the present transaction, after a flush."""
@@ -209,10 +314,7 @@ class SqlRows(Rows):
 
         self.unit.flush()
         if self._orm is None:
-            connection = self._run(lambda connection: connection)
-            if not connection.in_transaction():
-                connection.begin()
-            self._orm = OrmSessionOnDemand(self.unit, self.connection())
+            self._orm = OrmSessionOnDemand(self.unit, self._run(lambda rows, _: rows.connection()))
         return self._orm
 
     def take_turn(self) -> None:
@@ -257,22 +359,31 @@ class SqlRows(Rows):
 
     def savepoint(self) -> SqlSavepoint:
         savepoint = SqlSavepoint(self)
-        if self._connection is None:
+        if self._link is None:
             self._savepoints.append(savepoint)  # the snapshot is still taken by the first statement
         else:
-            self._run(savepoint.set)
+            self._run(lambda rows, _: savepoint.set(rows.connection()))
         return savepoint
 
     def commit(self) -> None:
         self._end_orm()
-        if self._connection is not None:
+        if self._link is not None:
             self._require_alive()
             try:
-                self._connection.commit()
+                if self._connection is None and not has_listeners(self._engine):
+                    self._commit()
+                else:
+                    self.connection().commit()
             except DRIVER_ERRORS as error:
                 self.fail_by(error)
                 raised(error, self.schema, committing=True)
         self._end_transaction()
+
+    def _commit(self) -> None:
+        try:
+            self._dialect.do_commit(self._link)
+        except BaseException as error:
+            self.connection().blame(error)
 
     def end(self) -> None:
         self._end_orm()
@@ -297,7 +408,7 @@ class SqlRows(Rows):
         Raises Unavailable where the connection is closed: nothing can have been stored.
         """
         connection = self._link.dbapi_connection
-        match State.CLOSED if connection is None else state_of(connection, self.store.engine.dialect):
+        match State.CLOSED if connection is None else state_of(connection, self._dialect):
             case State.FAILED | State.IN_FLIGHT | State.READY:
                 self.lose_transaction()
             case State.CLOSED:
@@ -309,8 +420,9 @@ class SqlRows(Rows):
         if self._link is not None:
             self.store.give_back(self._link)
             self._link = self._connection = None
-        self._savepoints.clear()
-        if self._ticket is not None:
+        if self._savepoints:
+            self._savepoints.clear()
+        if self._ticket is not None and self._ticket.place is not None:
             assert self._turn is not None
             self._turn.release(self._ticket)
 

@@ -36,7 +36,6 @@ from typing import Any, cast
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.url import make_url
 from sqlalchemy.ext.compiler import compiles
@@ -357,7 +356,7 @@ class _Many(sa.types.TypeDecorator[Any]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if dialect.name == "postgresql":
-            return dialect.type_descriptor(ARRAY(self.each))
+            return dialect.type_descriptor(sa.ARRAY(self.each))
         return dialect.type_descriptor(sa.String() if dialect.name == "sqlite" else sa.types.NullType())
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:

@@ -180,5 +180,5 @@ class SqlStore(Serving, Store):
         """How the rows of a table are written, with its prepared statements; it lives as long as the store."""
         found = self._writings.get(table.name)
         if found is None:
-            found = self._writings[table.name] = Writing(table, self.metadata.tables[table.name])
+            found = self._writings[table.name] = Writing(self.engine, table, self.metadata.tables[table.name])
         return found

@@ -6,48 +6,51 @@ order; a DELETE names several keys; UPDATEs of the same columns go to the driver
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Delete, Table, Update, bindparam, null
+from sqlalchemy import Delete, Engine, Table, bindparam, null
 
 from ..engine.rows import Change, Deletion
-from ..plan.tables import Key, Row, TablePlan
+from ..plan.tables import Row, TablePlan
+from .prepared import Prepared
 from .reading import one_of, slices
+
+if TYPE_CHECKING:
+    from .rows import SqlRows
 
 __all__ = ["Writing"]
 
 ROWS_AT_ONCE = 1000  # what Python makes of so many parameters is gone before it makes more
 
-Parameters = dict[str, Any]
-
 
 class Writing:
     """How the rows of one table are written. Lives as long as the store."""
 
-    def __init__(self, plan: TablePlan, table: Table) -> None:
+    def __init__(self, engine: Engine, plan: TablePlan, table: Table) -> None:
+        self.engine = engine
+        self.dialect = engine.dialect
         self.plan = plan
         self.table = table
         self.columns = [table.c[column.name] for column in plan.columns]
         self.keys = [table.c[name] for name in plan.key_columns]
-        self.inserted = [
-            (column.key, each.position)
-            for column, each in zip(self.columns, plan.columns, strict=True)
-            if not each.generated
-        ]
+        self.inserted = [each.position for each in plan.columns if not each.generated]
         self.decoders: dict[int, Callable[[Any], Any]] = {
             each.position: each.decoded for each in plan.columns if each.guard.decode is not None
         }
         self.evaluates_none = {n for n, column in enumerate(self.columns) if column.type.should_evaluate_none}
-        self.insert_one = table.insert()
         generated = None if plan.generated is None else self.columns[plan.generated]
+        names = [self.columns[position].key for position in self.inserted]
+        self.insert_one = Prepared(engine, table.insert(), names, gives_key=generated is not None)
         self.insert_many = (
             None if generated is None else table.insert().returning(generated, sort_by_parameter_order=True)
         )
-        self.insert_rising = None if generated is None else table.insert().returning(generated)
-        self._updates: dict[tuple[tuple[int, ...], int | None], Update] = {}
-        self._deletes: dict[int | None, Delete] = {}
+        # SQLite runs in this process, where many statements cost no more than one; and it does not say which row fails.
+        self.is_one_by_one = self.dialect.name == "sqlite"
+        self.is_plain = not (self.decoders or self.evaluates_none)
+        self._updates: dict[tuple[tuple[int, ...], int | None], Prepared] = {}
+        self._deletes: dict[int | None, tuple[Prepared, Delete]] = {}
 
     def columns_named(self, names: Sequence[str]) -> list[Any]:
         """The columns of a constraint."""
@@ -73,109 +76,132 @@ class Writing:
 
     # Inserts
 
-    def insert(self, connection: Connection, rows: Sequence[Row]) -> Sequence[Row]:
-        """Insert rows. Return them with the keys that the database has generated."""
-        stored: list[Row] = []
-        for start in range(0, len(rows), ROWS_AT_ONCE):
-            some = rows[start : start + ROWS_AT_ONCE]
-            stored += self._insert(connection, some)
-        return stored
+    def insert(self, rows: SqlRows, new: Sequence[Row], given: list[Any]) -> Sequence[Row]:
+        """Insert rows. Return them with the keys that the database has generated.
 
-    def _insert(self, connection: Connection, rows: Sequence[Row]) -> Sequence[Row]:
-        is_plain = not (self.decoders or self.evaluates_none)
-        parameters = [{name: row[n] if is_plain else self.sent(n, row[n]) for name, n in self.inserted} for row in rows]
+        What the database has *given* for each row is noted, for it tells after an error which rows are written.
+        """
+        values = [*map(self._new, new)]
+        if self.is_one_by_one or len(new) == 1:
+            rows.run_each(self.insert_one, values, given)
+        else:
+            for start in range(0, len(new), ROWS_AT_ONCE):
+                given += self._insert_together(rows, values[start : start + ROWS_AT_ONCE])
         place = self.plan.generated
         if place is None:
-            connection.execute(self.insert_one, parameters)
-            return rows
-        keys = self._generated(connection, parameters)
-        return [(*row[:place], key, *row[place + 1 :]) for row, key in zip(rows, keys, strict=True)]
+            return new
+        return [(*row[:place], key, *row[place + 1 :]) for row, key in zip(new, given, strict=True)]
 
-    def _generated(self, connection: Connection, rows: list[Parameters]) -> list[Key]:
-        """Insert rows. Return the keys that the database has generated for them, in their order."""
-        if len(rows) > 1 and connection.dialect.insert_executemany_returning_sort_by_parameter_order:
-            assert self.insert_rising is not None
-            assert self.insert_many is not None
-            if connection.dialect.name == "sqlite":
-                # SQLAlchemy would insert them one by one, for SQLite may give keys back in any order. But the keys
-                # of an AUTOINCREMENT, which every table of a mapping has, rise with each row.
-                return sorted(connection.execute(self.insert_rising, rows).scalars())
-            return list(connection.execute(self.insert_many, rows).scalars())
-        keys: list[Any] = [connection.execute(self.insert_one, row).inserted_primary_key for row in rows]
-        return [key for (key,) in keys]
+    def _insert_together(self, rows: SqlRows, new: list[Sequence[Any]]) -> Sequence[Any]:
+        """Insert rows by one statement, where it gives the keys in their order."""
+        if self.insert_many is None:
+            rows.run_together(self.insert_one, new)
+            return new
+        if self.dialect.insert_executemany_returning_sort_by_parameter_order:
+            parameters = [*map(self.insert_one.named, new)]
+            return rows.connection().execute(self.insert_many, parameters).scalars().all()
+        return [rows.run(self.insert_one, each) for each in new]
+
+    def failing(self, new: Sequence[Row], given: list[Any]) -> Sequence[Row]:
+        """The rows of the INSERT that has failed."""
+        return new[len(given) :][: 1 if self.is_one_by_one else ROWS_AT_ONCE]
+
+    def _new(self, row: Row) -> Sequence[Any]:
+        """The values of a new row as they are sent, without the key that is generated."""
+        if self.is_plain:
+            place = self.plan.generated
+            return row if place is None else (*row[:place], *row[place + 1 :])
+        return [self.sent(position, row[position]) for position in self.inserted]
 
     # Updates
 
-    def update(self, connection: Connection, changes: Sequence[Change]) -> bool:
+    def update(self, rows: SqlRows, changes: Sequence[Change]) -> bool:
         """Change rows. Return whether each of them was there, with its version."""
-        for (names, version), found in groupby(changes, key=_shape):
+        if len(changes) == 1:
+            change = changes[0]
+            return bool(rows.run(self._update(*_shape(change)), self._changed(change)) == 1)
+        for shape, found in groupby(changes, key=_shape):
             same = list(found)
-            statement = self._update(names, version)
+            prepared = self._update(*shape)
             for start in range(0, len(same), ROWS_AT_ONCE):
-                some = same[start : start + ROWS_AT_ONCE]
-                parameters = [self._changed(change) for change in some]
-                if len(parameters) > 1 and not connection.dialect.supports_sane_multi_rowcount:
-                    matched = sum(connection.execute(statement, each).rowcount for each in parameters)
+                some = [*map(self._changed, same[start : start + ROWS_AT_ONCE])]
+                if len(some) > 1 and self.dialect.supports_sane_multi_rowcount:
+                    matched = rows.run_together(prepared, some)
                 else:
-                    matched = connection.execute(statement, parameters).rowcount
+                    matched = sum(rows.run(prepared, each) for each in some)
                 if matched != len(some):
                     return False
         return True
 
-    def _update(self, names: tuple[int, ...], version: int | None) -> Update:
+    def _update(self, names: tuple[int, ...], version: int | None) -> Prepared:
         found = self._updates.get((names, version))
         if found is None:
-            where = [key == bindparam(f"key_{n}", type_=key.type) for n, key in enumerate(self.keys)]
-            if version is not None:
-                column = self.columns[version]
-                where.append(column == bindparam("version", type_=column.type))
             new = {self.columns[n]: bindparam(f"new_{n}", type_=self.columns[n].type) for n in names}
-            found = self._updates[names, version] = self.table.update().where(*where).values(new)
+            where, names_of_row = self._is_row(version)
+            statement = self.table.update().where(*where).values(new)
+            prepared = Prepared(self.engine, statement, [*(f"new_{n}" for n in names), *names_of_row])
+            found = self._updates[names, version] = prepared
         return found
 
-    def _changed(self, change: Change) -> Parameters:
-        key = change.key
-        parameters = {f"new_{n}": self.sent(n, value) for n, value in change.values.items()}
-        for n, part in enumerate(key if isinstance(key, tuple) else (key,)):
-            parameters[f"key_{n}"] = part
-        if change.version is not None:
-            parameters["version"] = change.version[1]
-        return parameters
+    def _is_row(self, version: int | None) -> tuple[list[Any], list[str]]:
+        """The condition that a row has a key, and maybe a version; and the names of its parameters."""
+        columns = {f"key_{n}": key for n, key in enumerate(self.keys)}
+        if version is not None:
+            columns["version"] = self.columns[version]
+        where = [column == bindparam(name, type_=column.type) for name, column in columns.items()]
+        return where, [*columns]
+
+    def _changed(self, change: Change) -> list[Any]:
+        """The values of a change, in the order of the parameters."""
+        values = (
+            [*change.values.values()] if self.is_plain else [self.sent(n, value) for n, value in change.values.items()]
+        )
+        return values + _named(change)
 
     # Deletes
 
-    def delete(self, connection: Connection, deletions: Sequence[Deletion]) -> int:
+    def delete(self, rows: SqlRows, deletions: Sequence[Deletion]) -> int:
         """Delete rows. Return how many were there, with their versions."""
         matched = 0
-        for version, found in groupby(deletions, key=lambda each: None if each.version is None else each.version[0]):
-            same = list(found)
+        for version, found in groupby(deletions, key=_version):
+            same = [*map(_named, found)]
+            one, many = self._delete(version)
+            # MariaDB would meet a parent before its child, where a statement deletes both.
+            is_one_by_one = self.plan.refers_to_itself and self.dialect.name in ("mysql", "mariadb")
+            if len(same) == 1 or is_one_by_one:
+                matched += sum(rows.run(one, each) for each in same)
+                continue
             columns = self.keys if version is None else [*self.keys, self.columns[version]]
-            for some in self._together([_named(each) for each in same], columns, connection):
-                matched += connection.execute(self._delete(version), {"keys": some}).rowcount
+            keys = [*map(tuple, same)] if len(columns) > 1 else [key for (key,) in same]
+            for some in slices(keys, columns):
+                matched += rows.connection().execute(many, {"keys": some}).rowcount
         return matched
 
-    def _together(self, names: list[Any], columns: list[Any], connection: Connection) -> Iterator[Sequence[Any]]:
-        """The rows that one statement deletes: one by one where MariaDB would meet a parent before its child."""
-        if self.plan.refers_to_itself and connection.dialect.name in ("mysql", "mariadb"):
-            return ([name] for name in names)
-        return slices(names, columns)
-
-    def _delete(self, version: int | None) -> Delete:
+    def _delete(self, version: int | None) -> tuple[Prepared, Delete]:
+        """The statements that delete one row, and several."""
         found = self._deletes.get(version)
         if found is None:
             columns = self.keys if version is None else [*self.keys, self.columns[version]]
-            found = self._deletes[version] = self.table.delete().where(one_of(columns, "keys"))
+            where, names = self._is_row(version)
+            one = Prepared(self.engine, self.table.delete().where(*where), names)
+            found = self._deletes[version] = one, self.table.delete().where(one_of(columns, "keys"))
         return found
 
 
 def _shape(change: Change) -> tuple[tuple[int, ...], int | None]:
     """What changes of one statement have in common: the columns, and whether there is a version."""
-    return tuple(change.values), None if change.version is None else change.version[0]
+    return tuple(change.values), _version(change)
 
 
-def _named(deletion: Deletion) -> Any:
-    """The values that name a row to be deleted."""
-    key = deletion.key
-    if deletion.version is None:
-        return key
-    return (*(key if isinstance(key, tuple) else (key,)), deletion.version[1])
+def _version(write: Change | Deletion) -> int | None:
+    """The position of the version that a row is to have, if it is to have one."""
+    return None if write.version is None else write.version[0]
+
+
+def _named(write: Change | Deletion) -> list[Any]:
+    """The values that name a row: those of its key, and its version."""
+    key, version = write.key, write.version
+    named = [*key] if isinstance(key, tuple) else [key]
+    if version is not None:
+        named.append(version[1])
+    return named

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, exists, select
@@ -17,7 +16,6 @@ from ..engine.rows import Change, Deletion
 from ..plan.declared import foreign_keys_of
 from ..plan.tables import Reference, TablePlan
 from .reading import one_of, slices
-from .writing import ROWS_AT_ONCE
 
 if TYPE_CHECKING:
     from .rows import SqlRows
@@ -82,18 +80,13 @@ class Written:
                 row |= {} if staying is None else dict(zip(missing, staying, strict=True)) | row
         rows = [row for row in self.values if row.keys() >= set(columns)]
         candidates = [tuple([row[name] for name in columns]) for row in rows]
+        if not self.changes:  # new rows go to SQLite one by one
+            return candidates[0] if candidates else None
+        if (found := _first_repeated(candidates)) is not None:
+            return found
         holders: dict[tuple[Any, ...], tuple[Any, ...]] = {
             each[len(keys) :]: each[: len(keys)] for each in self._select([*keys, *columns], columns, rows)
         }
-        if (found := _first_repeated(candidates)) is not None:
-            return found
-        if tuple(columns) == tuple(keys):  # what the statement has written before looks the same
-            written = [*takewhile(holders.__contains__, candidates)]
-            return written[-1] if written else None
-        if self.plan.generated is not None and not self.changes:
-            while len(candidates) > ROWS_AT_ONCE and holders.keys() >= set(candidates[:ROWS_AT_ONCE]):
-                del candidates[:ROWS_AT_ONCE]  # written by a statement before
-            return next((each for each in candidates if each in holders), None)
         own = [tuple([row[name] for name in keys]) for row in rows]
         return next((each for each, key in zip(candidates, own, strict=True) if holders.get(each, key) != key), None)
 
