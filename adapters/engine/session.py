@@ -26,7 +26,7 @@ from ..plan.tables import Key, Row
 from ..plan.violations import in_words_of_the_domain
 from .adoption import renew
 from .flush import Flush
-from .loading import load
+from .loading import load, load_one
 from .rows import Rows
 from .session_state import Usable, one_call_of_a_session
 from .streaming import Streaming
@@ -76,8 +76,8 @@ class EngineSession(Usable, Streaming, Session):
         self.documents: dict[int, Known] = {}  # those that have JSON values, by id of the object
         self.blocks: list[_Block] = []  # the open ones
         self.offered: dict[Any, Any] = {}  # objects that were made beside the engine, by identity key; see `adoption`
-        self._known: dict[type[Any], dict[Key, Known]] = defaultdict(dict)
-        self._by_id: dict[int, Known] = {}
+        self.by_key: dict[type[Any], dict[Key, Known]] = defaultdict(dict)  # and by key, in the class at the base
+        self.by_id: dict[int, Known] = {}  # all that was loaded or stored, by id of the object
         rows.serve(self)
 
     def repository(self, port: type[Repository[Any, Any]], aggregate: type[Any]) -> Repository[Any, Any]:
@@ -172,43 +172,30 @@ class EngineSession(Usable, Streaming, Session):
 
     # Objects
 
-    @property
-    def transaction(self) -> int:
-        """The number of the present transaction. What was loaded in an earlier one may have changed since."""
-        return self._transactions
-
     def known(self, instance: object) -> Known | None:
         """Return what this unit knows of an object, if it has loaded or stored it."""
-        return self._by_id.get(id(instance))
+        return self.by_id.get(id(instance))
 
     def all_known(self) -> list[Known]:
         """Return everything that this unit knows."""
-        return [*self._by_id.values()]
-
-    def known_by_id(self, ident: int) -> Known | None:
-        """Return the same, by the id of an object that is known to be alive."""
-        return self._by_id.get(ident)
+        return [*self.by_id.values()]
 
     def of(self, instance: object) -> Known:
         """Return the same, of an object that it has loaded or stored."""
-        return self._by_id[id(instance)]
-
-    def known_by_key(self, entity: EntityPlan) -> dict[Key, Known]:
-        """Return what this unit knows of the objects of this class and of those that share its table."""
-        return self._known[entity.identity_class]
+        return self.by_id[id(instance)]
 
     def known_by_identity(self, cls: type[Any], key: Key) -> Known | None:
         """Return what this unit knows of the object with this key, of a class at the base of its hierarchy."""
-        known = self._known.get(cls)
+        known = self.by_key.get(cls)
         return None if known is None else known.get(key)
 
     def get(self, entity: EntityPlan, key: Key) -> Any:
         """Return the object with this key, or None."""
-        known = self._known[entity.identity_class].get(key)
-        if known is not None and known.transaction == self._transactions:
+        known = self.by_key[entity.identity_class].get(key)
+        if known is not None and known.transaction == self.transaction:
             return known.instance if entity.covers(known.entity) else None
         found = self.rows.by_key(entity, key)
-        return None if found is None else load(self, (found,))[0]
+        return None if found is None else load_one(self, *found)
 
     def is_forgetting(self, entity: EntityPlan, aggregate: object) -> bool:
         """Return whether an aggregate with the same key is removed, and not yet flushed."""
@@ -221,19 +208,19 @@ class EngineSession(Usable, Streaming, Session):
 
     def register(self, entity: EntityPlan, key: Key, row: Row, instance: Any) -> Known:
         """From now on this object stands for this row."""
-        state = instance_state(instance)
-        known = Known(entity, key, row, instance, state, self._transactions)
-        self._known[entity.identity_class][key] = self._by_id[id(instance)] = known
+        state, base = instance_state(instance), entity.identity_class
+        known = Known(entity, key, row, instance, state, self.transaction)
+        self.by_key[base][key] = self.by_id[id(instance)] = known
         if entity.documents:
             self.documents[id(instance)] = known
-        state.key = (entity.identity_class, key if key.__class__ is tuple else (key,), None)
+        state.key = (base, key if key.__class__ is tuple else (key,), None)
         state.honestwork_owner = self  # type: ignore[attr-defined]
         report_changes_to(state, self.changes.reference)
         return known
 
     def _remember(self, known: Known) -> None:
-        self._known[known.entity.identity_class][known.key] = known
-        self._by_id[id(known.instance)] = known
+        self.by_key[known.entity.identity_class][known.key] = known
+        self.by_id[id(known.instance)] = known
         if known.entity.documents:
             self.documents[id(known.instance)] = known
 
@@ -241,8 +228,8 @@ class EngineSession(Usable, Streaming, Session):
         """This object stands for no row any more."""
         ident = id(known.instance)
         self.documents.pop(ident, None)
-        del self._known[known.entity.identity_class][known.key]
-        del self._by_id[ident]
+        del self.by_key[known.entity.identity_class][known.key]
+        del self.by_id[ident]
 
     def expunge_aggregate(self, known: Known) -> None:
         """An object whose row is gone, and its members, belong to the unit no more: another has its key."""
@@ -268,7 +255,7 @@ class EngineSession(Usable, Streaming, Session):
 
     def has(self, member: Any) -> bool:
         """Has the unit loaded or stored this object, and not forgotten it since?"""
-        return id(member) in self._by_id
+        return id(member) in self.by_id
 
     def member_left(self, member: Any) -> None:
         """A new object that has lost its owner belongs to nobody again."""
@@ -320,7 +307,7 @@ class EngineSession(Usable, Streaming, Session):
             set_deleted(known.state, False)
             if id(known.instance) in ghosts:
                 continue
-            if (heir := self.known_by_key(known.entity).get(known.key)) is not None:
+            if (heir := self.by_key[known.entity.identity_class].get(known.key)) is not None:
                 self.expunge(heir)  # of a row that a statement of the user's own has inserted
             self._remember(known)
             mark_changed_documents(known)
@@ -369,8 +356,8 @@ class EngineSession(Usable, Streaming, Session):
                     set_deleted(known.state, False)
                 self.removed.clear()
                 self.written.clear()
-            self._known.clear()
-            self._by_id.clear()
+            self.by_key.clear()
+            self.by_id.clear()
             if self.documents:
                 self.documents.clear()
         finally:  # in any case: others wait for what the rows hold

@@ -59,19 +59,18 @@ def look_over_changed(found: Sequence[tuple[EntityPlan, object]]) -> None:
     """Raises KeyChanged, or BadValue; the same one on every store where there are several."""
     in_order = sorted(found, key=lambda each: stored_order(each[1])) if len(found) > 1 else found
     for entity, instance in in_order:
-        noted = instance_state(instance).committed_state
-        if not entity.settled.isdisjoint(noted):
+        if not entity.settled.isdisjoint(instance_state(instance).committed_state):
             _refuse_assignments(entity, instance)
         if entity.key_giving:
             _refuse_moves(entity, instance)
     for entity, instance in in_order:
-        values, guards = instance_dict(instance), entity.guards
+        values = instance_dict(instance)
         for name in instance_state(instance).committed_state:
             if name not in values:
                 if name in entity.places:
                     values[name] = None  # it was deleted, as in `del user.name`
-            elif (guard := guards.get(name)) is not None:
-                guard(values)
+            elif name in entity.guards:
+                entity.guards[name](values)
         if entity.links:
             link_once(entity, instance)
 

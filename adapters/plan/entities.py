@@ -255,6 +255,11 @@ class EntityPlan:
         return self.is_root and not self.relations
 
     @cached_property
+    def is_loaded_in_steps(self) -> bool:
+        """Has an object of it to be given more than the values of its row, before all of it is loaded?"""
+        return bool(self.relations or self.refusing_values)
+
+    @cached_property
     def needs_owner(self) -> bool:
         """Is it the child of something, and not stored without it?"""
         return any(deletes_orphans(mapper) for mapper in self.mapper.iterate_to_root())
