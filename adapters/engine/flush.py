@@ -18,7 +18,7 @@ from sqlalchemy.orm.attributes import get_history, instance_dict, instance_state
 
 from ...domain.errors import Duplicate
 from ..internals import is_orphan, is_orphaned, set_deleted
-from ..objects.instances import Given, complete_members
+from ..objects.instances import Given, complete_members, stored_order
 from ..objects.membership import settle_members
 from ..objects.refusals import foreign
 from ..objects.validation import look_over_changed, look_over_new, look_over_removed, refuse_members_of
@@ -48,6 +48,7 @@ class Flush:
         self.rows = session.rows
         self.new = session.pending  # by id, in the order of arrival
         self.changed: dict[int, Known] = {}
+        self.changes: dict[int, dict[int, Any]] = {}  # what their rows will hold, by position
         self.removed: dict[int, Known] = {}
         self.replaced: dict[int, Known] = {}  # removed rows that a new object takes over, by the new one's id
         self.adopted: dict[int, tuple[ChildrenPlan, Any]] = {}  # (relation, owner) of members that came to an owner
@@ -138,12 +139,21 @@ class Flush:
                 self._give_keys_of_owners()
             look_over_new(self.new.values())
         if self.changed:
-            look_over_changed([(known.entity, known.instance) for known in self.changed.values()])
+            self._look_over_changed()
         if self.removed:
             look_over_removed((known.entity, known.instance) for known in self.removed.values())
         for entity, instance in [*self.new.values()]:
             if entity.table.generated is None:
                 self._look_over_key(entity, instance)
+
+    def _look_over_changed(self) -> None:
+        """Find out what the rows of changed objects will hold. Of several errors it is the same one on every store."""
+        if len(self.changed) > 1:
+            in_order = sorted(self.changed.values(), key=lambda known: stored_order(known.instance))
+            self.changed = {id(known.instance): known for known in in_order}
+        look_over_changed([(known.entity, known.instance) for known in self.changed.values()])
+        for ident, known in self.changed.items():
+            self.changes[ident] = known.entity.changes(known.instance, known.row)
 
     def _give_keys_of_owners(self) -> None:
         """Where the owner's key is part of a member's, one that is given twice is found before anything is written."""
@@ -203,27 +213,27 @@ class Flush:
         for ident, known in self.changed.items() if self.adopted else ():
             if ident in self.adopted:
                 self._adopt(known.instance)
-        changes = {ident: known.entity.changes(known.instance, known.row) for ident, known in self.changed.items()}
-        bumped = self._bumped(changes) if self.schema.has_versions else {}
+                self.changes[ident] = known.entity.changes(known.instance, known.row)
+        bumped = self._bumped() if self.schema.has_versions else {}
         updates: list[Update] = []
-        for ident, new in changes.items():
+        for ident, known in self.changed.items():
+            new = self.changes[ident]
             if new or ident in bumped or ident in self.adopted:
-                known = self.changed[ident]
                 for part in known.entity.parts:
                     self._update(known, part, new, updates, is_bumped=ident in bumped)
         for ident, root in bumped.items():
-            if ident not in changes:
+            if ident not in self.changed:
                 self._update(root, root.entity.parts[0], {}, updates, is_bumped=True)
         if len(updates) > 1:
             updates.sort(key=lambda update: (self._place(update), update.key))
         return updates
 
-    def _bumped(self, changes: dict[int, dict[int, Any]]) -> dict[int, Known]:
+    def _bumped(self) -> dict[int, Known]:
         """The roots that get a new version: of the aggregates in which anything has changed."""
         touched = [
             known
             for ident, known in self.changed.items()
-            if changes[ident] or _has_other_members(known.entity, known.instance)
+            if self.changes[ident] or _has_other_members(known.entity, known.instance)
         ]
         if self.adopted:
             known_owners = [self.session.known(owner) for _, owner in self.adopted.values()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy.orm.attributes import get_history, instance_dict, instance_state
@@ -10,7 +10,7 @@ from sqlalchemy.orm.attributes import get_history, instance_dict, instance_state
 from ...domain.errors import BadValue, Duplicate, KeyChanged, MissingValue
 from ..plan.entities import EntityPlan
 from ..plan.violations import conflict, violation
-from .instances import link_once, stored_order
+from .instances import link_once
 
 __all__ = ["look_over_changed", "look_over_new", "look_over_removed", "refuse_members_of"]
 
@@ -55,22 +55,13 @@ def _look_over_one(entity: EntityPlan, instance: object) -> None:
         link_once(entity, instance)
 
 
-def look_over_changed(found: Sequence[tuple[EntityPlan, object]]) -> None:
-    """Raises KeyChanged, or BadValue; the same one on every store where there are several."""
-    in_order = sorted(found, key=lambda each: stored_order(each[1])) if len(found) > 1 else found
-    for entity, instance in in_order:
+def look_over_changed(found: Iterable[tuple[EntityPlan, object]]) -> None:
+    """Raises KeyChanged, and BadValue for what only the store may assign. What else was assigned is guarded later."""
+    for entity, instance in found:
         if not entity.settled.isdisjoint(instance_state(instance).committed_state):
             _refuse_assignments(entity, instance)
         if entity.key_giving:
             _refuse_moves(entity, instance)
-    for entity, instance in in_order:
-        values = instance_dict(instance)
-        for name in instance_state(instance).committed_state:
-            if name not in values:
-                if name in entity.places:
-                    values[name] = None  # it was deleted, as in `del user.name`
-            elif name in entity.guards:
-                entity.guards[name](values)
         if entity.links:
             link_once(entity, instance)
 

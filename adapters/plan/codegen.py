@@ -12,6 +12,13 @@ with one line a column is put together once, when the plan is made; for a class 
             d['name'] = guard_1(v)
         …
 
+    def change(d, row, changes):
+        v = d.setdefault('name', None)
+        if v is not None and not (v.__class__ is str and v.isascii() and '\\0' not in v and len(v) <= 80):
+            v = d['name'] = guard_1(v)
+        if v != row[1]:
+            changes[1] = v
+
     def new_row(d):
         return (None, d.get('name'), default_2() if (v := d.get('age')) is None else v,)
 
@@ -45,6 +52,7 @@ ALSO_READ: dict[type[Any], tuple[type[Any], ...]] = {float: (int,)}
 
 __all__ = [
     "ALSO_READ",
+    "changer",
     "filler",
     "fitter",
     "guarder",
@@ -135,15 +143,30 @@ def guarder(fields: Sequence[FieldPlan]) -> Callable[[dict[str, Any]], None]:
     names: dict[str, Any] = {}
     lines = []
     for each in fields:
-        guard, number = each.column.guard, each.position
-        names[f"guard_{number}"], names[f"type_{number}"] = guard, guard.type
-        sure = f" and not ({guard.sure.format(type=f'type_{number}')})" if guard.sure else ""
-        lines += [
-            f"v = d.get({each.attribute!r})",
-            f"if v is not None{sure}:",
-            f"    d[{each.attribute!r}] = guard_{number}(v)",
-        ]
+        lines += [f"v = d.get({each.attribute!r})", *_guarded(each, names)]
     return _function("def guard(d):", lines or ["pass"], names)
+
+
+def changer(field: FieldPlan, *, guarded: bool) -> Callable[[dict[str, Any], Row, dict[int, Any]], None]:
+    """Guard the new value of one attribute, and add it to the changes of a row. What was deleted is None from now on.
+
+    Raises BadValue.
+    """
+    names: dict[str, Any] = {}
+    lines = [f"v = d.setdefault({field.attribute!r}, None)", *(_guarded(field, names) if guarded else ())]
+    if field.column.guard.encode is not None:
+        names["encoded"] = field.column.encoded
+        lines.append("v = encoded(v)")
+    lines += [f"if v != row[{field.position}]:", f"    changes[{field.position}] = v"]
+    return _function("def change(d, row, changes):", lines, names)
+
+
+def _guarded(field: FieldPlan, names: dict[str, Any]) -> list[str]:
+    """Lines that guard the value *v* of an attribute."""
+    guard, number = field.column.guard, field.position
+    names[f"guard_{number}"], names[f"type_{number}"] = guard, guard.type
+    sure = f" and not ({guard.sure.format(type=f'type_{number}')})" if guard.sure else ""
+    return [f"if v is not None{sure}:", f"    v = d[{field.attribute!r}] = guard_{number}(v)"]
 
 
 def fitter(fields: Sequence[FieldPlan | None]) -> Callable[[Row], bool]:
