@@ -49,6 +49,7 @@ class Flush:
         self.new = session.pending  # by id, in the order of arrival
         self.changed: dict[int, Known] = {}
         self.changes: dict[int, dict[int, Any]] = {}  # what their rows will hold, by position
+        self.updates: list[Update] = []
         self.removed: dict[int, Known] = {}
         self.replaced: dict[int, Known] = {}  # removed rows that a new object takes over, by the new one's id
         self.adopted: dict[int, tuple[ChildrenPlan, Any]] = {}  # (relation, owner) of members that came to an owner
@@ -67,7 +68,7 @@ class Flush:
                 self._send(writes)
             except Duplicate as error:
                 raise explained(error, writes) from error.__cause__
-        self._settle(writes)
+        self._settle()
 
     def take_back(self) -> None:
         """Take back what a failing flush has given to new objects, and to members that have moved."""
@@ -133,25 +134,26 @@ class Flush:
                     foreign(children.entity, member)
 
     def _look_over(self) -> None:
+        given: Sequence[tuple[EntityPlan, Any, Any]] = ()
         if self.new:
             self.given = Given([instance for _, instance in self.new.values()])
             if self.adopted and self.schema.giving_keys:
                 self._give_keys_of_owners()
-            look_over_new(self.new.values())
+            given = look_over_new(self.new.values())
         if self.changed:
             self._look_over_changed()
         if self.removed:
             look_over_removed((known.entity, known.instance) for known in self.removed.values())
-        for entity, instance in [*self.new.values()]:
-            if entity.table.generated is None:
-                self._look_over_key(entity, instance)
+        for entity, instance, key in given:
+            self._look_over_key(entity, instance, key)
 
     def _look_over_changed(self) -> None:
         """Find out what the rows of changed objects will hold. Of several errors it is the same one on every store."""
         if len(self.changed) > 1:
             in_order = sorted(self.changed.values(), key=lambda known: stored_order(known.instance))
             self.changed = {id(known.instance): known for known in in_order}
-        look_over_changed([(known.entity, known.instance) for known in self.changed.values()])
+        for known in self.changed.values():
+            look_over_changed(known.entity, known.instance)
         for ident, known in self.changed.items():
             self.changes[ident] = known.entity.changes(known.instance, known.row)
 
@@ -163,12 +165,9 @@ class Flush:
                 if children in self.schema.giving_keys.get(type(owner), ()):
                     self._adopt(instance)
 
-    def _look_over_key(self, entity: EntityPlan, instance: Any) -> None:
+    def _look_over_key(self, entity: EntityPlan, instance: Any, key: Any) -> None:
         """A key that this unit has an object for is taken, whatever others have done to its row."""
-        at_hand = self.session.by_key[entity.identity_class]
-        if not at_hand:
-            return
-        known = at_hand.get(entity.key_of(instance))
+        known = self.session.by_key[entity.identity_class].get(key)
         if known is None:
             return
         if id(known.instance) in self.removed:
@@ -191,7 +190,8 @@ class Flush:
         """All writes, in the default order; or in another one, where that is needed."""
         writes: list[Write] = []
         if self.changed:
-            writes += self._updates()
+            self._plan_updates()
+            writes += self.updates
         if self.new:
             writes += self._inserts()
         unlinks = self._unlinked_with_removed() if self.removed else []
@@ -208,25 +208,23 @@ class Flush:
     def _place(self, write: Write) -> int:
         return self.schema.order[write.table.name]
 
-    def _updates(self) -> list[Update]:
-        """The rows that change, in the order of their keys in each table."""
+    def _plan_updates(self) -> None:
+        """Plan the rows that change, in the order of their keys in each table."""
         for ident, known in self.changed.items() if self.adopted else ():
             if ident in self.adopted:
                 self._adopt(known.instance)
                 self.changes[ident] = known.entity.changes(known.instance, known.row)
         bumped = self._bumped() if self.schema.has_versions else {}
-        updates: list[Update] = []
         for ident, known in self.changed.items():
             new = self.changes[ident]
             if new or ident in bumped or ident in self.adopted:
                 for part in known.entity.parts:
-                    self._update(known, part, new, updates, is_bumped=ident in bumped)
+                    self._plan_update(known, part, new, is_bumped=ident in bumped)
         for ident, root in bumped.items():
             if ident not in self.changed:
-                self._update(root, root.entity.parts[0], {}, updates, is_bumped=True)
-        if len(updates) > 1:
-            updates.sort(key=lambda update: (self._place(update), update.key))
-        return updates
+                self._plan_update(root, root.entity.parts[0], {}, is_bumped=True)
+        if len(self.updates) > 1:
+            self.updates.sort(key=lambda update: (self._place(update), update.key))
 
     def _bumped(self) -> dict[int, Known]:
         """The roots that get a new version: of the aggregates in which anything has changed."""
@@ -249,7 +247,7 @@ class Flush:
                 block.keep(known)
         return bumped
 
-    def _update(self, known: Known, part: Part, new: dict[int, Any], updates: list[Update], *, is_bumped: bool) -> None:
+    def _plan_update(self, known: Known, part: Part, new: dict[int, Any], *, is_bumped: bool) -> None:
         """Plan what is to be written in one table of a changed object."""
         entity, table = known.entity, part.table
         values = new
@@ -268,21 +266,21 @@ class Flush:
             for column in table.columns:
                 if column.onupdate is not None and column.position not in values:
                     values[column.position] = column.renewed()
-        updates.append(Update(known, part, values, expected, waits))
+        self.updates.append(Update(known, part, values, expected, waits))
 
     def _inserts(self) -> list[Write]:
         """The rows of new objects, in the order of arrival."""
         writes: list[Write] = []
+        adopted, replaced = self.adopted, self.replaced
         for ident, (entity, instance) in self.new.items():
-            if ident in self.adopted:
+            if ident in adopted:
                 self._adopt(instance)
-            values, heir_of = instance_dict(instance), self.replaced.get(ident) if self.replaced else None
+            values, heir_of = instance_dict(instance), replaced.get(ident)
             for part in entity.parts:
                 row = part.new_row(values)
                 if heir_of is None or part.table not in heir_of.entity.own_tables:
-                    may_wait = ident in self.adopted or part is not entity.parts[0]
-                    waits = self._waits(entity, part, instance) if may_wait else ()
-                    writes.append(Insert(entity, part, instance, row, waits))
+                    waits = self._waits(entity, part, instance) if part.piece.start or ident in adopted else ()
+                    writes.append(Insert(part, instance, row, waits))
                 else:
                     update = self._take_over(entity, part, instance, row, heir_of)
                     if update.values or update.waits:
@@ -385,38 +383,40 @@ class Flush:
 
     def _send(self, writes: list[Write]) -> None:
         """Send the writes in their order, neighbours of one kind and one table together."""
-        start = 0
-        while start < len(writes):
-            kind, table = type(writes[start]), writes[start].table
-            end = start + 1
-            while end < len(writes) and type(writes[end]) is kind and writes[end].table is table:
-                end += 1
-            self._send_batch(kind, table, writes if end - start == len(writes) else writes[start:end])
-            start = end
+        batch: list[Write] = []
+        for write in writes:
+            if batch and (type(write) is not type(batch[0]) or write.table is not batch[0].table):
+                self._send_together(batch)
+                batch = []
+            batch.append(write)
+        self._send_together(batch)
 
-    def _send_batch(self, kind: type[Write], table: TablePlan, batch: Sequence[Any]) -> None:
-        complete = [write.complete() for write in batch]
+    def _send_together(self, batch: Sequence[Any]) -> None:
+        kind, table = type(batch[0]), batch[0].table
         if kind is Update:
-            self.rows.update(table, complete)
+            for write in batch:
+                if write.waits:
+                    write.complete()
+            self.rows.update(table, batch)
         elif kind is Insert:
-            for write, row in zip(batch, self.rows.insert(table, complete), strict=True):
-                write.part.tell(instance_dict(write.instance), row)
-                ident = id(write.instance)
-                self.stored[ident] = self.stored[ident] + row if ident in self.stored else row
+            rows = self.rows.insert(table, [write.complete() if write.waits else write.row for write in batch])
+            for write, row in zip(batch, rows, strict=True):
+                instance, part = write.instance, write.part
+                part.tell(instance_dict(instance), row)
+                self.stored[id(instance)] = (*self.stored[id(instance)], *row) if part.piece.start else row
         elif kind is Link:
-            self.rows.insert(table, complete)
-        elif self.rows.delete(table, complete) != len(batch) and kind is Unlink:
+            self.rows.insert(table, [link.complete() for link in batch])
+        elif self.rows.delete(table, batch) != len(batch) and kind is Unlink:
             raise conflict("the two are joined no more")
 
-    def _settle(self, writes: list[Write]) -> None:
+    def _settle(self) -> None:
         session = self.session
         if self.removed:
             self._settle_removed()
         if self.new:
             self._settle_new()
-        for write in writes:
-            if type(write) is Update and id(write.known.instance) not in self.removed:
-                self._tell(write)
+        for update in self.updates:
+            self._tell(update)
         for known in self.changed.values():
             session.written.append(("changed", known))
             for name in known.entity.values:
@@ -454,16 +454,16 @@ class Flush:
             commit_state(known.state)
         session.pending.clear()
 
-    def _tell(self, write: Update) -> None:
+    def _tell(self, update: Update) -> None:
         """Give a changed object what its row holds now."""
-        known, part = write.known, write.part
+        known, part = update.known, update.part
         row, start = [*known.row], part.piece.start
-        for position, value in write.values.items():
+        for position, value in update.values.items():
             row[start + position] = value
         known.row = tuple(row)
         if id(known.instance) not in self.changed:  # a root whose member has changed
             self.session.written.append(("changed", known))
-        if write.version is not None or write.waits or write.table.has_onupdate:
+        if update.version is not None or update.waits or update.table.has_onupdate:
             part.tell(known.state.dict, known.row[part.piece])
 
     # Keys

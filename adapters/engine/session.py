@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from threading import get_ident
 from types import TracebackType
 from typing import Any, Protocol
@@ -16,7 +16,7 @@ from ...domain.errors import HonestworkError
 from ...domain.repository import Repository
 from ...service_layer import process
 from ...service_layer.store import Session
-from ..internals import clear_orphaned, is_orphan, report_changes_to, set_deleted
+from ..internals import clear_orphaned, is_orphan, set_deleted
 from ..objects.aggregates import loaded_with
 from ..objects.instances import as_stored, give_back
 from ..objects.ownership import owner_of, set_owner
@@ -61,6 +61,8 @@ class EngineSession(Usable, Streaming, Session):
     written since the last commit. Rows and transactions are the business of `rows`.
     """
 
+    blocks: tuple[_Block, ...] = ()  # the open ones
+    offered: dict[Any, Any] | None = None  # objects that were made beside the engine, by identity key; see `adoption`
     _released = False
 
     def __init__(self, store: EngineStore, rows: Rows, *, reading: bool) -> None:
@@ -74,8 +76,6 @@ class EngineSession(Usable, Streaming, Session):
         self.removed: dict[int, Known] = {}  # by id of the object
         self.written: list[tuple[Written, Known]] = []  # since the last commit
         self.documents: dict[int, Known] = {}  # those that have JSON values, by id of the object
-        self.blocks: list[_Block] = []  # the open ones
-        self.offered: dict[Any, Any] = {}  # objects that were made beside the engine, by identity key; see `adoption`
         self.by_key: dict[type[Any], dict[Key, Known]] = defaultdict(dict)  # and by key, in the class at the base
         self.by_id: dict[int, Known] = {}  # all that was loaded or stored, by id of the object
         rows.serve(self)
@@ -140,7 +140,8 @@ class EngineSession(Usable, Streaming, Session):
             self.close_for_good()
             self._released = True
             return
-        self.require_no_other_call()
+        if self.calls:
+            self.require_no_other_call()
         try:
             self._close()
         except BaseException as error:
@@ -208,14 +209,12 @@ class EngineSession(Usable, Streaming, Session):
 
     def register(self, entity: EntityPlan, key: Key, row: Row, instance: Any) -> Known:
         """From now on this object stands for this row."""
-        state, base = instance_state(instance), entity.identity_class
+        state = instance_state(instance)
         known = Known(entity, key, row, instance, state, self.transaction)
-        self.by_key[base][key] = self.by_id[id(instance)] = known
+        self.by_key[entity.identity_class][key] = self.by_id[id(instance)] = known
         if entity.documents:
             self.documents[id(instance)] = known
-        state.key = (base, key if key.__class__ is tuple else (key,), None)
-        state.honestwork_owner = self  # type: ignore[attr-defined]
-        report_changes_to(state, self.changes.reference)
+        entity.claim(state, key, self, self.changes.reference)
         return known
 
     def _remember(self, known: Known) -> None:
@@ -400,7 +399,7 @@ class _Block:
             session.rows.take_turn()
             self.savepoint = session.rows.savepoint()
             self.written = len(session.written)
-            session.blocks.append(self)
+            session.blocks = (*session.blocks, self)
             session.end_call(call)
         except BaseException as error:
             try:
@@ -432,8 +431,7 @@ class _Block:
             raise
         finally:
             session.end_call(call)
-            with suppress(ValueError):
-                session.blocks.remove(self)
+            session.blocks = tuple(block for block in session.blocks if block is not self)
 
     def keep(self, known: Known) -> None:
         """Remember what an object had before the block changed it, as far as nobody has remembered it yet."""

@@ -293,7 +293,10 @@ class MemoryRows(Rows):
     def _put(self, overlay: Overlay, key: Key, row: Row | None) -> None:
         if self._journal is not None:
             self._journal.append((overlay, key, overlay.rows.get(key, MISSING)))
-        overlay.put(key, row)
+        if overlay.indexes:
+            overlay.put(key, row)
+        else:
+            overlay.rows[key] = row
 
     def _newest(self, table: MemoryTable, key: Key) -> Row | None:
         """The row as everybody will see it, were this transaction to commit now."""
@@ -435,18 +438,16 @@ class MemoryRows(Rows):
             self._release_turn()
             return
         with self.store.lock:
-            if self._overlays:
-                try:
+            try:
+                if self._overlays:
                     self.store.publish(self, self._overlays)
-                except BaseException:
-                    self._end()
-                    raise
-            self._end()
+            finally:
+                self._end()
 
     def end(self) -> None:
         """Forget all writes and let go of everything. The next read begins a new transaction."""
         self.crashed = False
-        if self.snapshot is None and not (self._held or self.store.is_open(self)):
+        if self.snapshot is None and not (self._held or self in self.store.snapshots):
             self._release_turn()
             return
         with self.store.lock:

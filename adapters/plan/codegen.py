@@ -29,8 +29,13 @@ with one line a column is put together once, when the plan is made; for a class 
         d['id'], d['name'], d['age'], = row
         return o
 
-*d* is the object's `__dict__`. Attribute names are written with repr, so that no name can be more than a name.
-Each function has its source as `__source__`: print it to read it.
+    def claim(s, key, unit, reference):
+        s.key = (cls, (key,), None)
+        s.honestwork_owner = unit
+        s._instance_dict = reference
+
+*d* is the object's `__dict__`, and *s* its state. Attribute names are written with repr, so that no name can be more
+than a name. Each function has its source as `__source__`: print it to read it.
 """
 
 from __future__ import annotations
@@ -38,10 +43,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..internals import constructor_of_states
+from ..internals import REPORTS_TO, constructor_of_states
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import ClassManager
+    from sqlalchemy.orm.state import InstanceState
 
     from .entities import FieldPlan
     from .guards import Guard
@@ -53,6 +59,7 @@ ALSO_READ: dict[type[Any], tuple[type[Any], ...]] = {float: (int,)}
 __all__ = [
     "ALSO_READ",
     "changer",
+    "claimer",
     "filler",
     "fitter",
     "guarder",
@@ -129,6 +136,16 @@ def hydrator(cls: type[Any], manager: ClassManager[Any], fields: Sequence[FieldP
         "return o",
     ]
     return _function("def hydrate(row):", lines, names)
+
+
+def claimer(cls: type[Any], *, compound: bool) -> Callable[[InstanceState[Any], Any, Any, Any], None]:
+    """Note on the state of an object which row it stands for, whose it is, and who hears of its changes."""
+    lines = [
+        f"s.key = (cls, {'key' if compound else '(key,)'}, None)",
+        "s.honestwork_owner = unit",
+        f"s.{REPORTS_TO} = reference",
+    ]
+    return _function("def claim(s, key, unit, reference):", lines, {"cls": cls})
 
 
 def key_guarder(guard: Guard) -> Callable[[Any], Any]:

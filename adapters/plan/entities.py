@@ -25,7 +25,7 @@ from ...domain.interrupts import came_from_outside
 from ...rules.formula import attr
 from ...rules.order import OrderKey
 from ..internals import deletes_orphans, reverse_of
-from .codegen import changer, filler, fitter, guarder, hydrator, new_row_maker, teller
+from .codegen import changer, claimer, filler, fitter, guarder, hydrator, new_row_maker, teller
 from .declared import property_of
 from .tables import ColumnPlan, Key, Reference, Row, TablePlan
 from .unreadable import misfit, of_no_class, unbuilt, undecoded
@@ -188,6 +188,7 @@ class EntityPlan:
         self.fill = filler(self.fields)
         self._fits = fitter(self.fields)
         self.hydrate = hydrator(self.cls, self.mapper.class_manager, self.fields)
+        self.claim = claimer(self.identity_class, compound=len(self.key_attributes) > 1)
         self.documents = [(attribute, each) for attribute, each in mapped if each.column.guard.encode is not None]
         self.given_keys = self._given_keys()
         self.generated_key = None if self.table.generated is None else self.key_attributes[0]
