@@ -30,6 +30,7 @@ __all__ = [
     "OUTSIDE",
     "OVERRIDDEN",
     "PENDING_MUTATIONS",
+    "REPORTS_TO",
     "ConnectionRecord",
     "Outside",
     "Overridden",
@@ -55,7 +56,6 @@ __all__ = [
     "reconstructor_of",
     "record_of",
     "replace_insert_batches",
-    "report_changes_to",
     "report_to_nobody",
     "reverse_of",
     "set_deleted",
@@ -77,14 +77,13 @@ def commit_all(state: InstanceState[Any], values: dict[str, Any]) -> None:
     state._commit_all(values)
 
 
-def report_changes_to(state: InstanceState[Any], changes: Any) -> None:
-    """Let an object report its changes to *changes*, a weak reference. The public way is to add it to a session."""
-    state._instance_dict = changes
+REPORTS_TO = "_instance_dict"
+"""Where a state has a weak reference to what it reports its changes to. The public way is to add it to a session."""
 
 
 def report_to_nobody(state: InstanceState[Any]) -> None:
     """Let an object report its changes to nobody. The public way is to expunge it from its session."""
-    state.__dict__.pop("_instance_dict", None)
+    state.__dict__.pop(REPORTS_TO, None)
 
 
 def set_deleted(state: InstanceState[Any], deleted: bool) -> None:

@@ -42,7 +42,7 @@ def adopt(unit: EngineSession, made: dict[Any, Any]) -> None:
             instance_state(ghost).session_id = None
             set_owner(ghost, NOBODY)
     finally:
-        unit.offered = {}
+        unit.offered = None
         made.clear()
 
 

@@ -11,15 +11,14 @@ their rows hold after all of it is written, so that a flush that fails leaves th
 
 from __future__ import annotations
 
-from collections import defaultdict
-from itertools import groupby
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm.attributes import get_history, instance_dict, instance_state
 
 from ...domain.errors import Duplicate
 from ..internals import is_orphan, is_orphaned, set_deleted
-from ..objects.instances import Given, complete_members
+from ..objects.instances import Given, complete_members, stored_order
 from ..objects.membership import settle_members
 from ..objects.refusals import foreign
 from ..objects.validation import look_over_changed, look_over_new, look_over_removed, refuse_members_of
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Flush"]
 
-ByTable = dict[TablePlan, list[Write]]
 Pair = tuple[TablePlan, int, int]  # a table that joins, and the ids of two objects in it
 
 
@@ -50,18 +48,18 @@ class Flush:
         self.rows = session.rows
         self.new = session.pending  # by id, in the order of arrival
         self.changed: dict[int, Known] = {}
+        self.changes: dict[int, dict[int, Any]] = {}  # what their rows will hold, by position
+        self.updates: list[Update] = []
         self.removed: dict[int, Known] = {}
         self.replaced: dict[int, Known] = {}  # removed rows that a new object takes over, by the new one's id
         self.adopted: dict[int, tuple[ChildrenPlan, Any]] = {}  # (relation, owner) of members that came to an owner
         self.unlinked: set[Pair] = set()
-        self.stored: dict[int, Row] = defaultdict(tuple)  # what stands in the tables for a new object, so far
+        self.stored: dict[int, Row] = {}  # what stands in the tables for a new object, so far
         self.moved: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = []  # (values, noted, what they were)
         self.waiting: list[tuple[int, Update]] = []  # rows taken over by new objects, with the ids of these
 
     def run(self) -> None:
         self._collect()
-        if self.new:
-            self.given = Given([instance for _, instance in self.new.values()])
         self._look_over()
         writes = self._planned()
         if writes:
@@ -70,7 +68,7 @@ class Flush:
                 self._send(writes)
             except Duplicate as error:
                 raise explained(error, writes) from error.__cause__
-        self._settle(writes)
+        self._settle()
 
     def take_back(self) -> None:
         """Take back what a failing flush has given to new objects, and to members that have moved."""
@@ -83,19 +81,20 @@ class Flush:
     # What there is to do
 
     def _collect(self) -> None:
-        session = self.session
-        is_alone = True  # is nothing of it a member, or has members?
+        session, changed = self.session, self.changed
+        stands_alone = True  # is nothing of it a member, or has members?
         for state in session.changes.modified:
-            known = session.known(state.obj())
-            if known is not None and id(known.instance) not in session.removed:
-                self.changed[id(known.instance)] = known
-                is_alone = is_alone and known.entity.stands_alone
+            ident = id(state.obj())
+            known = session.by_id.get(ident)
+            if known is not None and ident not in session.removed:
+                changed[ident] = known
+                stands_alone = stands_alone and known.entity.stands_alone
         for entity, _ in self.new.values():
-            is_alone = is_alone and entity.stands_alone
+            stands_alone = stands_alone and entity.stands_alone
         if session.removed:
             self.removed = dict(session.removed)
-            is_alone = is_alone and all(known.entity.stands_alone for known in self.removed.values())
-        if not is_alone:
+            stands_alone = stands_alone and all(known.entity.stands_alone for known in self.removed.values())
+        if not stands_alone:
             self._collect_members()
         for block in session.blocks:
             for known in self.changed.values():
@@ -135,31 +134,40 @@ class Flush:
                     foreign(children.entity, member)
 
     def _look_over(self) -> None:
+        given: Sequence[tuple[EntityPlan, Any, Any]] = ()
         if self.new:
-            self._give_keys_of_owners()
-            look_over_new(self.new.values())
+            self.given = Given([instance for _, instance in self.new.values()])
+            if self.adopted and self.schema.giving_keys:
+                self._give_keys_of_owners()
+            given = look_over_new(self.new.values())
         if self.changed:
-            look_over_changed([(known.entity, known.instance) for known in self.changed.values()])
+            self._look_over_changed()
         if self.removed:
             look_over_removed((known.entity, known.instance) for known in self.removed.values())
-        for entity, instance in [*self.new.values()]:
-            if entity.table.generated is None:
-                self._look_over_key(entity, instance)
+        for entity, instance, key in given:
+            self._look_over_key(entity, instance, key)
+
+    def _look_over_changed(self) -> None:
+        """Find out what the rows of changed objects will hold. Of several errors it is the same one on every store."""
+        if len(self.changed) > 1:
+            in_order = sorted(self.changed.values(), key=lambda known: stored_order(known.instance))
+            self.changed = {id(known.instance): known for known in in_order}
+        for known in self.changed.values():
+            look_over_changed(known.entity, known.instance)
+        for ident, known in self.changed.items():
+            self.changes[ident] = known.entity.changes(known.instance, known.row)
 
     def _give_keys_of_owners(self) -> None:
         """Where the owner's key is part of a member's, one that is given twice is found before anything is written."""
-        for _, instance in self.new.values() if self.schema.giving_keys and self.adopted else ():
+        for _, instance in self.new.values():
             if id(instance) in self.adopted:
                 children, owner = self.adopted[id(instance)]
                 if children in self.schema.giving_keys.get(type(owner), ()):
                     self._adopt(instance)
 
-    def _look_over_key(self, entity: EntityPlan, instance: Any) -> None:
+    def _look_over_key(self, entity: EntityPlan, instance: Any, key: Any) -> None:
         """A key that this unit has an object for is taken, whatever others have done to its row."""
-        at_hand = self.session.known_by_key(entity)
-        if not at_hand:
-            return
-        known = at_hand.get(entity.key_of(instance))
+        known = self.session.by_key[entity.identity_class].get(key)
         if known is None:
             return
         if id(known.instance) in self.removed:
@@ -179,56 +187,51 @@ class Flush:
     # What is written
 
     def _planned(self) -> list[Write]:
-        updates, inserts = self._updates(), self._inserts()
-        unlinks, links = self._unlinked_with_removed(), self._links()
-        deletes = self._deletes()
-        in_order: list[TablePlan] = [*updates, *inserts, *unlinks, *links, *deletes]
-        if len(in_order) > 1:
-            in_order = sorted({*in_order}, key=self._place)
+        """All writes, in the default order; or in another one, where that is needed."""
         writes: list[Write] = []
-        for table in reversed(in_order) if unlinks else ():
-            # First of all: a new object may take over the row of a removed one, and have members of its own.
-            writes += unlinks.get(table, ())
-        for table in in_order:
-            if (here := updates.get(table)) is not None:
-                writes += sorted(here, key=_by_key) if len(here) > 1 else here
-            if inserts:
-                writes += inserts.get(table, ())
-            if links:
-                writes += links.get(table, ())
-        for table in reversed(in_order) if deletes else ():
-            writes += sorted(deletes.get(table, ()), key=_by_key)
+        if self.changed:
+            self._plan_updates()
+            writes += self.updates
+        if self.new:
+            writes += self._inserts()
+        unlinks = self._unlinked_with_removed() if self.removed else []
+        if self.schema.joining:
+            writes += self._links()
+        if len(writes) > 1:
+            writes.sort(key=self._place)
+        if self.removed:
+            # Links go first of all: a new object may take over the row of a removed one, and have members of its own.
+            unlinks.sort(key=self._place, reverse=True)
+            writes = [*unlinks, *writes, *self._deletes()]
         return arranged(self.schema, self.rows, writes) if len(writes) > 1 else writes
 
-    def _place(self, table: TablePlan) -> int:
-        return self.schema.order[table.name]
+    def _place(self, write: Write) -> int:
+        return self.schema.order[write.table.name]
 
-    def _updates(self) -> ByTable:
-        found: ByTable = {}
-        if not self.changed:
-            return found
-        changes: dict[int, dict[int, Any]] = {}
-        for ident, known in self.changed.items():
+    def _plan_updates(self) -> None:
+        """Plan the rows that change, in the order of their keys in each table."""
+        for ident, known in self.changed.items() if self.adopted else ():
             if ident in self.adopted:
                 self._adopt(known.instance)
-            changes[ident] = known.entity.changes(known.instance, known.row)
-        bumped = self._bumped(changes) if self.schema.has_versions else {}
+                self.changes[ident] = known.entity.changes(known.instance, known.row)
+        bumped = self._bumped() if self.schema.has_versions else {}
         for ident, known in self.changed.items():
-            new = changes[ident]
+            new = self.changes[ident]
             if new or ident in bumped or ident in self.adopted:
                 for part in known.entity.parts:
-                    self._update(known, part, new, found, is_bumped=ident in bumped)
+                    self._plan_update(known, part, new, is_bumped=ident in bumped)
         for ident, root in bumped.items():
             if ident not in self.changed:
-                self._update(root, root.entity.parts[0], {}, found, is_bumped=True)
-        return found
+                self._plan_update(root, root.entity.parts[0], {}, is_bumped=True)
+        if len(self.updates) > 1:
+            self.updates.sort(key=lambda update: (self._place(update), update.key))
 
-    def _bumped(self, changes: dict[int, dict[int, Any]]) -> dict[int, Known]:
+    def _bumped(self) -> dict[int, Known]:
         """The roots that get a new version: of the aggregates in which anything has changed."""
         touched = [
             known
             for ident, known in self.changed.items()
-            if changes[ident] or _has_other_members(known.entity, known.instance)
+            if self.changes[ident] or _has_other_members(known.entity, known.instance)
         ]
         if self.adopted:
             known_owners = [self.session.known(owner) for _, owner in self.adopted.values()]
@@ -244,12 +247,12 @@ class Flush:
                 block.keep(known)
         return bumped
 
-    def _update(self, known: Known, part: Part, new: dict[int, Any], found: ByTable, *, is_bumped: bool) -> None:
+    def _plan_update(self, known: Known, part: Part, new: dict[int, Any], *, is_bumped: bool) -> None:
         """Plan what is to be written in one table of a changed object."""
-        entity, piece, table = known.entity, part.piece, part.table
-        if len(entity.parts) == 1:
-            values = new
-        else:
+        entity, table = known.entity, part.table
+        values = new
+        if len(entity.parts) > 1:
+            piece = part.piece
             values = {n - piece.start: value for n, value in new.items() if piece.start <= n < piece.stop}
         waits = self._waits(entity, part, known.instance) if self.adopted else ()
         expected = None
@@ -263,25 +266,26 @@ class Flush:
             for column in table.columns:
                 if column.onupdate is not None and column.position not in values:
                     values[column.position] = column.renewed()
-        found.setdefault(table, []).append(Update(known, part, values, expected, waits))
+        self.updates.append(Update(known, part, values, expected, waits))
 
-    def _inserts(self) -> ByTable:
-        found: ByTable = {}
+    def _inserts(self) -> list[Write]:
+        """The rows of new objects, in the order of arrival."""
+        writes: list[Write] = []
+        adopted, replaced = self.adopted, self.replaced
         for ident, (entity, instance) in self.new.items():
-            if ident in self.adopted:
+            if ident in adopted:
                 self._adopt(instance)
-            values, heir_of = instance_dict(instance), self.replaced.get(ident)
+            values, heir_of = instance_dict(instance), replaced.get(ident)
             for part in entity.parts:
                 row = part.new_row(values)
                 if heir_of is None or part.table not in heir_of.entity.own_tables:
-                    may_wait = ident in self.adopted or part is not entity.parts[0]
-                    waits = self._waits(entity, part, instance) if may_wait else ()
-                    found.setdefault(part.table, []).append(Insert(entity, part, instance, row, waits))
+                    waits = self._waits(entity, part, instance) if part.piece.start or ident in adopted else ()
+                    writes.append(Insert(part, instance, row, waits))
                 else:
                     update = self._take_over(entity, part, instance, row, heir_of)
                     if update.values or update.waits:
-                        found.setdefault(part.table, []).append(update)
-        return found
+                        writes.append(update)
+        return writes
 
     def _take_over(self, entity: EntityPlan, part: Part, instance: Any, row: Row, replaced: Known) -> Update:
         """A row that is deleted and inserted in one flush is updated, as the ORM does it; its version goes on."""
@@ -295,7 +299,10 @@ class Flush:
                 expected = position, old
             elif each.attribute is not None and each.column.name not in part.table.key_columns:
                 values[position] = new
-        self.stored[id(instance)] += tuple([values.get(n, old) for n, old in enumerate(before)])
+        self.stored[id(instance)] = (
+            *self.stored.get(id(instance), ()),
+            *(values.get(n, old) for n, old in enumerate(before)),
+        )
         update = Update(replaced, part, values, expected, self._waits(entity, part, instance))
         if update.waits:
             self.waiting.append((id(instance), update))
@@ -317,8 +324,9 @@ class Flush:
             waits.append((part.table.position(key), instance, entity.generated_key))
         return waits
 
-    def _deletes(self) -> ByTable:
-        found: ByTable = {}
+    def _deletes(self) -> list[Delete]:
+        """The rows that go, those that refer first, and in the order of their keys in each table."""
+        deletes: list[Delete] = []
         replaced = {id(known.instance): ident for ident, known in self.replaced.items()}
         for ident, known in self.removed.items():
             kept = self.new[replaced[ident]][0].own_tables if ident in replaced else ()
@@ -328,24 +336,23 @@ class Flush:
                     expected = None
                     if version is not None and part is known.entity.parts[0]:
                         expected = version.position, known.row[version.position]
-                    found.setdefault(part.table, []).append(Delete(known, part, expected))
-        return found
+                    deletes.append(Delete(known, part, expected))
+        deletes.sort(key=lambda delete: (-self._place(delete), delete.key))
+        return deletes
 
-    def _unlinked_with_removed(self) -> ByTable:
+    def _unlinked_with_removed(self) -> list[Write]:
         """The rows that join what is removed to others."""
-        found: ByTable = {}
+        unlinks: list[Write] = []
         for known in self.removed.values():
             for links in known.entity.links:
                 history = get_history(known.instance, links.attribute)
                 for member in (*(history.unchanged or ()), *(history.deleted or ())):
-                    self._unlink(links, known.instance, member, found)
-        return found
+                    self._unlink(links, known.instance, member, unlinks)
+        return unlinks
 
-    def _links(self) -> ByTable:
+    def _links(self) -> list[Write]:
         """The rows that join members to members, where collections of them have changed."""
-        found: ByTable = {}
-        if not self.schema.joining:
-            return found
+        writes: list[Write] = []
         holders = [*self.new.values(), *((known.entity, known.instance) for known in self.changed.values())]
         changes = [
             (links, instance, get_history(instance, links.attribute))
@@ -354,7 +361,7 @@ class Flush:
         ]
         for links, instance, history in changes:
             for member in history.deleted or ():
-                self._unlink(links, instance, member, found)
+                self._unlink(links, instance, member, writes)
         joined: set[Pair] = set()
         for links, instance, history in changes:
             for member in history.added or ():
@@ -363,80 +370,100 @@ class Flush:
                 pair = _pair(links, instance, member)
                 if pair not in joined:  # it may be noted on both sides
                     joined.add(pair)
-                    found.setdefault(links.table, []).append(Link(links, instance, member, self._key))
-        return found
+                    writes.append(Link(links, instance, member, self._key))
+        return writes
 
-    def _unlink(self, links: LinksPlan, owner: Any, member: Any, found: ByTable) -> None:
+    def _unlink(self, links: LinksPlan, owner: Any, member: Any, writes: list[Write]) -> None:
         pair = _pair(links, owner, member)
         if member is not None and pair not in self.unlinked:  # it may be noted on both sides
             self.unlinked.add(pair)
-            row = links.row(self._key(owner), self._key(member))
-            found.setdefault(links.table, []).append(Unlink(links.table, row))
+            writes.append(Unlink(links.table, links.row(self._key(owner), self._key(member))))
 
     # Writing it
 
     def _send(self, writes: list[Write]) -> None:
         """Send the writes in their order, neighbours of one kind and one table together."""
-        for (kind, table), found in groupby(writes, key=lambda write: (type(write), write.table)):
-            batch: list[Any] = list(found)
-            complete = [write.complete() for write in batch]
-            if kind is Insert:
-                for write, row in zip(batch, self.rows.insert(table, complete), strict=True):
-                    write.part.tell(instance_dict(write.instance), row)
-                    self.stored[id(write.instance)] += row
-            elif kind is Link:
-                self.rows.insert(table, complete)
-            elif kind is Update:
-                self.rows.update(table, complete)
-            elif self.rows.delete(table, complete) != len(batch) and kind is Unlink:
-                raise conflict("the two are joined no more")
-
-    def _settle(self, writes: list[Write]) -> None:
-        session, written = self.session, self.session.written
-        for known in self.removed.values():
-            set_deleted(known.state, True)
-            session.expunge(known)
-            written.append(("deleted", known))
-        for ident, update in self.waiting:
-            stored, start = [*self.stored[ident]], update.part.piece.start
-            for position, _, _ in update.waits:
-                stored[start + position] = update.values[position]
-            self.stored[ident] = tuple(stored)
-        for ident, (entity, instance) in self.new.items():
-            row = self.stored[ident]
-            if ident in self.replaced:
-                for part in entity.parts:
-                    part.tell(instance_dict(instance), row[part.piece])
-            if entity.relations:
-                complete_members(entity, instance)
-            known = session.register(entity, entity.table.key(row), row, instance)
-            written.append(("inserted", known))
-            commit_state(known.state)
+        batch: list[Write] = []
         for write in writes:
-            if type(write) is Update and id(write.known.instance) not in self.removed:
-                self._tell(write)
+            if batch and (type(write) is not type(batch[0]) or write.table is not batch[0].table):
+                self._send_together(batch)
+                batch = []
+            batch.append(write)
+        self._send_together(batch)
+
+    def _send_together(self, batch: Sequence[Any]) -> None:
+        kind, table = type(batch[0]), batch[0].table
+        if kind is Update:
+            for write in batch:
+                if write.waits:
+                    write.complete()
+            self.rows.update(table, batch)
+        elif kind is Insert:
+            rows = self.rows.insert(table, [write.complete() if write.waits else write.row for write in batch])
+            for write, row in zip(batch, rows, strict=True):
+                instance, part = write.instance, write.part
+                part.tell(instance_dict(instance), row)
+                self.stored[id(instance)] = (*self.stored[id(instance)], *row) if part.piece.start else row
+        elif kind is Link:
+            self.rows.insert(table, [link.complete() for link in batch])
+        elif self.rows.delete(table, batch) != len(batch) and kind is Unlink:
+            raise conflict("the two are joined no more")
+
+    def _settle(self) -> None:
+        session = self.session
+        if self.removed:
+            self._settle_removed()
+        if self.new:
+            self._settle_new()
+        for update in self.updates:
+            self._tell(update)
         for known in self.changed.values():
-            written.append(("changed", known))
+            session.written.append(("changed", known))
             for name in known.entity.values:
                 known.state.dict.pop(name, None)  # a value object is made again from its columns
             commit_state(known.state)
         for ident, (_, owner) in self.adopted.items():
-            if (member := session.known_by_id(ident)) is not None:
+            if (member := session.by_id.get(ident)) is not None:
                 member.owner = session.known(owner)
-        session.pending.clear()
         session.changes.modified.clear()
+
+    def _settle_removed(self) -> None:
+        session = self.session
+        for known in self.removed.values():
+            set_deleted(known.state, True)
+            session.expunge(known)
+            session.written.append(("deleted", known))
         session.removed.clear()
 
-    def _tell(self, write: Update) -> None:
+    def _settle_new(self) -> None:
+        session, stored = self.session, self.stored
+        for ident, update in self.waiting:
+            row, start = [*stored[ident]], update.part.piece.start
+            for position, _, _ in update.waits:
+                row[start + position] = update.values[position]
+            stored[ident] = tuple(row)
+        for ident, (entity, instance) in self.new.items():
+            whole = stored[ident]
+            if ident in self.replaced:
+                for part in entity.parts:
+                    part.tell(instance_dict(instance), whole[part.piece])
+            if entity.relations:
+                complete_members(entity, instance)
+            known = session.register(entity, entity.table.key(whole), whole, instance)
+            session.written.append(("inserted", known))
+            commit_state(known.state)
+        session.pending.clear()
+
+    def _tell(self, update: Update) -> None:
         """Give a changed object what its row holds now."""
-        known, part = write.known, write.part
+        known, part = update.known, update.part
         row, start = [*known.row], part.piece.start
-        for position, value in write.values.items():
+        for position, value in update.values.items():
             row[start + position] = value
         known.row = tuple(row)
         if id(known.instance) not in self.changed:  # a root whose member has changed
             self.session.written.append(("changed", known))
-        if write.version is not None or write.waits or write.table.has_onupdate:
+        if update.version is not None or update.waits or update.table.has_onupdate:
             part.tell(known.state.dict, known.row[part.piece])
 
     # Keys
@@ -465,7 +492,3 @@ def _pair(links: LinksPlan, owner: Any, member: Any) -> Pair:
     """Names two objects that are joined, in the same order whichever of them has the collection."""
     one, other = (owner, member) if links.owner_positions < links.member_positions else (member, owner)
     return links.table, id(one), id(other)
-
-
-def _by_key(write: Any) -> Any:
-    return write.known.entity.identity_class.__name__, write.known.key

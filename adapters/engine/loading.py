@@ -22,9 +22,9 @@ from .tracking import Known, commit_state
 if TYPE_CHECKING:
     from .session import EngineSession
 
-__all__ = ["load", "load_apart"]
+__all__ = ["load", "load_apart", "load_one"]
 
-Objects = dict[EntityPlan, list[Any]]
+Loaded = dict[EntityPlan, list[Known]]
 
 
 def load(unit: EngineSession, found: Sequence[Found]) -> list[Any]:
@@ -33,8 +33,8 @@ def load(unit: EngineSession, found: Sequence[Found]) -> list[Any]:
     An object from an earlier transaction of the unit is brought up to date. Raises UnreadableRow, after which no object
     is half loaded.
     """
-    new: dict[EntityPlan, list[Known]] = {}
-    again: dict[EntityPlan, list[Known]] = {}
+    new: Loaded = {}
+    again: Loaded = {}
     try:
         loaded = [_loaded(unit, entity, row, new, again) for entity, row in found]
         for entity, owners in (*new.items(), *again.items()):
@@ -48,24 +48,27 @@ def load(unit: EngineSession, found: Sequence[Found]) -> list[Any]:
     return loaded
 
 
-def _loaded(
-    unit: EngineSession,
-    entity: EntityPlan,
-    row: Row,
-    new: dict[EntityPlan, list[Known]],
-    again: dict[EntityPlan, list[Known]],
-) -> Any:
+def load_one(unit: EngineSession, entity: EntityPlan, row: Row) -> Any:
+    """Return the object that stands for this row, as `load` does."""
+    if entity.is_loaded_in_steps:
+        return load(unit, ((entity, row),))[0]
+    return _loaded(unit, entity, row, {}, {})
+
+
+def _loaded(unit: EngineSession, entity: EntityPlan, row: Row, new: Loaded, again: Loaded) -> Any:
     key = entity.table.key(row)
-    known = unit.known_by_key(entity).get(key)
+    known = unit.by_key[entity.identity_class].get(key)
     if known is None:
         made = unit.offered.pop(identity(entity, key), None) if unit.offered else None
-        known = unit.register(entity, key, row, entity.hydrate(entity.decoded(row)) if made is None else made)
+        instance = entity.hydrate(entity.decoded(row) if entity.documents else row) if made is None else made
+        known = unit.register(entity, key, row, instance)
         if made is not None:
             _take(known)
-        if entity.relations or entity.refusing_values:
+        if entity.is_loaded_in_steps:
             new.setdefault(entity, []).append(known)
-            entity.build_values(known.instance, key)
-    elif known.transaction != unit.transaction:
+            entity.build_values(instance, key)
+        return instance
+    if known.transaction != unit.transaction:
         if known.entity is not entity:  # another unit has stored an object of another subclass in its place
             unit.expunge_aggregate(known)
             return _loaded(unit, entity, row, new, again)

@@ -36,11 +36,12 @@ def arranged(schema: Schema, stored: Rows, writes: list[Write]) -> list[Write]:
     Raises Duplicate where rows exchange a unique value and there is no interim value that they may have, and
     ReferenceViolated where rows refer to one another in a circle.
     """
-    if not any(write.table.uniques or write.table.refers_to_itself for write in writes):
+    tables = {write.table for write in writes}
+    if not any(table.uniques or table.refers_to_itself for table in tables):
         return writes
     rows = [(write.before(), write.after()) for write in writes]
     handed = _Handed(writes, rows)
-    if not handed.by_giver and not any(write.table.refers_to_itself for write in writes):
+    if not handed.by_giver and not any(table.refers_to_itself for table in tables):
         return writes
     return _Sorter(schema, stored, writes, rows, handed).sorted()
 

@@ -14,8 +14,8 @@ that is gone as Unavailable.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..plan.entities import EntityPlan, MembersPlan
 from ..plan.tables import Key, Row, TablePlan, Unique
@@ -35,19 +35,23 @@ Place = tuple[object, ...]
 """The values of an order's keys in a row."""
 
 
-class Change(NamedTuple):
+class Change:
     """New values for some columns of one row."""
 
+    __slots__ = ("key", "values", "version")
+
     key: Key
-    values: Mapping[int, Any]  # by the position of the column in the table
-    version: tuple[int, Any] | None = None  # (position, value): the row changes only while it has this version
+    values: dict[int, Any]  # by the position of the column in the table
+    version: tuple[int, Any] | None  # (position, value): the row changes only while it has this version
 
 
-class Deletion(NamedTuple):
+class Deletion:
     """One row that goes."""
 
+    __slots__ = ("key", "version")
+
     key: Key
-    version: tuple[int, Any] | None = None  # as in `Change`
+    version: tuple[int, Any] | None  # as in `Change`
 
 
 class Savepoint(ABC):
@@ -67,8 +71,6 @@ class Rows(ABC):
 
     A transaction begins with the first statement. All its reads see one snapshot, with its own writes over it.
     """
-
-    unit: EngineSession
 
     # Reading
 

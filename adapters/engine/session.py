@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from threading import get_ident
 from types import TracebackType
 from typing import Any, Protocol
@@ -16,7 +16,7 @@ from ...domain.errors import HonestworkError
 from ...domain.repository import Repository
 from ...service_layer import process
 from ...service_layer.store import Session
-from ..internals import clear_orphaned, is_orphan, report_changes_to, set_deleted
+from ..internals import clear_orphaned, is_orphan, set_deleted
 from ..objects.aggregates import loaded_with
 from ..objects.instances import as_stored, give_back
 from ..objects.ownership import owner_of, set_owner
@@ -26,7 +26,7 @@ from ..plan.tables import Key, Row
 from ..plan.violations import in_words_of_the_domain
 from .adoption import renew
 from .flush import Flush
-from .loading import load
+from .loading import load, load_one
 from .rows import Rows
 from .session_state import Usable, one_call_of_a_session
 from .streaming import Streaming
@@ -61,6 +61,8 @@ class EngineSession(Usable, Streaming, Session):
     written since the last commit. Rows and transactions are the business of `rows`.
     """
 
+    blocks: tuple[_Block, ...] = ()  # the open ones
+    offered: dict[Any, Any] | None = None  # objects that were made beside the engine, by identity key; see `adoption`
     _released = False
 
     def __init__(self, store: EngineStore, rows: Rows, *, reading: bool) -> None:
@@ -74,10 +76,8 @@ class EngineSession(Usable, Streaming, Session):
         self.removed: dict[int, Known] = {}  # by id of the object
         self.written: list[tuple[Written, Known]] = []  # since the last commit
         self.documents: dict[int, Known] = {}  # those that have JSON values, by id of the object
-        self.blocks: list[_Block] = []  # the open ones
-        self.offered: dict[Any, Any] = {}  # objects that were made beside the engine, by identity key; see `adoption`
-        self._known: dict[type[Any], dict[Key, Known]] = defaultdict(dict)
-        self._by_id: dict[int, Known] = {}
+        self.by_key: dict[type[Any], dict[Key, Known]] = defaultdict(dict)  # and by key, in the class at the base
+        self.by_id: dict[int, Known] = {}  # all that was loaded or stored, by id of the object
         rows.serve(self)
 
     def repository(self, port: type[Repository[Any, Any]], aggregate: type[Any]) -> Repository[Any, Any]:
@@ -140,7 +140,8 @@ class EngineSession(Usable, Streaming, Session):
             self.close_for_good()
             self._released = True
             return
-        self.require_no_other_call()
+        if self.calls:
+            self.require_no_other_call()
         try:
             self._close()
         except BaseException as error:
@@ -172,43 +173,30 @@ class EngineSession(Usable, Streaming, Session):
 
     # Objects
 
-    @property
-    def transaction(self) -> int:
-        """The number of the present transaction. What was loaded in an earlier one may have changed since."""
-        return self._transactions
-
     def known(self, instance: object) -> Known | None:
         """Return what this unit knows of an object, if it has loaded or stored it."""
-        return self._by_id.get(id(instance))
+        return self.by_id.get(id(instance))
 
     def all_known(self) -> list[Known]:
         """Return everything that this unit knows."""
-        return [*self._by_id.values()]
-
-    def known_by_id(self, ident: int) -> Known | None:
-        """Return the same, by the id of an object that is known to be alive."""
-        return self._by_id.get(ident)
+        return [*self.by_id.values()]
 
     def of(self, instance: object) -> Known:
         """Return the same, of an object that it has loaded or stored."""
-        return self._by_id[id(instance)]
-
-    def known_by_key(self, entity: EntityPlan) -> dict[Key, Known]:
-        """Return what this unit knows of the objects of this class and of those that share its table."""
-        return self._known[entity.identity_class]
+        return self.by_id[id(instance)]
 
     def known_by_identity(self, cls: type[Any], key: Key) -> Known | None:
         """Return what this unit knows of the object with this key, of a class at the base of its hierarchy."""
-        known = self._known.get(cls)
+        known = self.by_key.get(cls)
         return None if known is None else known.get(key)
 
     def get(self, entity: EntityPlan, key: Key) -> Any:
         """Return the object with this key, or None."""
-        known = self._known[entity.identity_class].get(key)
-        if known is not None and known.transaction == self._transactions:
+        known = self.by_key[entity.identity_class].get(key)
+        if known is not None and known.transaction == self.transaction:
             return known.instance if entity.covers(known.entity) else None
         found = self.rows.by_key(entity, key)
-        return None if found is None else load(self, (found,))[0]
+        return None if found is None else load_one(self, *found)
 
     def is_forgetting(self, entity: EntityPlan, aggregate: object) -> bool:
         """Return whether an aggregate with the same key is removed, and not yet flushed."""
@@ -222,18 +210,16 @@ class EngineSession(Usable, Streaming, Session):
     def register(self, entity: EntityPlan, key: Key, row: Row, instance: Any) -> Known:
         """From now on this object stands for this row."""
         state = instance_state(instance)
-        known = Known(entity, key, row, instance, state, self._transactions)
-        self._known[entity.identity_class][key] = self._by_id[id(instance)] = known
+        known = Known(entity, key, row, instance, state, self.transaction)
+        self.by_key[entity.identity_class][key] = self.by_id[id(instance)] = known
         if entity.documents:
             self.documents[id(instance)] = known
-        state.key = (entity.identity_class, key if key.__class__ is tuple else (key,), None)
-        state.honestwork_owner = self  # type: ignore[attr-defined]
-        report_changes_to(state, self.changes.reference)
+        entity.claim(state, key, self, self.changes.reference)
         return known
 
     def _remember(self, known: Known) -> None:
-        self._known[known.entity.identity_class][known.key] = known
-        self._by_id[id(known.instance)] = known
+        self.by_key[known.entity.identity_class][known.key] = known
+        self.by_id[id(known.instance)] = known
         if known.entity.documents:
             self.documents[id(known.instance)] = known
 
@@ -241,8 +227,8 @@ class EngineSession(Usable, Streaming, Session):
         """This object stands for no row any more."""
         ident = id(known.instance)
         self.documents.pop(ident, None)
-        del self._known[known.entity.identity_class][known.key]
-        del self._by_id[ident]
+        del self.by_key[known.entity.identity_class][known.key]
+        del self.by_id[ident]
 
     def expunge_aggregate(self, known: Known) -> None:
         """An object whose row is gone, and its members, belong to the unit no more: another has its key."""
@@ -268,7 +254,7 @@ class EngineSession(Usable, Streaming, Session):
 
     def has(self, member: Any) -> bool:
         """Has the unit loaded or stored this object, and not forgotten it since?"""
-        return id(member) in self._by_id
+        return id(member) in self.by_id
 
     def member_left(self, member: Any) -> None:
         """A new object that has lost its owner belongs to nobody again."""
@@ -320,7 +306,7 @@ class EngineSession(Usable, Streaming, Session):
             set_deleted(known.state, False)
             if id(known.instance) in ghosts:
                 continue
-            if (heir := self.known_by_key(known.entity).get(known.key)) is not None:
+            if (heir := self.by_key[known.entity.identity_class].get(known.key)) is not None:
                 self.expunge(heir)  # of a row that a statement of the user's own has inserted
             self._remember(known)
             mark_changed_documents(known)
@@ -369,8 +355,8 @@ class EngineSession(Usable, Streaming, Session):
                     set_deleted(known.state, False)
                 self.removed.clear()
                 self.written.clear()
-            self._known.clear()
-            self._by_id.clear()
+            self.by_key.clear()
+            self.by_id.clear()
             if self.documents:
                 self.documents.clear()
         finally:  # in any case: others wait for what the rows hold
@@ -413,7 +399,7 @@ class _Block:
             session.rows.take_turn()
             self.savepoint = session.rows.savepoint()
             self.written = len(session.written)
-            session.blocks.append(self)
+            session.blocks = (*session.blocks, self)
             session.end_call(call)
         except BaseException as error:
             try:
@@ -445,8 +431,7 @@ class _Block:
             raise
         finally:
             session.end_call(call)
-            with suppress(ValueError):
-                session.blocks.remove(self)
+            session.blocks = tuple(block for block in session.blocks if block is not self)
 
     def keep(self, known: Known) -> None:
         """Remember what an object had before the block changed it, as far as nobody has remembered it yet."""

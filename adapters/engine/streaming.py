@@ -23,11 +23,11 @@ Chunk = tuple[list[A], Place | None]  # what was found, and behind what the rest
 class Streaming:
     """A session that streams: a stream ends with the transaction whose snapshot it reads."""
 
-    _transactions = 0
+    transaction = 0  # the number of the present one: what was loaded in an earlier one may have changed since
 
     def end_streams(self) -> None:
         """The transaction has ended."""
-        self._transactions += 1
+        self.transaction += 1
 
     def stream(self, chunk: Callable[[Place | None], Chunk[A]]) -> Iterator[A]:
         """What the chunks hold, the first of which is asked for at once, to be refused at once."""
@@ -39,11 +39,11 @@ class Streaming:
         """Raises WrongProcess, UnitInUse for one who may not read this stream."""
 
     def _go_on(self, chunk: Callable[[Place | None], Chunk[A]], found: list[A], place: Place | None) -> Iterator[A]:
-        transaction = self._transactions
+        transaction = self.transaction
         while True:
             for each in found:
                 self.require_reader()
-                if self._transactions != transaction:
+                if self.transaction != transaction:
                     raise UnitClosed(
                         "the transaction that this stream reads from has ended, by a commit, a rollback or the end of"
                         " the unit: read it to its end first"

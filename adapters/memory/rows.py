@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from ...domain.errors import (
     CheckFailed,
@@ -61,7 +62,7 @@ class MemoryRows(Rows):
         self._searches: dict[type[Any], Search] = {}
 
     def serve(self, unit: EngineSession) -> None:
-        self.unit = unit
+        self._unit = ref(unit)  # weakly, so that both go as soon as the unit has ended
         if self.store.turn is not None and not self.reading:
             unit.be_numbered()
             self.ticket = Ticket(unit.number)
@@ -70,7 +71,9 @@ class MemoryRows(Rows):
 
     def by_key(self, entity: EntityPlan, key: Key) -> Found | None:
         row = self.view(self.store.tables[entity.table.name], key)
-        return None if row is None else self.whole(entity, key, row)
+        if row is None or entity.discriminator is None:
+            return None if row is None else (entity, row)
+        return self.whole(entity, key, row)
 
     def by_keys(self, entity: EntityPlan, keys: Sequence[Key]) -> list[Found]:
         return [found for key in keys if (found := self.by_key(entity, key)) is not None]
@@ -139,33 +142,38 @@ class MemoryRows(Rows):
 
     # What the engine writes
 
-    def insert(self, table: TablePlan, rows: Sequence[Row]) -> Sequence[Row]:
+    def insert(self, plan: TablePlan, rows: Sequence[Row]) -> Sequence[Row]:
+        table = self.store.tables[plan.name]
         with self.store.lock:
-            return [self._insert(self.store.tables[table.name], row) for row in rows]
+            if self.snapshot is None:
+                self.begin()
+            overlay = self._overlay(table)
+            return [self._insert(table, overlay, row) for row in rows]
 
-    def update(self, table: TablePlan, changes: Sequence[Change]) -> None:
+    def update(self, plan: TablePlan, changes: Sequence[Change]) -> None:
+        table = self.store.tables[plan.name]
         with self.store.lock:
             for change in changes:
-                self._update(self.store.tables[table.name], change)
+                self._update(table, change)
 
-    def delete(self, table: TablePlan, deletions: Sequence[Deletion]) -> int:
+    def delete(self, plan: TablePlan, deletions: Sequence[Deletion]) -> int:
+        table = self.store.tables[plan.name]
         with self.store.lock:
-            return sum([self._delete(self.store.tables[table.name], each) for each in deletions])
+            return sum([self._delete(table, each) for each in deletions])
 
     def require_writing(self) -> None:
         if self.reading:
             self.require_alive()
             raise read_only()
 
-    def _insert(self, table: MemoryTable, row: Row) -> Row:
-        if self.snapshot is None:
-            self.begin()
-        if (generated := table.plan.generated) is not None:
-            row = (*row[:generated], table.next_key(), *row[generated + 1 :])
-        key = table.plan.key(row)
+    def _insert(self, table: MemoryTable, overlay: Overlay, row: Row) -> Row:
+        if (generated := table.plan.generated) is None:
+            key = table.plan.key(row)
+        else:
+            key = table.next_key()
+            row = (*row[:generated], key, *row[generated + 1 :])
         if None in row or table.checks:
             self._check_row(table, row)
-        overlay = self._overlays.get(table) or self._overlay(table)
         if generated is None:  # otherwise the table has just made the key, and nobody else knows of it
             self._claim_key(table, overlay, key)
         if table.uniques:
@@ -196,7 +204,7 @@ class MemoryRows(Rows):
         if table.references:
             known = None if self._has_written(table, key) else old
             self._check_references(table, row, known)
-        self._put(self._overlays.get(table) or self._overlay(table), key, row)
+        self._put(self._overlay(table), key, row)
 
     def _delete(self, table: MemoryTable, deletion: Deletion) -> bool:
         key = deletion.key
@@ -210,7 +218,7 @@ class MemoryRows(Rows):
             raise lock_timeout("a new row refers to the one that is removed")
         for reference in table.plan.referrers:
             self._check_unreferred(reference, key)
-        self._put(self._overlays.get(table) or self._overlay(table), key, None)
+        self._put(self._overlay(table), key, None)
         return True
 
     # The transaction and its snapshot
@@ -277,12 +285,18 @@ class MemoryRows(Rows):
         return [(key, row) for key in keys if (row := table.at(key, snapshot)) is not None]
 
     def _overlay(self, table: MemoryTable) -> Overlay:
-        return self._overlays.setdefault(table, Overlay(table.plan))
+        overlay = self._overlays.get(table)
+        if overlay is None:
+            overlay = self._overlays[table] = Overlay(table.plan)
+        return overlay
 
     def _put(self, overlay: Overlay, key: Key, row: Row | None) -> None:
         if self._journal is not None:
             self._journal.append((overlay, key, overlay.rows.get(key, MISSING)))
-        overlay.put(key, row)
+        if overlay.indexes:
+            overlay.put(key, row)
+        else:
+            overlay.rows[key] = row
 
     def _newest(self, table: MemoryTable, key: Key) -> Row | None:
         """The row as everybody will see it, were this transaction to commit now."""
@@ -295,8 +309,7 @@ class MemoryRows(Rows):
     def _claim_row(self, table: MemoryTable, key: Key) -> None:
         if table.locks.get(key) is self:
             return  # what others have done to the row they did before; it may be a new one of this unit
-        snapshot = self.begin() if self.snapshot is None else self.snapshot
-        if table.stamps.get(key, 0) > snapshot:  # whoever has locked it since does not matter any more
+        if table.stamps and table.stamps.get(key, 0) > self.begin():  # who locks it does not matter
             raise conflict()
         self._lock(table.locks, key)
 
@@ -400,8 +413,9 @@ class MemoryRows(Rows):
         table.sharers.setdefault(key, set()).add(self)
 
     def _release(self, since: int = 0) -> None:
-        released = self._held[since:]
+        released = self._held
         if since:
+            released = released[since:]
             kept = {(id(where), which) for where, which in self._held[:since]}
             released = [(where, which) for where, which in released if (id(where), which) not in kept]
         for where, which in released:
@@ -424,18 +438,16 @@ class MemoryRows(Rows):
             self._release_turn()
             return
         with self.store.lock:
-            if self._overlays:
-                try:
+            try:
+                if self._overlays:
                     self.store.publish(self, self._overlays)
-                except BaseException:
-                    self._end()
-                    raise
-            self._end()
+            finally:
+                self._end()
 
     def end(self) -> None:
         """Forget all writes and let go of everything. The next read begins a new transaction."""
         self.crashed = False
-        if self.snapshot is None and not self._held and not self.store.is_open(self):
+        if self.snapshot is None and not (self._held or self in self.store.snapshots):
             self._release_turn()
             return
         with self.store.lock:
@@ -460,7 +472,9 @@ class MemoryRows(Rows):
     def require_alive(self) -> None:
         """Raises Unavailable after a crash."""
         if self.crashed:
-            self.unit.fail()
+            unit = self._unit()
+            assert unit is not None  # it is asking
+            unit.fail()
             raise Unavailable("the store has crashed, and this unit's transaction with it: run the service again")
 
     def crash(self) -> None:

@@ -64,7 +64,7 @@ class MemoryStore(Serving, Store):
         self.dropped: deque[MemoryRows] = deque()  # of units that were never left
         self.tables = _Tables(self)
         self.time = 0
-        self._open: dict[MemoryRows, int] = {}
+        self.snapshots: dict[MemoryRows, int] = {}  # of the open transactions
         self._superseded: dict[MemoryTable, None] = {}  # those that keep rows for an older snapshot
         _stores.add(self)
 
@@ -110,7 +110,7 @@ class MemoryStore(Serving, Store):
         The units get Unavailable from then on, until they roll back or end.
         """
         with self.lock:
-            for rows in list(self._open):
+            for rows in list(self.snapshots):
                 rows.crash()
 
     def fidelity(self) -> Fidelity:
@@ -120,12 +120,12 @@ class MemoryStore(Serving, Store):
     def begin(self, rows: MemoryRows) -> int:
         """The snapshot of a new transaction."""
         with self.lock:
-            self._open[rows] = self.time
+            self.snapshots[rows] = self.time
             return self.time
 
     def publish(self, rows: MemoryRows, overlays: dict[MemoryTable, Overlay]) -> None:
         """Make the rows of a transaction the newest ones, all at once: an interrupt comes after it, or before."""
-        others = len(self._open) > (rows in self._open)
+        others = len(self.snapshots) > (rows in self.snapshots)
         time = self.time + 1
         try:
             self._publish(overlays, time, keep=others)
@@ -145,16 +145,12 @@ class MemoryStore(Serving, Store):
         while self.lock._is_owned():  # type: ignore[attr-defined]
             self.lock.release()
 
-    def is_open(self, rows: MemoryRows) -> bool:
-        """Return whether the transaction has a snapshot."""
-        return rows in self._open
-
     def end(self, rows: MemoryRows) -> None:
         """A transaction needs its snapshot no more; what only it could see is forgotten."""
-        snapshot = self._open.pop(rows, None)
+        snapshot = self.snapshots.pop(rows, None)
         if self._superseded:
-            oldest = min(self._open.values(), default=self.time)
-            if snapshot is not None and snapshot >= oldest and self._open:
+            oldest = min(self.snapshots.values(), default=self.time)
+            if snapshot is not None and snapshot >= oldest and self.snapshots:
                 return  # an older snapshot still needs all that this one needed
             for table in self._superseded:
                 for key in list(table.history):
@@ -172,7 +168,7 @@ class MemoryStore(Serving, Store):
     def _begin_in_child(self) -> None:
         """Nothing is open in a child process: its parent's units are not its own."""
         self.lock = threading.RLock()
-        self._open.clear()
+        self.snapshots.clear()
         for table in self.tables.values():
             for locks in (table.locks, table.claims, table.sharers):
                 locks.clear()

@@ -164,8 +164,7 @@ class Given:
     """What new objects had before a flush, so that what a failing flush has given them can be taken back."""
 
     def __init__(self, instances: Iterable[object]) -> None:
-        values = [*map(instance_dict, instances)]
-        self._had = [*zip(values, map(list, values), strict=True)]
+        self._had = [(values, [*values]) for values in map(instance_dict, instances)]
 
     def take_back(self) -> None:
         """Keys, defaults, the keys of owners: an object whose row was never written has none of them."""

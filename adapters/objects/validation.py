@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy.orm.attributes import get_history, instance_dict, instance_state
 
 from ...domain.errors import BadValue, Duplicate, KeyChanged, MissingValue
 from ..plan.entities import EntityPlan
+from ..plan.tables import Key
 from ..plan.violations import conflict, violation
-from .instances import link_once, stored_order
+from .instances import link_once
 
 __all__ = ["look_over_changed", "look_over_new", "look_over_removed", "refuse_members_of"]
 
 
-def look_over_new(found: Iterable[tuple[EntityPlan, object]]) -> None:
-    """Raises BadValue, MissingValue for a key that nobody gives, Duplicate for one that is given twice."""
+def look_over_new(found: Iterable[tuple[EntityPlan, object]]) -> list[tuple[EntityPlan, object, Key]]:
+    """Return those whose key is given by the program, with it.
+
+    Raises BadValue, MissingValue for a key that nobody gives, Duplicate for one that is given twice.
+    """
     keys = set()
+    given = []
     for entity, instance in found:
         _look_over_one(entity, instance)
         if entity.generated_key is not None:
@@ -28,6 +33,8 @@ def look_over_new(found: Iterable[tuple[EntityPlan, object]]) -> None:
         if (entity.identity_class, key) in keys:
             raise violation(Duplicate, entity.table.name, entity.table.key_columns, entity.table.key_name)
         keys.add((entity.identity_class, key))
+        given.append((entity, instance, key))
+    return given
 
 
 def _look_over_one(entity: EntityPlan, instance: object) -> None:
@@ -55,25 +62,14 @@ def _look_over_one(entity: EntityPlan, instance: object) -> None:
         link_once(entity, instance)
 
 
-def look_over_changed(found: Sequence[tuple[EntityPlan, object]]) -> None:
-    """Raises KeyChanged, or BadValue; the same one on every store where there are several."""
-    in_order = sorted(found, key=lambda each: stored_order(each[1])) if len(found) > 1 else found
-    for entity, instance in in_order:
-        noted = instance_state(instance).committed_state
-        if not entity.settled.isdisjoint(noted):
-            _refuse_assignments(entity, instance)
-        if entity.key_giving:
-            _refuse_moves(entity, instance)
-    for entity, instance in in_order:
-        values, guards = instance_dict(instance), entity.guards
-        for name in instance_state(instance).committed_state:
-            if name not in values:
-                if name in entity.places:
-                    values[name] = None  # it was deleted, as in `del user.name`
-            elif (guard := guards.get(name)) is not None:
-                guard(values)
-        if entity.links:
-            link_once(entity, instance)
+def look_over_changed(entity: EntityPlan, instance: object) -> None:
+    """Raises KeyChanged, and BadValue for what only the store may assign. What else was assigned is guarded later."""
+    if not entity.settled.isdisjoint(instance_state(instance).committed_state):
+        _refuse_assignments(entity, instance)
+    if entity.key_giving:
+        _refuse_moves(entity, instance)
+    if entity.links:
+        link_once(entity, instance)
 
 
 def look_over_removed(found: Iterable[tuple[EntityPlan, object]]) -> None:

@@ -12,6 +12,13 @@ with one line a column is put together once, when the plan is made; for a class 
             d['name'] = guard_1(v)
         …
 
+    def change(d, row, changes):
+        v = d.setdefault('name', None)
+        if v is not None and not (v.__class__ is str and v.isascii() and '\\0' not in v and len(v) <= 80):
+            v = d['name'] = guard_1(v)
+        if v != row[1]:
+            changes[1] = v
+
     def new_row(d):
         return (None, d.get('name'), default_2() if (v := d.get('age')) is None else v,)
 
@@ -22,8 +29,13 @@ with one line a column is put together once, when the plan is made; for a class 
         d['id'], d['name'], d['age'], = row
         return o
 
-*d* is the object's `__dict__`. Attribute names are written with repr, so that no name can be more than a name.
-Each function has its source as `__source__`: print it to read it.
+    def claim(s, key, unit, reference):
+        s.key = (cls, (key,), None)
+        s.honestwork_owner = unit
+        s._instance_dict = reference
+
+*d* is the object's `__dict__`, and *s* its state. Attribute names are written with repr, so that no name can be more
+than a name. Each function has its source as `__source__`: print it to read it.
 """
 
 from __future__ import annotations
@@ -31,10 +43,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..internals import constructor_of_states
+from ..internals import REPORTS_TO, constructor_of_states
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import ClassManager
+    from sqlalchemy.orm.state import InstanceState
 
     from .entities import FieldPlan
     from .guards import Guard
@@ -45,6 +58,8 @@ ALSO_READ: dict[type[Any], tuple[type[Any], ...]] = {float: (int,)}
 
 __all__ = [
     "ALSO_READ",
+    "changer",
+    "claimer",
     "filler",
     "fitter",
     "guarder",
@@ -123,6 +138,16 @@ def hydrator(cls: type[Any], manager: ClassManager[Any], fields: Sequence[FieldP
     return _function("def hydrate(row):", lines, names)
 
 
+def claimer(cls: type[Any], *, compound: bool) -> Callable[[InstanceState[Any], Any, Any, Any], None]:
+    """Note on the state of an object which row it stands for, whose it is, and who hears of its changes."""
+    lines = [
+        f"s.key = (cls, {'key' if compound else '(key,)'}, None)",
+        "s.honestwork_owner = unit",
+        f"s.{REPORTS_TO} = reference",
+    ]
+    return _function("def claim(s, key, unit, reference):", lines, {"cls": cls})
+
+
 def key_guarder(guard: Guard) -> Callable[[Any], Any]:
     """Guard a key that is looked for. Raises BadValue, also for None."""
     sure = guard.sure.format(type="type") or "False"
@@ -135,15 +160,30 @@ def guarder(fields: Sequence[FieldPlan]) -> Callable[[dict[str, Any]], None]:
     names: dict[str, Any] = {}
     lines = []
     for each in fields:
-        guard, number = each.column.guard, each.position
-        names[f"guard_{number}"], names[f"type_{number}"] = guard, guard.type
-        sure = f" and not ({guard.sure.format(type=f'type_{number}')})" if guard.sure else ""
-        lines += [
-            f"v = d.get({each.attribute!r})",
-            f"if v is not None{sure}:",
-            f"    d[{each.attribute!r}] = guard_{number}(v)",
-        ]
+        lines += [f"v = d.get({each.attribute!r})", *_guarded(each, names)]
     return _function("def guard(d):", lines or ["pass"], names)
+
+
+def changer(field: FieldPlan, *, guarded: bool) -> Callable[[dict[str, Any], Row, dict[int, Any]], None]:
+    """Guard the new value of one attribute, and add it to the changes of a row. What was deleted is None from now on.
+
+    Raises BadValue.
+    """
+    names: dict[str, Any] = {}
+    lines = [f"v = d.setdefault({field.attribute!r}, None)", *(_guarded(field, names) if guarded else ())]
+    if field.column.guard.encode is not None:
+        names["encoded"] = field.column.encoded
+        lines.append("v = encoded(v)")
+    lines += [f"if v != row[{field.position}]:", f"    changes[{field.position}] = v"]
+    return _function("def change(d, row, changes):", lines, names)
+
+
+def _guarded(field: FieldPlan, names: dict[str, Any]) -> list[str]:
+    """Lines that guard the value *v* of an attribute."""
+    guard, number = field.column.guard, field.position
+    names[f"guard_{number}"], names[f"type_{number}"] = guard, guard.type
+    sure = f" and not ({guard.sure.format(type=f'type_{number}')})" if guard.sure else ""
+    return [f"if v is not None{sure}:", f"    v = d[{field.attribute!r}] = guard_{number}(v)"]
 
 
 def fitter(fields: Sequence[FieldPlan | None]) -> Callable[[Row], bool]:

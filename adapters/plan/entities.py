@@ -25,7 +25,7 @@ from ...domain.interrupts import came_from_outside
 from ...rules.formula import attr
 from ...rules.order import OrderKey
 from ..internals import deletes_orphans, reverse_of
-from .codegen import filler, fitter, guarder, hydrator, new_row_maker, teller
+from .codegen import changer, claimer, filler, fitter, guarder, hydrator, new_row_maker, teller
 from .declared import property_of
 from .tables import ColumnPlan, Key, Reference, Row, TablePlan
 from .unreadable import misfit, of_no_class, unbuilt, undecoded
@@ -182,13 +182,13 @@ class EntityPlan:
         }
         self.searchable = sorted(attribute for attribute, each in mapped if each.column.guard.encode is None)
         self.is_plain = len(self.parts) == 1 and self.discriminator is None
-        self.guards = {name: guarder([each]) for name, each in mapped if each is not self.version}
-        self.places = {name: (each.position, _encoder(each.column)) for name, each in mapped}
+        self.changers = {name: changer(each, guarded=each is not self.version) for name, each in mapped}
         self.settled = {*self.key_attributes, *_names(self.version, self.discriminator)}  # nobody assigns these
         self.guard_new = guarder([each for _, each in mapped if each is not self.version and not each.column.generated])
         self.fill = filler(self.fields)
         self.fits = fitter(self.fields)
         self.hydrate = hydrator(self.cls, self.mapper.class_manager, self.fields)
+        self.claim = claimer(self.identity_class, compound=len(self.key_attributes) > 1)
         self.documents = [(attribute, each) for attribute, each in mapped if each.column.guard.encode is not None]
         self.given_keys = self._given_keys()
         self.generated_key = None if self.table.generated is None else self.key_attributes[0]
@@ -253,6 +253,11 @@ class EntityPlan:
     def stands_alone(self) -> bool:
         """Has it no members, and is it the member of nothing?"""
         return self.is_root and not self.relations
+
+    @cached_property
+    def is_loaded_in_steps(self) -> bool:
+        """Has an object of it to be given more than the values of its row, before all of it is loaded?"""
+        return bool(self.relations or self.refusing_values)
 
     @cached_property
     def needs_owner(self) -> bool:
@@ -321,17 +326,12 @@ class EntityPlan:
         return found if len(found) > 1 else found[0]
 
     def changes(self, instance: object, before: Row) -> dict[int, Any]:
-        """The new values of a changed object, by their positions in its row, which was so *before*."""
+        """The new values of a changed object, by their positions in its row, which was so *before*. Raises BadValue."""
         values = instance_dict(instance)
         found: dict[int, Any] = {}
         for name in instance_state(instance).committed_state:  # what was assigned, or changed in place
-            if (place := self.places.get(name)) is not None:
-                position, encode = place
-                value = values.get(name)
-                if encode is not None:
-                    value = encode(value)
-                if value != before[position]:
-                    found[position] = value
+            if name in self.changers:
+                self.changers[name](values, before, found)
         return dict(sorted(found.items())) if len(found) > 1 else found
 
     def decoded(self, row: Row) -> Row:
@@ -366,10 +366,6 @@ class EntityPlan:
                 for member in relation.members(instance):
                     if instance_state(member).key is not None:  # a stored one has another owner
                         instance_state(member).__dict__.pop("parents", None)
-
-
-def _encoder(column: ColumnPlan) -> Callable[[Any], Any] | None:
-    return None if column.guard.encode is None else column.encoded
 
 
 def _names(*places: FieldPlan | None) -> list[str]:

@@ -53,7 +53,6 @@ class StoredRepository(Repository[A, K]):
 
     def __init__(self, session: EngineSession, entity: EntityPlan) -> None:
         self._session = session
-        self._schema = session.schema
         self._entity = entity
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -75,7 +74,7 @@ class StoredRepository(Repository[A, K]):
     def find(
         self, rule: Rule[A], *, order_by: OrderBy[A] | None = None, limit: int | None = None, offset: int = 0
     ) -> list[A]:
-        asked = query(self._schema, self._entity, rule, order_by=order_by, limit=limit, offset=offset)
+        asked = query(self._session.schema, self._entity, rule, order_by=order_by, limit=limit, offset=offset)
         return self._load(asked)
 
     def find_by(self, **equal: object) -> list[A]:
@@ -118,7 +117,7 @@ class StoredRepository(Repository[A, K]):
         order_by: OrderBy[A] | None = None,
         limit: int | None = None,
     ) -> list[R]:
-        wanted = trace_columns(columns, self._entity.cls, facts=self._schema.facts.__getitem__)
+        wanted = trace_columns(columns, self._entity.cls, facts=self._session.schema.facts.__getitem__)
         asked = self._query(rule, order_by=order_by, limit=limit)
         return [wanted.build(values) for values in self._values(asked, wanted)]
 
@@ -207,7 +206,7 @@ class StoredRepository(Repository[A, K]):
     # Asking
 
     def _query(self, *about: Any, **options: Any) -> Query:
-        return query(self._schema, self._entity, *about, **options)
+        return query(self._session.schema, self._entity, *about, **options)
 
     def _chunk(self, rule: Rule[A] | None, order_by: OrderBy[A] | None, place: Place | None) -> Chunk[A]:
         behind = None if place is None else lambda keys: place
@@ -220,7 +219,7 @@ class StoredRepository(Repository[A, K]):
         """Raises UnitClosed, UnitInUse, UnitFailed, BadValue, ForeignObject, AlreadyRemoved."""
         self._require_ours(aggregate)
         session, entity, state = self._session, self._entity, instance_state(aggregate)
-        if (state.key is not None or state.was_deleted) and session.known(aggregate) is None:
+        if (state.key is not None or state.was_deleted) and id(aggregate) not in session.by_id:
             if state.was_deleted:
                 already_removed(entity, aggregate)
             foreign(entity, aggregate)  # also one of this unit, from a transaction that was undone
@@ -229,7 +228,7 @@ class StoredRepository(Repository[A, K]):
 
     def _attach(self, aggregate: A) -> None:
         session, entity = self._session, self._entity
-        if session.known(aggregate) is not None:
+        if id(aggregate) in session.by_id:
             session.removed.pop(id(aggregate), None)
             return
         if session.removed and session.is_forgetting(entity, aggregate):
@@ -238,14 +237,15 @@ class StoredRepository(Repository[A, K]):
 
     def _require_ours(self, aggregate: A) -> None:
         """Raises UnitClosed, UnitInUse, UnitFailed, BadValue, ForeignObject."""
-        self._session.require_usable()
-        if type(aggregate) is not self._entity.cls:
-            not_an_aggregate(self._entity, aggregate)
+        session, entity = self._session, self._entity
+        session.require_usable()
+        if type(aggregate) is not entity.cls:
+            not_an_aggregate(entity, aggregate)
         if instance_state(aggregate).obj() is not aggregate:
-            copied(self._entity, aggregate)
+            copied(entity, aggregate)
         owner = owner_of(aggregate)
-        if owner is not None and owner is not self._session:
-            foreign(self._entity, aggregate)
+        if owner is not None and owner is not session:
+            foreign(entity, aggregate)
 
 
 class _Signed(TypedDict):
