@@ -61,6 +61,7 @@ class Part:
     piece: slice
     new_row: Callable[[dict[str, Any]], Row]  # of a new object, without a generated key; see `codegen.py`
     tell: Callable[[dict[str, Any], Row], None]  # gives the object what the table has added
+    places: dict[str, int]  # the position of each attribute in a row of the table
 
 
 @dataclass(frozen=True, eq=False)
@@ -393,7 +394,13 @@ def entity_plan(mapper: Mapper[Any], tables: dict[str, TablePlan], *, is_root: b
         cls=mapper.class_,
         mapper=mapper,
         parts=tuple(
-            Part(plan, piece, new_row_maker(places[piece], version), teller(places[piece], mapper.composites.keys()))
+            Part(
+                table=plan,
+                piece=piece,
+                new_row=new_row_maker(places[piece], version),
+                tell=teller(places[piece], mapper.composites.keys()),
+                places={each.attribute: each.column.position for each in places[piece] if each.attribute is not None},
+            )
             for plan, piece in pieces
         ),
         fields=tuple(places),
