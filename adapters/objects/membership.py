@@ -72,8 +72,10 @@ def _going(unit: Unit, entities: Entities, owners: list[Any], holders: Holders, 
     for owner in owners:
         for children in _touched(entities[type(owner)], owner):
             for member in _taken_out(children, owner):
+                if id(member) in holders:
+                    continue
                 home = _home(children, owner, member)
-                if id(member) not in holders and (home is None or id(home) in going):
+                if home is None or id(home) in going:
                     going[id(member)] = member
     reached = list(going.values())
     for owner in reached:
