@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy.orm import Mapper, RelationshipProperty
@@ -428,8 +429,7 @@ def sort_key(table: TablePlan, order_by: Any) -> Callable[[Row], Any]:
         column: Any = element.element if isinstance(element, UnaryExpression) else element
         steps.append((table.position(column.name), descending))
     if not any(descending for _, descending in steps):
-        positions = [position for position, _ in steps]
-        return lambda row: tuple([row[position] for position in positions])
+        return itemgetter(*[position for position, _ in steps])
     return lambda row: tuple([_Reversed(row[position]) if down else row[position] for position, down in steps])
 
 
