@@ -52,6 +52,29 @@ for name in STORES:
     bar(f"remove 10,000 aggregates, each, {name}", peer=f"of {FEW}", at_most=LIMIT)(partial(removing, name))
 
 
+def storing(bench: Bench) -> Figure:
+    """Add an order with n lines, and flush; remove it, and flush."""
+    store = STORES["memory"]()
+
+    @contextmanager
+    def opened(size: int) -> Iterator[Callable[[], object]]:
+        with Shop(store) as uow:
+            order = Order("order", size, [Line(f"line {i}", 1) for i in range(size)])
+
+            def run() -> None:
+                uow.orders.add(order)
+                uow.flush()
+                uow.orders.remove(order)
+                uow.flush()
+
+            yield run
+
+    return _figure_per_item(measure_per_item(opened, few=FEW, many=bench.size(MANY), rounds=bench.rounds(5)))
+
+
+bar("store and remove an aggregate of 10,000 members, each, memory", peer=f"of {FEW}", at_most=LIMIT)(storing)
+
+
 def failing(name: str, bench: Bench) -> Timings:
     """Time a nested() block that changes one user and fails, in units that have loaded 100 and 10,000 users."""
     return measure(

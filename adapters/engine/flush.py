@@ -313,12 +313,9 @@ class Flush:
         waits: list[Wait] = []
         if id(instance) in self.adopted:
             children, owner = self.adopted[id(instance)]
-            missing = {ours: theirs for ours, theirs in children.adopted if instance_dict(owner).get(theirs) is None}
-            waits += [
-                (each.column.position, owner, missing[each.attribute])
-                for each in entity.fields[part.piece]
-                if missing and each.attribute in missing
-            ]
+            for ours, theirs in children.adopted:
+                if ours in part.places and instance_dict(owner).get(theirs) is None:
+                    waits.append((part.places[ours], owner, theirs))
         if part is not entity.parts[0] and entity.generated_key is not None and id(instance) in self.new:
             (key,) = part.table.key_columns
             waits.append((part.table.position(key), instance, entity.generated_key))

@@ -72,8 +72,10 @@ def _going(unit: Unit, entities: Entities, owners: list[Any], holders: Holders, 
     for owner in owners:
         for children in _touched(entities[type(owner)], owner):
             for member in _taken_out(children, owner):
+                if id(member) in holders:
+                    continue
                 home = _home(children, owner, member)
-                if id(member) not in holders and (home is None or id(home) in going):
+                if home is None or id(home) in going:
                     going[id(member)] = member
     reached = list(going.values())
     for owner in reached:
@@ -81,7 +83,8 @@ def _going(unit: Unit, entities: Entities, owners: list[Any], holders: Holders, 
             for member in (*children.members(owner), *_taken_out(children, owner)):
                 if id(member) in going:
                     continue
-                home = _home(children, owner, member)
+                has_stayed = _last_owner(children, owner, member) is owner  # nobody has to look for it
+                home = None if has_stayed else _home(children, owner, member)
                 has_moved = home is not None and owner_of(home) is unit and id(home) not in going
                 if not has_moved and all(holder in going for holder in holders.get(id(member), ())):
                     going[id(member)] = member
@@ -123,6 +126,8 @@ def _keep_members(unit: Unit, entity: EntityPlan, owner: Any) -> None:
 
 def _has_moved(unit: Unit, children: ChildrenPlan, owner: Any, member: Any) -> bool:
     """Has another owner of this unit got the member after this one, and has it still?"""
+    if _last_owner(children, owner, member) is owner:
+        return False  # most are where they came to; nobody has to look for them
     home = _home(children, owner, member)
     return home is not None and home is not owner and owner_of(home) is unit
 

@@ -88,32 +88,33 @@ def require_own(entity: EntityPlan, aggregate: object, unit: Unit) -> None:
 def watch_members(owning: EntityPlan, members: MembersPlan) -> None:
     """From now on tell the owner's unit of each object that comes to this attribute, or goes from it."""
 
-    def require_welcome(owner: object, member: Any) -> None:
-        """Raise what speaks against this member of this owner: BadValue, ForeignObject, AlreadyRemoved."""
+    def require_welcome(owner: object, member: Any) -> Unit | None:
+        """Return the owner's unit. Raises what speaks against this member: BadValue, ForeignObject, AlreadyRemoved."""
         if not (isinstance(member, members.entity.cls) and members.entity.knows(member)):
             not_a_member(owning, members, member)
         unit, state = owner_of(owner), instance_state(member)
         if state.obj() is not member:
             copied(members.entity, member)
         if unit is None:
-            return
+            return None
         entity = members.entity.of(member)
         require_own(entity, member, unit)
         if owner_of(member) is None and state.key is not None:
             copied(entity, member)  # by pickle, or by copy.deepcopy
         if state.key is not None and not unit.has(member):
             foreign(entity, member)  # it is from a transaction that was undone
+        return unit
 
     def arrived(owner: object, member: Any, *_: Any) -> None:
         try:
-            require_welcome(owner, member)
+            unit = require_welcome(owner, member)
         except HonestworkError:
             unit = owner_of(owner)
             # One of several members may be refused, as by extend(), when others have come or gone already.
             if unit is not None and get_history(owner, members.attribute).has_changes():
                 unit.fail()
             raise
-        unit, state = owner_of(owner), instance_state(member)
+        state = instance_state(member)
         if state.key is not None:
             # The ORM asks a stored member's last owner when others let go of it, and gives up where that is garbage.
             state.__dict__["honestwork_last_owner"] = owner

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy.orm import Mapper, RelationshipProperty
@@ -61,6 +62,7 @@ class Part:
     piece: slice
     new_row: Callable[[dict[str, Any]], Row]  # of a new object, without a generated key; see `codegen.py`
     tell: Callable[[dict[str, Any], Row], None]  # gives the object what the table has added
+    places: dict[str, int]  # the position of each attribute in a row of the table
 
 
 @dataclass(frozen=True, eq=False)
@@ -393,7 +395,13 @@ def entity_plan(mapper: Mapper[Any], tables: dict[str, TablePlan], *, is_root: b
         cls=mapper.class_,
         mapper=mapper,
         parts=tuple(
-            Part(plan, piece, new_row_maker(places[piece], version), teller(places[piece], mapper.composites.keys()))
+            Part(
+                table=plan,
+                piece=piece,
+                new_row=new_row_maker(places[piece], version),
+                tell=teller(places[piece], mapper.composites.keys()),
+                places={each.attribute: each.column.position for each in places[piece] if each.attribute is not None},
+            )
             for plan, piece in pieces
         ),
         fields=tuple(places),
@@ -421,8 +429,7 @@ def sort_key(table: TablePlan, order_by: Any) -> Callable[[Row], Any]:
         column: Any = element.element if isinstance(element, UnaryExpression) else element
         steps.append((table.position(column.name), descending))
     if not any(descending for _, descending in steps):
-        positions = [position for position, _ in steps]
-        return lambda row: tuple([row[position] for position in positions])
+        return itemgetter(*[position for position, _ in steps])
     return lambda row: tuple([_Reversed(row[position]) if down else row[position] for position, down in steps])
 
 
