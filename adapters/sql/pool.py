@@ -269,6 +269,8 @@ class Loan(PoolProxiedConnection):
 
     dbapi_connection: Any = None
     _connection_record: Any = None
+    reading = False  # is the transaction to refuse writes, and
+    begun = False  # has it begun? See `engines`
 
     def __init__(self, pool: UnitPool, record: ConnectionRecord | None = None) -> None:
         self._pool = pool

@@ -222,6 +222,7 @@ class SqlRows(Rows):
         """The parameters for the driver, or None where SQLAlchemy is to send the statement."""
         if self._link is None:
             self._begin()
+        self.unit.require_this_process()
         return None if self._connection is not None or has_listeners(self._engine) else prepared.packed(values)
 
     def _sent(self, send: Callable[..., None], prepared: Prepared, parameters: Any) -> Any:

@@ -94,11 +94,14 @@ class Writing:
 
     def _insert_together(self, rows: SqlRows, new: list[Sequence[Any]]) -> Sequence[Any]:
         """Insert rows by one statement, where it gives the keys in their order."""
-        if self.insert_many is None:
+        if self.insert_many is None and not self.dialect.use_insertmanyvalues_wo_returning:
             rows.run_together(self.insert_one, new)
             return new
+        parameters = [*map(self.insert_one.named, new)]
+        if self.insert_many is None:  # SQLAlchemy makes one statement of many for a driver that does not
+            rows.connection().execute(self.insert_one.statement, parameters)
+            return new
         if self.dialect.insert_executemany_returning_sort_by_parameter_order:
-            parameters = [*map(self.insert_one.named, new)]
             return rows.connection().execute(self.insert_many, parameters).scalars().all()
         return [rows.run(self.insert_one, each) for each in new]
 

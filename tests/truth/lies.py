@@ -542,7 +542,7 @@ LIES = [
     Lie("a value is sent as its row holds it", ALONE, WRITING,
         "        return value if decode is None else decode(value)\n", "        return value\n"),
     Lie("changes of different columns are sent as changes of the same", ALONE, WRITING,
-        "groupby(changes, key=_shape)", "groupby(changes, key=lambda each: _shape(changes[0]))"),
+        "    return tuple(change.values), _version(change)", "    return tuple(sorted(change.values)[:1]), _version(change)"),
     Lie("of several keys one is not asked for", ALONE, READING,
         "    return (keys[start : start + at_once] for start in range(0, len(keys), at_once))\n",
         "    return (keys[start : start + max(1, at_once - 1)] if start or len(keys) < 2 else keys[1:at_once]"
