@@ -275,7 +275,7 @@ OVERRIDDEN = {
     "honestwork.adapters.sql.connection.UnitConnection": Overridden(
         Connection,
         {
-            "_execute_context": "every statement of the user's own passes here; an event would slow down all of the engine",
+            "_execute_context": "statements that are not prepared pass here; an event would slow down all others",
             "_handle_dbapi_exception": "every error passes here; the event `handle_error` is heard of a whole engine",
             "_begin_impl": "begins the transaction; who hears the event `begin` slows down every statement",
             "_commit_impl": "commits the transaction, which only the unit may do",

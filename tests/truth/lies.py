@@ -509,8 +509,8 @@ LIES = [
         "            self._share(targets, target)\n",
         "            self._share(targets, target); self._lock(targets.locks, target)\n"),
     # The rows of a database
-    Lie("a commit stores nothing in the database", ALONE, SQL_ROWS, "                self._connection.commit()\n",
-        "                pass\n"),
+    Lie("a commit stores nothing in the database", ALONE, SQL_ROWS,
+        "            self._dialect.do_commit(self._link)\n", "            pass\n"),
     Lie("a block that succeeds is undone in the database", ALONE, SQL_ROWS,
         "            self._savepoint.commit()\n", "            self._savepoint.rollback()\n"),
     Lie("a block that succeeds keeps its savepoint in the database",
