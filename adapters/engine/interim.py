@@ -6,15 +6,15 @@ import datetime as dt
 from collections.abc import Callable, Collection, Iterator
 from decimal import Decimal
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from ...domain.errors import BadValue, MappingRefused
 from ..plan.schema import Schema
-from ..plan.tables import ColumnPlan, Row, TablePlan, Unique
+from ..plan.tables import ColumnPlan, Key, Row, TablePlan, Unique
 from .rows import Rows
 
-__all__ = ["interim_values"]
+__all__ = ["Around", "interim_values"]
 
 TRIED = 1000
 ASKED_AT_ONCE = 20
@@ -32,20 +32,28 @@ FAR: dict[type[Any], Callable[[int], Any]] = {
 BOUNDS = [2**63 - 1, 2**31 - 1, 2**15 - 1, -(2**63), -(2**31), -(2**15)]
 
 
+class Around(NamedTuple):
+    """What the same flush does around the row: what it was asked of the rows before does not know of it."""
+
+    used: Collection[Any]  # values that it gives up or takes, of the unique constraint
+    free: Collection[Any]  # those of them that no row has by now, and none will take
+    gone: Collection[tuple[TablePlan, Key]]  # the rows that it deletes
+
+
 def interim_values(
     schema: Schema,
     rows: Rows,
     table: TablePlan,
     unique: Unique,
     row: Row,
-    used: Collection[Any],
+    around: Around,
     changing: Collection[int],
 ) -> dict[int, Any] | None:
     """Return values for a row, by position, that free its unique value: NULL where a column takes it.
 
-    They satisfy all CHECKs and foreign keys of the row; no other row has them, and they are none of those that are
-    *used* by this flush. None where there are no such values. For the same rows they are the same. Columns at the
-    *changing* positions come first: the write that follows gives them new values anyway.
+    They satisfy all CHECKs and foreign keys of the row, no other row has them, and the writes *around* leave them
+    alone. None where there are no such values. For the same rows they are the same. Columns at the *changing*
+    positions come first: the write that follows gives them new values anyway.
     """
     try:
         checks = schema.checks_of(table)
@@ -57,22 +65,27 @@ def interim_values(
     candidates = (
         (column, value, changed)
         for some in (first, others)
-        for column, value in _candidates(schema, rows, table, some, row, TRIED + len(used))
-        if unique.values(changed := (*row[: column.position], value, *row[column.position + 1 :])) not in used
+        for column, value in _candidates(schema, rows, table, some, row, around)
+        if _is_left(unique.values(changed := (*row[: column.position], value, *row[column.position + 1 :])), around)
         and all(holds(changed) for _, holds in checks)
     )
     while asked := [*islice(candidates, ASKED_AT_ONCE)]:
         values = [value for *_, changed in asked if (value := unique.values(changed)) is not None]
         taken = rows.taken(table, unique, values) if values else set()
         for column, value, changed in asked:
-            if unique.values(changed) not in taken:
+            if (freed := unique.values(changed)) not in taken or freed in around.free:
                 return {column.position: value}
     return None
 
 
+def _is_left(value: Any, around: Around) -> bool:
+    return value not in around.used or value in around.free
+
+
 def _candidates(
-    schema: Schema, rows: Rows, table: TablePlan, columns: list[ColumnPlan], row: Row, tried: int
+    schema: Schema, rows: Rows, table: TablePlan, columns: list[ColumnPlan], row: Row, around: Around
 ) -> Iterator[tuple[ColumnPlan, Any]]:
+    tried = TRIED + len(around.used)
     yield from ((column, None) for column in columns if column.nullable)
     for column in columns:
         reference = next((each for each in table.references if column.name in each.columns), None)
@@ -81,8 +94,9 @@ def _candidates(
     for column in columns:
         reference = next((each for each in table.references if each.columns == (column.name,)), None)
         if reference is not None:
-            keys = rows.some_keys(schema.tables[reference.target], tried)
-            yield from ((column, key) for key in keys)
+            target = schema.tables[reference.target]
+            keys = rows.some_keys(target, tried + len(around.gone))
+            yield from ((column, key) for key in keys if (target, key) not in around.gone)
 
 
 def _values(column: ColumnPlan, present: Any, tried: int) -> Iterator[Any]:

@@ -232,6 +232,40 @@ def test_where_all_parents_have_an_only_child_an_exchange_names_both(world: Worl
         world.done(exchange_profiles)
 
 
+def test_only_children_are_exchanged_by_way_of_a_parent_whose_own_goes(world: World) -> None:
+    world.done(lambda uow: uow.boards.add_many(world.Board(each, [], world.Profile(f"of {each}")) for each in "yz"))
+
+    def change(uow: Any) -> None:
+        z = uow.boards.one(title="z")
+        exchange_profiles(uow)
+        z.profile = None
+
+    world.done(change)
+
+    with world.unit(world.store) as uow:
+        assert [board.profile and board.profile.text for board in uow.boards] == ["of y", "old", None]
+
+
+@pytest.mark.parametrize("staying", [[], ["w"]], ids=["none", "one"])
+def test_only_children_are_not_exchanged_by_way_of_a_parent_that_goes(staying: list[str], world: World) -> None:
+    world.done(lambda uow: uow.boards.add(world.Board("y", [], world.Profile("of y"))))
+    world.done(lambda uow: uow.boards.add(world.Board("v")))
+    world.done(lambda uow: uow.boards.add_many([world.Board(each) for each in staying]))
+
+    def change(uow: Any) -> None:
+        v = uow.boards.one(title="v")
+        exchange_profiles(uow)
+        uow.boards.remove(v)
+
+    if staying:
+        world.done(change)
+        with world.unit(world.store) as uow:
+            assert [board.profile and board.profile.text for board in uow.boards] == ["of y", "old", None]
+    else:
+        with pytest.raises(Duplicate, match="two rows of this unit exchange values"):
+            world.done(change)
+
+
 def test_titles_of_aggregates_are_exchanged_and_handed_on(world: World) -> None:
     def exchange(uow: Any) -> None:
         x, y, z = uow.boards.all(order_by=lambda board: board.id)
@@ -280,6 +314,34 @@ def test_an_interim_value_is_none_that_a_new_row_takes(make_store: MakeStore) ->
     world.done(change)
 
     assert world.slots() == [(1, "b"), (2, "a"), (3, "c"), (4, "new")]
+
+
+def test_an_interim_value_may_be_one_that_is_given_up(make_store: MakeStore) -> None:
+    world = board_of(make_store, mapping_of(range(1, 4)))
+
+    def change(uow: Any) -> None:
+        slots = uow.boards[1].slots
+        slots.remove(slots[2])
+        slots[0].position, slots[1].position = 2, 1
+
+    world.done(change)
+
+    assert world.slots() == [(1, "b"), (2, "a")]
+
+
+def test_an_interim_value_serves_one_exchange_after_the_other(make_store: MakeStore) -> None:
+    world = board_of(make_store, mapping_of(range(1, 6)))
+    world.done(lambda uow: uow.boards[1].slots.extend([world.Slot(4, "d"), world.Slot(5, "e")]))
+
+    def change(uow: Any) -> None:
+        slots = uow.boards[1].slots
+        slots.remove(slots[4])
+        for slot, position in zip(slots, (2, 1, 4, 3), strict=True):
+            slot.position = position
+
+    world.done(change)
+
+    assert world.slots() == [(1, "b"), (2, "a"), (3, "d"), (4, "c")]
 
 
 def test_where_no_interim_value_is_left_both_rows_are_named(make_store: MakeStore) -> None:
