@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import permutations
 from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings, strategies as st
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, String, Table, UniqueConstraint
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Date,
+    Float,
+    ForeignKey,
+    Integer,
+    Numeric,
+    String,
+    Table,
+    Time,
+    UniqueConstraint,
+)
 
 from honestwork.adapters import Mapping, MemoryStore, SqlStore, children
 from honestwork.domain import Duplicate, ReferenceViolated, Repository
@@ -342,6 +356,66 @@ def test_an_interim_value_serves_one_exchange_after_the_other(make_store: MakeSt
     world.done(change)
 
     assert world.slots() == [(1, "b"), (2, "a"), (3, "d"), (4, "c")]
+
+
+@dataclass(eq=False)
+class Medal:
+    metal: str
+    day: dt.date
+    hour: dt.time
+    depth: int
+    share: float
+    price: Decimal
+
+
+ORE = Medal("gold", dt.date(2020, 1, 1), dt.time(8), -1, 0.5, Decimal("500.00"))
+DUST = Medal("silver", dt.date(2020, 1, 2), dt.time(9), -2, 0.25, Decimal("501.00"))
+
+
+def test_an_interim_value_is_found_whatever_the_checks_ask_for(make_store: MakeStore) -> None:
+    mapping = Mapping()
+    types: dict[str, Any] = {
+        "metal": String(10),
+        "day": Date,
+        "hour": Time,
+        "depth": Integer,
+        "share": Float,
+        "price": Numeric(6, 2),
+    }
+    columns = [Column(name, each, nullable=False, unique=True) for name, each in types.items()]
+    medals = Table("medals", mapping.metadata, Column("id", Integer, primary_key=True), *columns)
+    for check in (
+        medals.c.metal.in_(("gold", "silver", "bronze")),
+        medals.c.day < dt.date(2021, 1, 1),
+        medals.c.hour < dt.time(12),
+        medals.c.depth.between(-5, -1),
+        medals.c.share.between(0.0, 1.0),
+        medals.c.price.between(Decimal(500), Decimal(600)),
+    ):
+        medals.append_constraint(CheckConstraint(check, name=f"ck_medals_{len(medals.constraints)}"))
+
+    class OwnMedal(Medal): ...
+
+    mapping.aggregate(OwnMedal, medals)
+    repository: Any = Repository
+    unit: Any = type("Unit", (UnitOfWork,), {"__annotations__": {"medals": repository[OwnMedal, int]}})
+    store = make_store(mapping)
+    with unit(store) as uow:
+        uow.medals.add_many(OwnMedal(*[getattr(each, name) for name in types]) for each in (ORE, DUST))
+        uow.commit()
+
+    with unit(store) as uow:
+        one, two = uow.medals
+        for name in types:
+            mine, theirs = getattr(one, name), getattr(two, name)
+            setattr(one, name, theirs)
+            setattr(two, name, mine)
+        uow.commit()
+
+    with unit(store) as uow:
+        assert [[getattr(each, name) for name in types] for each in uow.medals] == [
+            [getattr(each, name) for name in types] for each in (DUST, ORE)
+        ]
 
 
 def test_where_no_interim_value_is_left_both_rows_are_named(make_store: MakeStore) -> None:
