@@ -20,7 +20,7 @@ from ...domain.errors import Duplicate, ReferenceViolated
 from ..plan.schema import Schema
 from ..plan.tables import Reference, Row, TablePlan, Unique
 from ..plan.unreadable import may_be_shown
-from .interim import interim_values
+from .interim import Around, interim_values
 from .rows import Rows
 from .writes import Delete, Insert, Link, Update, Write
 
@@ -94,6 +94,7 @@ class _Sorter:
         self.writes = writes
         self.rows = rows
         self.handed = handed
+        self.gone: set[Named] = set()  # the rows that are deleted
         self.referring = {
             (first, second): reference for first, second, reference in self._references() if first != second
         }
@@ -110,6 +111,7 @@ class _Sorter:
         self.ready = [number for number, waits in enumerate(self.waiting) if not waits]
         self.first_blocked = 0  # none before it is part of a circle
         self.interim: dict[int, list[tuple[Unique, Any]]] = {}  # what rows have for a moment, by the writes that end it
+        self.free: dict[Unique, set[Any]] = {}  # what was given up by now, and nobody takes
 
     def sorted(self) -> list[Write]:
         heapify(self.ready)
@@ -123,11 +125,20 @@ class _Sorter:
             self.done[number] = True
             left -= 1
             ordered.append(self.writes[number])
-            for unique, value in self.interim.pop(number, ()):
-                self.handed.used(unique).discard(value)
+            self._note_free(number)
             for other in self.after[number]:
                 self._let_go(other)
         return ordered
+
+    def _note_free(self, number: int) -> None:
+        """After this write no row has what it gave up, and what its row had for a moment."""
+        for unique in self.writes[number].table.uniques:
+            before, _ = self.rows[number]
+            value = None if before is None else unique.values(before)
+            if self.handed.given.get((unique, value)) == number and (unique, value) not in self.handed.taken:
+                self.free.setdefault(unique, set()).add(value)
+        for unique, value in self.interim.pop(number, ()):
+            self.free.setdefault(unique, set()).add(value)
 
     def _let_go(self, number: int) -> None:
         self.waiting[number] -= 1
@@ -148,6 +159,7 @@ class _Sorter:
                     inserted[write.table, key] = number
             elif isinstance(write, Delete) and before is not None:
                 deleted[write.table, write.table.key(before)] = number
+        self.gone.update(deleted)
         tables = self.schema.tables
         for number, write in enumerate(self.writes):
             before, after = self.rows[number]
@@ -204,13 +216,15 @@ class _Sorter:
         assert isinstance(write, Update | Delete)
         assert before is not None
         changing = write.values if isinstance(write, Update) else ()
-        used = self.handed.used(unique)
-        values = interim_values(self.schema, self.stored, write.table, unique, before, used, changing)
+        used, free = self.handed.used(unique), self.free.setdefault(unique, set())
+        around = Around(used, free, self.gone)
+        values = interim_values(self.schema, self.stored, write.table, unique, before, around, changing)
         if values is None:
             raise _exchanged(write, self.writes[taker], unique)
-        interim = unique.values(_changed(before, values))
-        used.add(interim)  # another circle may be broken while the row has it
-        self.interim.setdefault(giver, []).append((unique, interim))
+        if (interim := unique.values(_changed(before, values))) is not None:
+            used.add(interim)  # another circle may be broken while the row has it
+            free.discard(interim)
+            self.interim.setdefault(giver, []).append((unique, interim))
         if isinstance(write, Update):
             for position in values:
                 write.values.setdefault(position, before[position])

@@ -8,7 +8,7 @@ taken out. That is not always what the collections hold in the end:
 - A line that has moved from one new order to another may be heard of last as it leaves the first.
 - A line that is in two orders belongs to the one that was the last to get it.
 - A line that has moved to an order that stays is kept, though its old order is removed, and with what belongs to it;
-  one that comes to an order that is removed goes with it.
+  one that comes to an order that is removed goes with it, and so does one that comes to an order of no unit.
 
 So before each flush the notes are brought into line with what the collections hold.
 """
@@ -75,7 +75,7 @@ def _going(unit: Unit, entities: Entities, owners: list[Any], holders: Holders, 
                 if id(member) in holders:
                     continue
                 home = _home(children, owner, member)
-                if home is None or id(home) in going:
+                if home is None or owner_of(home) is not unit or id(home) in going:
                     going[id(member)] = member
     reached = list(going.values())
     for owner in reached:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from sqlalchemy import Connection, Engine, TextualSelect
+from sqlalchemy import Connection, CursorResult, Engine, TextualSelect
 from sqlalchemy.exc import DBAPIError
 
 from ...domain.errors import Misuse
@@ -30,6 +30,7 @@ class UnitConnection(Connection):
         self._rows = rows
         self._unit = rows.unit
         self._had_begun = False
+        self._unread: list[CursorResult[Any]] = []  # results of the user's own statements that may have more rows
         self.begin()
 
     # Statements, the unit's and the user's own
@@ -48,6 +49,7 @@ class UnitConnection(Connection):
             self._require_transaction()
             unit.write()
             result = super()._execute_context(*about, **options)
+            self._unread = [each for each in (*self._unread, result) if each.cursor is not None]
             if not _only_reads(result.context) and not self._is_ended():
                 renew(unit)
             unit.end_call(call)
@@ -59,6 +61,18 @@ class UnitConnection(Connection):
         except BaseException as error:
             unit.end_call_by(call, error)
             raise
+
+    def close_results(self) -> None:
+        """Close what was not read to its end: SQLite would keep its snapshot for the next unit on this connection."""
+        for result in self._unread:
+            result.close()
+
+    def execution_options(self, **options: Any) -> Any:
+        """Raises Misuse: SQLAlchemy would change this very connection, also for the statements of the unit."""
+        raise Misuse(
+            "execution_options of the connection would change how the unit of work runs its own statements: give them"
+            " to a statement, as in `execute(statement, execution_options={…})`"
+        )
 
     def _require_transaction(self) -> None:
         """Raises UnitFailed where the transaction has been ended by a statement or by the driver's connection."""
@@ -94,6 +108,21 @@ class UnitConnection(Connection):
                 " `with uow.nested():` of the unit"
             )
         return super().begin_nested()
+
+    def get_transaction(self) -> Any:
+        """Return the transaction to the unit, and to SQLAlchemy's session as it begins. Raises Misuse for others."""
+        self._rows.require_ending("get_transaction")
+        return super().get_transaction()
+
+    def commit(self) -> None:
+        """Commit. Raises Misuse unless it is the unit that does so."""
+        self._rows.require_ending("commit")  # here, for SQLAlchemy would forget the transaction after a refusal below
+        super().commit()
+
+    def rollback(self) -> None:
+        """Roll back. Raises Misuse unless it is the unit that does so."""
+        self._rows.require_ending("rollback")
+        super().rollback()
 
     def detach(self) -> None:
         """Raises Misuse: the pool would never get the connection back, nor the database its locks."""

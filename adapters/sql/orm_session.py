@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import event
+from sqlalchemy import TextClause, event
 from sqlalchemy.orm import Session as OrmSession, lazyload
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.orm.identity import IdentityMap
@@ -42,10 +42,33 @@ class _View(IdentityMap):
         cls, parts, _ = key
         known = self.unit.known_by_identity(cls, parts if len(parts) > 1 else parts[0])
         if known is None:
-            return self.made.get(key, default)
+            return self.made.get(_without_token(key), default)
         if known.transaction != self.unit.transaction:
             self.stale[key] = known
         return known.instance
+
+    def __getitem__(self, key: Any) -> Any:
+        if (found := self.get(key)) is None:
+            raise KeyError(key)
+        return found
+
+    def __contains__(self, key: Any) -> bool:
+        return self.get(key) is not None
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.keys())
+
+    def __len__(self) -> int:
+        return len(self.values())
+
+    def keys(self) -> list[Any]:
+        return [known.state.key for known in self.unit.all_known()]
+
+    def values(self) -> list[Any]:
+        return [known.instance for known in self.unit.all_known()]
+
+    def items(self) -> list[tuple[Any, Any]]:
+        return [(known.state.key, known.instance) for known in self.unit.all_known()]
 
     def contains_state(self, state: Any) -> bool:
         return self.unit.has(state.obj())
@@ -54,7 +77,8 @@ class _View(IdentityMap):
         return []  # what the session does to all that it has (expire, detach, roll back), it does to nothing
 
     def _add_unpresent(self, state: Any, key: Any) -> None:
-        self.made[key] = state.obj()
+        state.identity_token = None  # of a `get` or a statement with one: a unit has one object for a row all the same
+        self.made[_without_token(key)] = state.obj()
 
     def settle(self) -> bool:
         """Give the unit what the running statement has made and found.
@@ -78,6 +102,11 @@ class _View(IdentityMap):
             raise
         finally:
             made.clear()
+
+
+def _without_token(key: Any) -> Any:
+    cls, parts, _ = key
+    return cls, parts, None
 
 
 ENDS = "would end the transaction of the unit of work: call commit() or rollback() of the unit, or leave its block"
@@ -265,10 +294,12 @@ def _settled(asked: Any, view: _View) -> Any:
 def _read(asked: Any) -> Any:
     """Run a statement. Rows that are selected are all read, and all objects made; others may tell of their writing."""
     result = asked.invoke_statement()
-    if not (asked.is_orm_statement or asked.is_select or (asked.statement.is_text and result.returns_rows)):
+    is_text = isinstance(asked.statement, TextClause) and result.returns_rows
+    if not (asked.is_orm_statement or asked.is_select or is_text):
         return result
-    if must_be_unique(result):  # joined collections: rows come several times, and the caller is to say unique()
-        result = result.unique()
+    if must_be_unique(result):  # joined collections: SQLAlchemy gives each aggregate as often as it has members
+        frozen = result.unique().freeze()
+        return frozen.with_new_rows(frozen().unique().all())()
     return result.freeze()()
 
 

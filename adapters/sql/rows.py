@@ -316,6 +316,7 @@ class SqlRows(Rows):
         self.unit.flush()
         if self._orm is None:
             self._orm = OrmSessionOnDemand(self.unit, self._run(lambda rows, _: rows.connection()))
+            self._orm.connection()  # it asks for the transaction now, which is shown to nobody later
         return self._orm
 
     def take_turn(self) -> None:
@@ -418,6 +419,8 @@ class SqlRows(Rows):
                 raise Unavailable("the connection was lost before the commit: run the service again in a fresh unit")
 
     def _end_transaction(self) -> None:
+        if self._connection is not None:
+            self._connection.close_results()
         if self._link is not None:
             self.store.give_back(self._link)
             self._link = self._connection = None

@@ -441,6 +441,25 @@ def test_both_versions_rise_when_a_member_moves(store: Store, uow: Shop) -> None
         assert taker.version > before[1]
 
 
+@pytest.mark.parametrize("is_added", [True, False])
+def test_a_member_that_went_to_what_is_not_stored_is_removed(is_added: bool, store: Store, uow: Shop) -> None:
+    giver, taker = Order(lines=[Line("LAMP"), Line("DESK")], parcel=Parcel(7)), Order()
+    stored(store, giver)
+    with uow:
+        giver = uow.orders[giver.id]
+        if is_added:
+            uow.orders.add(taker)
+        taker.lines.append(giver.lines.pop())
+        taker.parcel, giver.parcel = giver.parcel, None
+        if is_added:
+            uow.orders.remove(taker)
+        uow.commit()
+
+        assert len(giver.lines) == 1
+    assert [row["product"] for row in rows(store, lines)] == [giver.lines[0].product]
+    assert rows(store, parcels) == []
+
+
 def test_a_member_of_another_units_aggregate_cannot_be_put_in(store: Store) -> None:
     one, two = Order(lines=[Line("LAMP")]), Order()
     stored(store, one, two)

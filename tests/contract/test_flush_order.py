@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import permutations
 from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings, strategies as st
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, String, Table, UniqueConstraint
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Date,
+    Float,
+    ForeignKey,
+    Integer,
+    Numeric,
+    String,
+    Table,
+    Time,
+    UniqueConstraint,
+)
 
 from honestwork.adapters import Mapping, MemoryStore, SqlStore, children
 from honestwork.domain import Duplicate, ReferenceViolated, Repository
@@ -232,6 +246,40 @@ def test_where_all_parents_have_an_only_child_an_exchange_names_both(world: Worl
         world.done(exchange_profiles)
 
 
+def test_only_children_are_exchanged_by_way_of_a_parent_whose_own_goes(world: World) -> None:
+    world.done(lambda uow: uow.boards.add_many(world.Board(each, [], world.Profile(f"of {each}")) for each in "yz"))
+
+    def change(uow: Any) -> None:
+        z = uow.boards.one(title="z")
+        exchange_profiles(uow)
+        z.profile = None
+
+    world.done(change)
+
+    with world.unit(world.store) as uow:
+        assert [board.profile and board.profile.text for board in uow.boards] == ["of y", "old", None]
+
+
+@pytest.mark.parametrize("staying", [[], ["w"]], ids=["none", "one"])
+def test_only_children_are_not_exchanged_by_way_of_a_parent_that_goes(staying: list[str], world: World) -> None:
+    world.done(lambda uow: uow.boards.add(world.Board("y", [], world.Profile("of y"))))
+    world.done(lambda uow: uow.boards.add(world.Board("v")))
+    world.done(lambda uow: uow.boards.add_many([world.Board(each) for each in staying]))
+
+    def change(uow: Any) -> None:
+        v = uow.boards.one(title="v")
+        exchange_profiles(uow)
+        uow.boards.remove(v)
+
+    if staying:
+        world.done(change)
+        with world.unit(world.store) as uow:
+            assert [board.profile and board.profile.text for board in uow.boards] == ["of y", "old", None]
+    else:
+        with pytest.raises(Duplicate, match="two rows of this unit exchange values"):
+            world.done(change)
+
+
 def test_titles_of_aggregates_are_exchanged_and_handed_on(world: World) -> None:
     def exchange(uow: Any) -> None:
         x, y, z = uow.boards.all(order_by=lambda board: board.id)
@@ -280,6 +328,94 @@ def test_an_interim_value_is_none_that_a_new_row_takes(make_store: MakeStore) ->
     world.done(change)
 
     assert world.slots() == [(1, "b"), (2, "a"), (3, "c"), (4, "new")]
+
+
+def test_an_interim_value_may_be_one_that_is_given_up(make_store: MakeStore) -> None:
+    world = board_of(make_store, mapping_of(range(1, 4)))
+
+    def change(uow: Any) -> None:
+        slots = uow.boards[1].slots
+        slots.remove(slots[2])
+        slots[0].position, slots[1].position = 2, 1
+
+    world.done(change)
+
+    assert world.slots() == [(1, "b"), (2, "a")]
+
+
+def test_an_interim_value_serves_one_exchange_after_the_other(make_store: MakeStore) -> None:
+    world = board_of(make_store, mapping_of(range(1, 6)))
+    world.done(lambda uow: uow.boards[1].slots.extend([world.Slot(4, "d"), world.Slot(5, "e")]))
+
+    def change(uow: Any) -> None:
+        slots = uow.boards[1].slots
+        slots.remove(slots[4])
+        for slot, position in zip(slots, (2, 1, 4, 3), strict=True):
+            slot.position = position
+
+    world.done(change)
+
+    assert world.slots() == [(1, "b"), (2, "a"), (3, "d"), (4, "c")]
+
+
+@dataclass(eq=False)
+class Medal:
+    metal: str
+    day: dt.date
+    hour: dt.time
+    depth: int
+    share: float
+    price: Decimal
+
+
+ORE = Medal("gold", dt.date(2020, 1, 1), dt.time(8), -1, 0.5, Decimal("500.00"))
+DUST = Medal("silver", dt.date(2020, 1, 2), dt.time(9), -2, 0.25, Decimal("501.00"))
+
+
+def test_an_interim_value_is_found_whatever_the_checks_ask_for(make_store: MakeStore) -> None:
+    mapping = Mapping()
+    types: dict[str, Any] = {
+        "metal": String(10),
+        "day": Date,
+        "hour": Time,
+        "depth": Integer,
+        "share": Float,
+        "price": Numeric(6, 2),
+    }
+    columns = [Column(name, each, nullable=False, unique=True) for name, each in types.items()]
+    medals = Table("medals", mapping.metadata, Column("id", Integer, primary_key=True), *columns)
+    for check in (
+        medals.c.metal.in_(("gold", "silver", "bronze")),
+        medals.c.day < dt.date(2021, 1, 1),
+        medals.c.hour < dt.time(12),
+        medals.c.depth.between(-5, -1),
+        medals.c.share.between(0.0, 1.0),
+        medals.c.price.between(Decimal(500), Decimal(600)),
+    ):
+        medals.append_constraint(CheckConstraint(check, name=f"ck_medals_{len(medals.constraints)}"))
+
+    class OwnMedal(Medal): ...
+
+    mapping.aggregate(OwnMedal, medals)
+    repository: Any = Repository
+    unit: Any = type("Unit", (UnitOfWork,), {"__annotations__": {"medals": repository[OwnMedal, int]}})
+    store = make_store(mapping)
+    with unit(store) as uow:
+        uow.medals.add_many(OwnMedal(*[getattr(each, name) for name in types]) for each in (ORE, DUST))
+        uow.commit()
+
+    with unit(store) as uow:
+        one, two = uow.medals
+        for name in types:
+            mine, theirs = getattr(one, name), getattr(two, name)
+            setattr(one, name, theirs)
+            setattr(two, name, mine)
+        uow.commit()
+
+    with unit(store) as uow:
+        assert [[getattr(each, name) for name in types] for each in uow.medals] == [
+            [getattr(each, name) for name in types] for each in (DUST, ORE)
+        ]
 
 
 def test_where_no_interim_value_is_left_both_rows_are_named(make_store: MakeStore) -> None:

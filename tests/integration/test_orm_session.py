@@ -159,6 +159,35 @@ def test_keys_of_any_type_find_the_same_object(uow: Trade) -> None:
     assert session.scalars(select(Rate).where(rates.c.rate > 1)).one() is found
 
 
+def test_an_identity_token_names_no_other_object(uow: Trade, store: SqlStore) -> None:
+    session = session_of(uow)
+
+    order = session.get(Order, 1, identity_token="here")
+    ann = session.scalars(select(Customer).where(Customer.id == 1).execution_options(identity_token="here")).one()
+
+    assert uow.orders[1] is order
+    assert uow.customers[1] is ann is session.get(Customer, 1, identity_token="there")
+    assert instance_state(ann).identity_token is None
+    ann.age, order.lines[0].quantity = 50, 60
+    uow.commit()
+    with Trade(store) as other:
+        assert (other.customers[1].age, other.orders[1].lines[0].quantity) == (50, 60)
+
+
+def test_the_identity_map_of_the_session_is_the_units(uow: Trade) -> None:
+    session, ann, order = session_of(uow), uow.customers[1], uow.orders[1]
+
+    found, key = session.identity_map, session.identity_key(instance=ann)
+
+    assert {ann, order, *order.lines} <= {*found.values()}
+    assert len(found) == len([*found]) == len([*found.keys()]) == len([*session])
+    assert key in found
+    assert found[key] is found.get(key) is ann
+    assert (Customer, (99,), None) not in found
+    with pytest.raises(KeyError):
+        found[Customer, (99,), None]
+
+
 def test_a_class_finds_its_subclasses_with_the_columns_of_their_own(uow: Trade, store: SqlStore) -> None:
     payment, card, cash = session_of(uow).scalars(select(Payment).order_by(Payment.id))
 
@@ -358,6 +387,9 @@ def test_joined_collections_give_each_aggregate_once(uow: Trade) -> None:
     found = session.scalars(select(Order).options(joinedload(Order.lines)).order_by(Order.id))
 
     assert found.unique().all() == [uow.orders[1], uow.orders[2]]
+    again = select(Order).options(joinedload(Order.lines)).order_by(Order.id)
+    assert session.scalars(again).all() == [uow.orders[1], uow.orders[2]]
+    assert session.execute(again).all() == [(uow.orders[1],), (uow.orders[2],)]
     assert session.query(Order).options(joinedload(Order.lines)).order_by(Order.id).all() == [*uow.orders]
     assert session.query(Order).options(joinedload(Order.lines)).filter_by(id=1).one() is uow.orders[1]
 

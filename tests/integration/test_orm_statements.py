@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import bindparam, delete, func, insert, inspect, select, text, update
+from sqlalchemy.exc import ResourceClosedError
 from sqlalchemy.orm import Session as OrmSession, merge_frozen_result
 
 from honestwork.adapters import SqlStore
@@ -426,6 +427,31 @@ def test_a_statement_does_not_hide_a_lost_race(uow: Trade, store: SqlStore) -> N
         uow.commit()
 
 
+UNREAD: dict[str, Callable[[OrmSession], Any]] = {
+    "of the connection": lambda session: session.connection().execute(select(customers).order_by(customers.c.id)),
+    "of the driver": lambda session: session.connection().exec_driver_sql("SELECT * FROM trade_customers ORDER BY id"),
+}
+
+
+@pytest.mark.parametrize("asked", UNREAD.values(), ids=UNREAD)
+def test_a_result_that_is_not_read_to_its_end_keeps_no_snapshot(
+    asked: Callable[[OrmSession], Any], uow: Trade, store: SqlStore
+) -> None:
+    unread = asked(session_of(uow))
+    assert unread.fetchone()[0] == 1
+    uow.rollback()
+
+    with Trade(store) as other:
+        other.customers[1].age = 50
+        other.commit()
+
+    assert uow.customers[1].age == 50
+    uow.customers[1].age = 51
+    uow.commit()
+    with pytest.raises(ResourceClosedError):
+        unread.fetchone()
+
+
 # What is refused
 
 CALLS: dict[str, Callable[[OrmSession, Customer], Any]] = {
@@ -475,6 +501,10 @@ CALLS: dict[str, Callable[[OrmSession, Customer], Any]] = {
         select(Customer), bind_arguments={"bind": session.get_bind().engine}
     ),
     "savepoint of the connection": lambda session, ann: session.connection().begin_nested(),
+    "commit of the connection": lambda session, ann: session.connection().commit(),
+    "rollback of the connection": lambda session, ann: session.connection().rollback(),
+    "transaction of the connection": lambda session, ann: session.connection().get_transaction(),
+    "options of the connection": lambda session, ann: session.connection().execution_options(stream_results=True),
     "detach of the connection": lambda session, ann: session.connection().detach(),
     "invalidate of the connection": lambda session, ann: session.connection().invalidate(),
 }
