@@ -164,10 +164,11 @@ class Given:
     """What new objects had before a flush, so that what a failing flush has given them can be taken back."""
 
     def __init__(self, instances: Iterable[object]) -> None:
-        self._had = [(values, [*values]) for values in map(instance_dict, instances)]
+        self._had = [(values, values.copy()) for values in map(instance_dict, instances)]
 
     def take_back(self) -> None:
         """Keys, defaults, the keys of owners: an object whose row was never written has none of them."""
         for values, before in self._had:
             for name in values.keys() - before:
                 del values[name]
+            values.update(before)  # also where None stood for what was to come
