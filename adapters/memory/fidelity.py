@@ -37,6 +37,7 @@ class Fidelity(list[Promise]):
 EVERYWHERE = [
     Promise("", "isolation", "enforced", "snapshot isolation: a row changed by another unit is a Conflict"),
     Promise("", "rollback, savepoints", "enforced", "rows, locks and objects go back"),
+    Promise("", "locks of an undone block", "approximated", "free at once; MariaDB keeps them until the unit ends"),
     Promise(
         "",
         "order of writing",

@@ -197,9 +197,9 @@ class MemoryRows(Rows):
         if None in row or table.checks:
             self._check_row(table, row)
         self._claim_row(table, key)
-        if table.sharers and _is_known_otherwise(table.plan, old, row) and self._is_shared(table, key):
-            raise lock_timeout("a new row refers to this one")
         if table.uniques:
+            if _is_renamed(table.plan, old, change):
+                self._rename(table, key)
             self._check_uniques(table, key, row, old)
         if table.references:
             known = None if self._has_written(table, key) else old
@@ -214,8 +214,7 @@ class MemoryRows(Rows):
         if old is None:
             return False
         self._claim_row(table, key)
-        if self._is_shared(table, key):
-            raise lock_timeout("a new row refers to the one that is removed")
+        self._rename(table, key)
         for reference in table.plan.referrers:
             self._check_unreferred(reference, key)
         self._put(self._overlay(table), key, None)
@@ -326,7 +325,6 @@ class MemoryRows(Rows):
         if self._newest(table, key) is not None:
             raise _taken(table.plan, table.plan.key_columns, table.plan.key_name, key)
         if self.view(table, key) is not None:
-            # PostgreSQL lets it pass, and shows this unit both rows from then on.
             raise conflict("it has removed the row with this key")
 
     def _check_row(self, table: MemoryTable, row: Row) -> None:
@@ -361,12 +359,11 @@ class MemoryRows(Rows):
             targets = self.store.tables[reference.target]
             if targets is table and target == table.plan.key(row):
                 continue  # a row may refer to itself
-            if (seen := self.view(targets, target)) is None:
+            if self.view(targets, target) is None:
                 raise self._broken(reference)
-            if _is_known_otherwise(targets.plan, seen, self._newest(targets, target)):
-                raise conflict("the row that is referred to has been removed, or is known by another value")
-            owner = targets.locks.get(target, self)
-            if owner is not self and _is_known_otherwise(targets.plan, seen, owner.view(targets, target)):
+            if targets.renamed.get(target, 0) > self.begin():
+                raise conflict("the row that is referred to has been removed, or known by another value")
+            if targets.renaming.get(target, self) is not self:
                 raise lock_timeout("the row that is referred to is being removed, or known by another value")
             self._share(targets, target)
 
@@ -385,8 +382,7 @@ class MemoryRows(Rows):
             raise self._broken(reference)
         for other in table.references[number].find(key):
             if other != own and (overlay is None or other not in overlay.rows):
-                holder = table.locks.get(other, self)
-                if holder is not self and _is_known_otherwise(table.plan, table.rows[other], holder.view(table, other)):
+                if table.renaming.get(other, self) is not self:
                     raise lock_timeout("the row that refers to this one is being removed, or known by another value")
                 raise self._broken(reference)
 
@@ -405,8 +401,11 @@ class MemoryRows(Rows):
         if where.setdefault(which, self) is not self:
             raise lock_timeout("another unit is storing it right now")
 
-    def _is_shared(self, table: MemoryTable, key: Key) -> bool:
-        return any(sharer is not self for sharer in table.sharers.get(key, ()))
+    def _rename(self, table: MemoryTable, key: Key) -> None:
+        """Remove a row, or change a unique value of it: nobody may refer to it meanwhile, nor have begun to."""
+        if any(sharer is not self for sharer in table.sharers.get(key, ())):
+            raise lock_timeout("a new row refers to this one")
+        self._lock(table.renaming, key)
 
     def _share(self, table: MemoryTable, key: Key) -> None:
         self._held.append((table.sharers, key))
@@ -538,6 +537,7 @@ def _taken(plan: TablePlan, columns: tuple[str, ...], name: str | None, value: A
     return error
 
 
-def _is_known_otherwise(plan: TablePlan, before: Row, after: Row | None) -> bool:
-    """Is a row gone, or has a unique value of it changed? A database locks such a row against new references."""
-    return after is None or any(unique.values(before) != unique.values(after) for unique in plan.uniques)
+def _is_renamed(plan: TablePlan, old: Row, change: Change) -> bool:
+    """Does a change give a row another unique value, if only beside a NULL? Databases lock it against references."""
+    changes = change.values
+    return any(position in changes and changes[position] != old[position] for position in plan.unique_positions)

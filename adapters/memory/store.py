@@ -170,7 +170,7 @@ class MemoryStore(Serving, Store):
         self.lock = threading.RLock()
         self.snapshots.clear()
         for table in self.tables.values():
-            for locks in (table.locks, table.claims, table.sharers):
+            for locks in (table.locks, table.claims, table.sharers, table.renaming):
                 locks.clear()
 
 

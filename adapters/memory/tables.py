@@ -81,7 +81,18 @@ class Overlay(Rows):
 class MemoryTable(Rows):
     """The committed rows of one table, and the locks that open units hold on them."""
 
-    __slots__ = ("changed", "checks", "claims", "history", "locks", "sequence", "sharers", "stamps")
+    __slots__ = (
+        "changed",
+        "checks",
+        "claims",
+        "history",
+        "locks",
+        "renamed",
+        "renaming",
+        "sequence",
+        "sharers",
+        "stamps",
+    )
 
     def __init__(self, plan: TablePlan, checks: Checks) -> None:
         super().__init__(plan)
@@ -92,6 +103,8 @@ class MemoryTable(Rows):
         self.locks: dict[Key, MemoryRows] = {}
         self.claims: dict[tuple[int, Any], MemoryRows] = {}  # values of a unique constraint, by its number
         self.sharers: dict[Key, set[MemoryRows]] = {}  # units that refer to the row and need it to stay
+        self.renaming: dict[Key, MemoryRows] = {}  # units that remove the row, or change a unique value of it
+        self.renamed: dict[Key, int] = {}  # when that was last committed, as long as `stamps` has the row
         self.sequence = 0
 
     def next_key(self) -> int:
@@ -143,9 +156,10 @@ class MemoryTable(Rows):
             if keep and self.stamps.get(key) != time:  # else it is done again, after an interrupt
                 self.history.setdefault(key, []).append((self.stamps.get(key, 0), self.rows.get(key)))
                 self.stamps[key] = time
+                if key in self.renaming:
+                    self.renamed[key] = time
             elif not keep and self.stamps:
-                self.stamps.pop(key, None)
-                self.history.pop(key, None)
+                self._forget(key)
             self.put(key, row)
             if row is None:
                 self.rows.pop(key, None)
@@ -154,9 +168,13 @@ class MemoryTable(Rows):
     def forget(self, key: Key, oldest: int) -> None:
         """Drop the versions of a row that no snapshot from *oldest* on can see."""
         if self.stamps.get(key, 0) <= oldest:
-            self.stamps.pop(key, None)
-            self.history.pop(key, None)
+            self._forget(key)
             return
         versions = self.history[key]
         while len(versions) > 1 and versions[1][0] <= oldest:
             del versions[0]
+
+    def _forget(self, key: Key) -> None:
+        self.stamps.pop(key, None)
+        self.history.pop(key, None)
+        self.renamed.pop(key, None)

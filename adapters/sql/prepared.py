@@ -27,7 +27,8 @@ LAST_KEY: Callable[[Any], Any] = attrgetter("lastrowid")
 class Prepared:
     """A statement of Core and the names of its parameters, whose values are given in this order.
 
-    *types* are those of its result's columns; an INSERT for which the database is to generate a key *gives* this key.
+    *types* are those of its result's columns; an INSERT for which the database is to generate a key *gives* this key, and
+    a statement that returns one value for each row that it writes may give this value.
     It is compiled by the first unit that has a connection, for only then is it known what the server can do. Lives as
     long as the store.
     """
@@ -42,13 +43,15 @@ class Prepared:
         *,
         types: Sequence[TypeEngine[Any]] = (),
         gives_key: bool = False,
+        gives_value: bool = False,
     ) -> None:
         self.engine = engine
         self.statement: Executable = statement
         self.names = tuple(names)
         self.types = types
         self.gives_key = gives_key
-        self.given: Callable[[Any], Any] = ROW_COUNT
+        self.gives_value = gives_value
+        self.given: Callable[[Any], Any] = _only_value if gives_value else ROW_COUNT
         self.packed: Callable[[Sequence[Any]], Any] = self._compile_and_pack
         self.fetched: Callable[[Any], Sequence[Row]] = self._describe_and_fetch
         self.processed: Callable[[Sequence[Row]], Sequence[Row]] | None = None
@@ -59,6 +62,8 @@ class Prepared:
 
     def given_by(self, result: CursorResult[Any]) -> Any:
         """What `given` takes from a cursor, from a result of SQLAlchemy."""
+        if self.gives_value:
+            return result.scalar_one()
         if not self.gives_key:
             return result.rowcount
         (key,) = cast("tuple[Any]", result.inserted_primary_key)

@@ -246,6 +246,11 @@ class SqlRows(Rows):
 
     # Writing
 
+    @property
+    def has_begun(self) -> bool:
+        """Has the transaction begun, and with it what it sees?"""
+        return self._link is not None
+
     def require_writing(self) -> None:
         if self.reading:
             self._run(lambda rows, _: rows.connection())  # a database that is gone is told first

@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Delete, Engine, Table, bindparam, null
+from sqlalchemy import ColumnElement, Delete, Engine, Table, bindparam, column, literal_column, null, select
 
 from ..engine.rows import Change, Deletion
 from ..plan.tables import Row, TablePlan
+from ..plan.violations import conflict
 from .prepared import Prepared
 from .reading import one_of, slices
 
@@ -46,6 +47,7 @@ class Writing:
         self.insert_many = (
             None if generated is None else table.insert().returning(generated, sort_by_parameter_order=True)
         )
+        self.insert_and_look = Prepared(engine, table.insert().returning(_is_seen(table, self.keys)), names, gives_value=True)
         # SQLite runs in this process, where many statements cost no more than one; and it does not say which row fails.
         self.is_one_by_one = self.dialect.name == "sqlite"
         self.is_plain = not (self.decoders or self.evaluates_none)
@@ -82,7 +84,10 @@ class Writing:
         What the database has *given* for each row is noted, for it tells after an error which rows are written.
         """
         values = [*map(self._new, new)]
-        if self.is_one_by_one or len(new) == 1:
+        if rows.has_begun and self.plan.generated is None and self.dialect.name == "postgresql":
+            for start in range(0, len(new), ROWS_AT_ONCE):
+                given += self._insert_and_look(rows, values[start : start + ROWS_AT_ONCE])
+        elif self.is_one_by_one or len(new) == 1:
             rows.run_each(self.insert_one, values, given)
         else:
             for start in range(0, len(new), ROWS_AT_ONCE):
@@ -104,6 +109,17 @@ class Writing:
         if self.dialect.insert_executemany_returning_sort_by_parameter_order:
             return rows.connection().execute(self.insert_many, parameters).scalars().all()
         return [rows.run(self.insert_one, each) for each in new]
+
+    def _insert_and_look(self, rows: SqlRows, new: list[Sequence[Any]]) -> Sequence[Any]:
+        """Insert rows. Raises Conflict if another unit has removed rows with their keys that this one still sees."""
+        if len(new) == 1:
+            seen = [rows.run(self.insert_and_look, new[0])]
+        else:
+            parameters = [*map(self.insert_and_look.named, new)]
+            seen = [*rows.connection().execute(self.insert_and_look.statement, parameters).scalars()]
+        if any(seen):  # PostgreSQL would show both rows from then on
+            raise conflict("it has removed the row with this key")
+        return seen
 
     def failing(self, new: Sequence[Row], given: list[Any]) -> Sequence[Row]:
         """The rows of the INSERT that has failed."""
@@ -208,3 +224,11 @@ def _named(write: Change | Deletion) -> list[Any]:
     if version is not None:
         named.append(version[1])
     return named
+
+
+def _is_seen(table: Table, keys: list[Any]) -> ColumnElement[bool]:
+    """Has the snapshot a row with the key of a row that the statement inserts? The new one is not in it yet."""
+    # SQLAlchemy correlates nothing in a RETURNING: without a table, the name of a key can only be that of the new row.
+    there = select(*[key.label(f"honestwork_{n}") for n, key in enumerate(keys)]).subquery()
+    same = [old == column(key.name, key.type) for old, key in zip(there.c, keys, strict=True)]
+    return select(literal_column("1")).select_from(there).where(*same).exists()
