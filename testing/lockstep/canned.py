@@ -1,11 +1,12 @@
 """What is rare by chance, and tells much.
 
-A value that is spoiled, one that is passed on; a block that begins early, one that is undone before work goes on; a
-unit that others overtake more than once, and one that refers to what comes and goes.
+A value that is spoiled, one that is passed on; a unit or a block that begins early, a block that is undone before work
+goes on; a unit that others overtake more than once, one that refers to what comes and goes, and one to what is gone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,7 +18,7 @@ from .steps import Poke, Step
 if TYPE_CHECKING:
     from .player import Player
 
-__all__ = ["EarlyNest", "Overtaken", "Refer", "Regret", "Spoil", "Succeed"]
+__all__ = ["Early", "Overtaken", "Refer", "ReferAstray", "Regret", "Spoil", "Succeed"]
 
 
 @dataclass(frozen=True)
@@ -66,20 +67,26 @@ class Succeed(Step):
 
 
 @dataclass(frozen=True)
-class EarlyNest(Step):
-    """A block begins before its unit has read anything; another unit stores something; then the unit reads."""
+class Early(Step):
+    """A unit, or a block in it, begins before anything is read; another unit stores something; then the unit reads."""
 
     unit: int
     role: Role
+    begins: Literal["unit", "block"]
     change: Step
 
     def play(self, player: Player) -> None:
         unit = player.entered(self.unit)
-        if player.settle(self.unit, "commit"):
+        if not player.settle(self.unit, "commit"):
+            return
+        if self.begins == "block":
             player.play(f"nest({unit})")
-            self.change.play(player)
-            player.settle(self.change.unit, "commit")
-            player.play(f"{player.fresh_list()} = {player.entered(self.unit)}.{self.role.repository}.all()")
+        else:
+            player.play(f"leave({unit})")
+            player.entered(self.unit)
+        self.change.play(player)
+        player.settle(self.change.unit, "commit")
+        player.play(f"{player.fresh_list()} = {player.entered(self.unit)}.{self.role.repository}.all()")
 
 
 @dataclass(frozen=True)
@@ -155,6 +162,38 @@ class Refer(Step):
             player.play(f"{repository}.remove({name})")
             player.settle(self.other, "commit")
         player.settle(self.unit, "commit")
+
+
+@dataclass(frozen=True)
+class ReferAstray(Step):
+    """An aggregate that refers to another one comes to refer to a row that is not there."""
+
+    unit: int
+    role: Role
+    reference: Reference
+    targets: tuple[Values, ...]  # of which the first that can be stored is
+    values: tuple[Values, ...]  # likewise
+    astray: Values
+
+    def play(self, player: Player) -> None:
+        target, places = self.role.referred(self.reference)
+        if (there := self._stored(player, target, self.targets)) is None:
+            return
+        key = {attribute: Expression(f"{there}.{target.entity.key_attributes[part]}") for attribute, part in places}
+        referring = self._stored(player, self.role, [{**values, **key} for values in self.values])
+        if referring is not None:
+            for attribute, value in player.resolved(self.unit, self.astray).items():
+                player.play(f"{referring}.{attribute} = {source(value)}")
+            player.settle(self.unit, "commit")
+
+    def _stored(self, player: Player, role: Role, tries: Sequence[Values]) -> str | None:
+        """The name of a new aggregate that is stored, if any of these values can be."""
+        for values in tries:
+            repository = f"{player.entered(self.unit)}.{role.repository}"
+            name = player.make(self.unit, role, values)
+            if name is not None and player.play(f"{repository}.add({name})") and player.settle(self.unit, "commit"):
+                return name
+        return None
 
 
 def _begin(player: Player, unit: int, role: Role) -> None:

@@ -20,14 +20,16 @@ from ...service_layer.unit_of_work import UnitOfWork
 from .observation import Renaming
 from .values import nasty, usual
 
-__all__ = ["Attribute", "Cast", "KeyOf", "Role", "Values", "named", "unconstructed"]
+__all__ = ["GUESSED", "Attribute", "Cast", "KeyOf", "Role", "Values", "named", "unconstructed"]
 
 Values = dict[str, Any]
+
+GUESSED = 4  # from this `pick` on a key is guessed, and not that of an object at hand
 
 
 @dataclass(frozen=True)
 class KeyOf:
-    """The key of some object at hand, or a part of it; *otherwise* where there is none."""
+    """The key of some object at hand, or a part of it; *otherwise* where there is none, or the pick says so."""
 
     entity: str
     pick: int
@@ -134,6 +136,10 @@ class Role:
         """A reference to an object at hand, mostly; else to what may not be there, or to nothing."""
         return self.once(reference, lambda: self._reference(reference))
 
+    def astray(self, reference: Reference) -> SearchStrategy[Values]:
+        """A reference to what may not be there."""
+        return self.once(("astray", reference), lambda: self._reference(reference, st.just(GUESSED)))
+
     def referred(self, reference: Reference) -> tuple[Role, list[tuple[str, int]]]:
         """What a reference points to, and its (attribute, part of the target's key)."""
         target = next(
@@ -143,7 +149,9 @@ class Role:
         )
         return target, _reference_order(reference, self, target)
 
-    def _reference(self, reference: Reference) -> SearchStrategy[Values]:
+    def _reference(
+        self, reference: Reference, picks: SearchStrategy[int | None] | None = None
+    ) -> SearchStrategy[Values]:
         target, order = self.referred(reference)
         keys = dict(self.cast.columns_of(target.entity))
         guesses = [
@@ -158,8 +166,10 @@ class Role:
             }
 
         nullable = all(each.column.nullable for each in self.entity.fields if each.column.name in reference.columns)
-        picks = st.one_of(st.integers(0, 5), st.integers(0, 5), st.none()) if nullable else st.integers(0, 5)
-        return st.builds(referring, picks, st.tuples(*guesses))
+        some = st.integers(0, GUESSED + 1)
+        return st.builds(
+            referring, picks or (st.one_of(some, some, st.none()) if nullable else some), st.tuples(*guesses)
+        )
 
     def _attribute(self, name: str, column: Column[Any]) -> Attribute:
         plan = self.entity.by_name[name].column

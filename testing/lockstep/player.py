@@ -9,7 +9,7 @@ from sqlalchemy.orm.attributes import instance_state
 
 from ...adapters.objects.ownership import owner_of
 from ...adapters.plan.entities import EntityPlan
-from .cast import Cast, KeyOf, Role, Values
+from .cast import GUESSED, Cast, KeyOf, Role, Values
 from .referee import Referee
 from .side import Outcome
 from .source import Expression, call
@@ -149,7 +149,7 @@ class Player:
     def _key_part(self, unit: int, wanted: KeyOf) -> Any:
         role = self.cast.roles[wanted.entity]
         candidates = self._candidates(unit, role)
-        if not candidates or wanted.pick >= 4:
+        if not candidates or wanted.pick >= GUESSED:
             return wanted.otherwise
         return Expression(f"{candidates[wanted.pick % len(candidates)]}.{role.entity.key_attributes[wanted.part]}")
 

@@ -9,7 +9,7 @@ from hypothesis.strategies import SearchStrategy
 
 from ...adapters.plan.tables import Reference
 from .asking import AddMany, Ask, Drain, RemoveWhere, Turn
-from .canned import EarlyNest, Overtaken, Refer, Regret, Spoil, Succeed
+from .canned import Early, Overtaken, Refer, ReferAstray, Regret, Spoil, Succeed
 from .cast import Cast, Role, Values, named
 from .questions import orders, projections, rules
 from .steps import (
@@ -111,7 +111,7 @@ def _steps(cast: Cast, unit: SearchStrategy[int], units: int) -> SearchStrategy[
     ]
     if units > 1:
         choices += [_races(cast, role, units) for role in cast.roots] * 6
-        choices += [_early_nest(role, units) for role in cast.roots]
+        choices += [_early(role, units) for role in cast.roots] * 2
         choices += [_overtaken(role, units) for role in cast.roots] * 2
         choices += [each for role in cast.roots for each in _refer(role, units)] * 2
     return st.one_of(choices)
@@ -122,6 +122,13 @@ def _canned(role: Role, unit: SearchStrategy[int]) -> list[SearchStrategy[Any]]:
     found: list[SearchStrategy[Any]] = [
         st.builds(Succeed, unit, this, PICKS, st.just(each.name), each.usual, role.new) for each in role.changeable
     ]
+    for reference in role.references:
+        target, _ = role.referred(reference)
+        if target.repository:
+            targets, values = (st.lists(each.new, min_size=3, max_size=3).map(tuple) for each in (target, role))
+            found.append(
+                st.builds(ReferAstray, unit, this, st.just(reference), targets, values, role.astray(reference))
+            )
     if role.documents:
         json = st.sampled_from(role.documents).map("lambda each: each.{}".format)
         every = st.just("lambda each: True")
@@ -144,10 +151,10 @@ def _member_changes(role: Role, unit: SearchStrategy[int]) -> list[SearchStrateg
     return [change for member in members for change in [*_changes(member, unit), *_member_changes(member, unit)]]
 
 
-def _early_nest(role: Role, units: int) -> SearchStrategy[Step]:
+def _early(role: Role, units: int) -> SearchStrategy[Step]:
     def pair(one: int) -> SearchStrategy[Step]:
         change = st.one_of(_mutations(role, st.just((one + 1) % units), flush=False))
-        return st.builds(EarlyNest, st.just(one), st.just(role), change)
+        return st.builds(Early, st.just(one), st.just(role), st.sampled_from(["unit", "block"]), change)
 
     return st.integers(0, units - 1).flatmap(pair)
 
