@@ -44,6 +44,10 @@ class Change:
     values: dict[int, Any]  # by the position of the column in the table
     version: tuple[int, Any] | None  # (position, value): the row changes only while it has this version
 
+    def before(self) -> Row:
+        """The row as the unit knows it, to say what an error is about."""
+        raise NotImplementedError
+
 
 class Deletion:
     """One row that goes."""

@@ -27,9 +27,8 @@ LAST_KEY: Callable[[Any], Any] = attrgetter("lastrowid")
 class Prepared:
     """A statement of Core and the names of its parameters, whose values are given in this order.
 
-    *types* are those of its result's columns; an INSERT for which the database is to generate a key *gives* this key, and
-    a statement that returns one value for each row that it writes may give this value.
-    It is compiled by the first unit that has a connection, for only then is it known what the server can do. Lives as
+    *types* are those of its result's columns; an INSERT for which the database is to generate a key *gives* this key,
+    and one that returns another value gives that. It is compiled by the first unit that has a connection, for only then is it known what the server can do. Lives as
     long as the store.
     """
 

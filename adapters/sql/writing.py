@@ -47,7 +47,8 @@ class Writing:
         self.insert_many = (
             None if generated is None else table.insert().returning(generated, sort_by_parameter_order=True)
         )
-        self.insert_and_look = Prepared(engine, table.insert().returning(_is_seen(table, self.keys)), names, gives_value=True)
+        looking = table.insert().returning(_is_seen(table, self.keys))
+        self.insert_and_look = Prepared(engine, looking, names, gives_value=True)
         # SQLite runs in this process, where many statements cost no more than one; and it does not say which row fails.
         self.is_one_by_one = self.dialect.name == "sqlite"
         self.is_plain = not (self.decoders or self.evaluates_none)

@@ -6,15 +6,19 @@ statement, which was undone alone, so that the database can be asked. PostgreSQL
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from itertools import product
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from sqlalchemy import and_, exists, select
 
 from ..engine.rows import Change, Deletion
 from ..plan.declared import foreign_keys_of
-from ..plan.tables import Reference, TablePlan
+from ..plan.tables import Reference, Row, TablePlan
 from .reading import one_of, slices
 
 if TYPE_CHECKING:
@@ -51,8 +55,8 @@ class Written:
         else:
             candidates = [tuple([row[name] for name in columns]) for row in self.values if row.keys() >= set(columns)]
             told = _told(driver)
-            found = next((each for each in candidates if told and _spelled(each) == told), None)
-            if found is None and len(candidates) == len(self.values):  # else it may be a value of a column that stays
+            found = next((each for each in candidates if told and told in _spellings(each)), None)
+            if found is None and len(candidates) == len(self.values):
                 found = candidates[0] if len(candidates) == 1 else _first_repeated(candidates)
         return {} if found is None else dict(zip(columns, found, strict=True))
 
@@ -62,8 +66,11 @@ class Written:
             return self._keyed(written.key)
         if isinstance(written, Change):
             changed = {self.plan.columns[position].name: value for position, value in written.values.items()}
-            return self._keyed(written.key) | changed
-        return {column.name: value for column, value in zip(self.plan.columns, written, strict=True)}
+            return self._named(written.before()) | self._keyed(written.key) | changed
+        return self._named(written)
+
+    def _named(self, row: Row) -> dict[str, Any]:
+        return dict(zip([column.name for column in self.plan.columns], row, strict=False))
 
     def _keyed(self, key: Any) -> dict[str, Any]:
         return dict(zip(self.plan.key_columns, key if isinstance(key, tuple) else (key,), strict=True))
@@ -71,13 +78,6 @@ class Written:
     def _held_by_others(self, columns: Sequence[str]) -> tuple[Any, ...] | None:
         """The first values that another row has, or that two rows were to have. The rows before it are written."""
         keys = self.plan.key_columns
-        known = {name for row in self.values for name in row}
-        missing = [name for name in columns if any(name not in row for row in self.values)]
-        if missing and known >= set(keys):  # of changes, the columns that stay
-            stored = {row[: len(keys)]: row[len(keys) :] for row in self._select([*keys, *missing], keys, self.values)}
-            for row in self.values:
-                staying = stored.get(tuple([row[name] for name in keys]))
-                row |= {} if staying is None else dict(zip(missing, staying, strict=True)) | row
         rows = [row for row in self.values if row.keys() >= set(columns)]
         candidates = [tuple([row[name] for name in columns]) for row in rows]
         if not self.changes:  # new rows go to SQLite one by one
@@ -146,8 +146,33 @@ def _told(driver: Any) -> str | None:
     detail = getattr(getattr(driver, "diag", None), "message_detail", None)
     pattern, words = (r"\)=\((.*)\)", detail) if detail else (r"Duplicate entry '(.*)' for key", str(driver))
     match = re.search(pattern, words, re.DOTALL)
-    return None if match is None else re.sub(r",\s|-", "-", match[1])
+    return None if match is None else _joined([match[1]])
 
 
-def _spelled(values: Sequence[Any]) -> str:
-    return re.sub(r",\s|-", "-", ", ".join(map(str, values)))
+def _spellings(values: Sequence[Any]) -> set[str]:
+    """How PostgreSQL or MariaDB may quote the values of a constraint."""
+    return {_joined(each) for each in product(*map(_spelled, values))}
+
+
+def _joined(words: Sequence[str]) -> str:
+    return re.sub(r",\s|-", "-", ", ".join(words))
+
+
+def _spelled(value: Any) -> list[str]:
+    """How they may write it: with digits that a column adds, in the time zone of the session, without hyphens."""
+    if isinstance(value, bool):
+        return [str(value), "ft"[value], "01"[value]]
+    if isinstance(value, dt.datetime | dt.time):
+        if isinstance(value, dt.datetime) and value.tzinfo is not None:
+            value = value.astimezone(dt.UTC).replace(tzinfo=None)
+        full = value.strftime("%H:%M:%S.%f") if isinstance(value, dt.time) else f"{value.date()} {value:%H:%M:%S.%f}"
+        short = full.rstrip("0").rstrip(".")
+        return [full, short, f"{short}+00"]
+    if isinstance(value, Decimal):
+        scale = max(0, -int(value.as_tuple().exponent))
+        return [f"{value:.{digits}f}" for digits in range(scale, scale + 12)]
+    if isinstance(value, float):
+        return [str(value), str(value).removesuffix(".0"), str(value).replace("e+", "e")]
+    if isinstance(value, UUID):
+        return [str(value), value.hex]
+    return [str(value)]
