@@ -20,11 +20,13 @@ from ...domain.errors import Duplicate, ReferenceViolated
 from ..plan.schema import Schema
 from ..plan.tables import Reference, Row, TablePlan, Unique
 from ..plan.unreadable import may_be_shown
-from .interim import Around, interim_values
+from .interim import Around, Interim, Wanting
 from .rows import Rows
 from .writes import Delete, Insert, Link, Update, Write
 
 __all__ = ["arranged", "explained"]
+
+GIVERS_TRIED = 10  # of a circle, where no interim value is found
 
 Named = tuple[TablePlan, Any]  # a row, by its table and its key
 BeforeAndAfter = tuple[Row | None, Row | None]  # what is known of a row
@@ -103,13 +105,15 @@ class _Sorter:
             self.after[first].add(second)
         for giver, takers in handed.by_giver.items():
             self.after[giver].update(takers)
-        self.waiting = [0] * len(writes)  # for how many others
-        for seconds in self.after:
+        self.before: list[dict[int, None]] = [{} for _ in writes]  # the numbers of the writes that it has to wait for
+        for first, seconds in enumerate(self.after):
             for second in seconds:
-                self.waiting[second] += 1
+                self.before[second][first] = None
         self.done = [False] * len(writes)
-        self.ready = [number for number, waits in enumerate(self.waiting) if not waits]
-        self.first_blocked = 0  # none before it is part of a circle
+        self.ready = [number for number, awaited in enumerate(self.before) if not awaited]
+        self.path: dict[int, None] = {}  # writes, each of which waits for the next one
+        self.first_left = 0  # all before it are done
+        self.values = Interim(schema, stored)
         self.interim: dict[int, list[tuple[Unique, Any]]] = {}  # what rows have for a moment, by the writes that end it
         self.free: dict[Unique, set[Any]] = {}  # what was given up by now, and nobody takes
 
@@ -127,23 +131,28 @@ class _Sorter:
             ordered.append(self.writes[number])
             self._note_free(number)
             for other in self.after[number]:
-                self._let_go(other)
+                self._let_go(number, other)
         return ordered
 
     def _note_free(self, number: int) -> None:
         """After this write no row has what it gave up, and what its row had for a moment."""
-        for unique in self.writes[number].table.uniques:
-            before, _ = self.rows[number]
+        table, (before, _) = self.writes[number].table, self.rows[number]
+        for unique in table.uniques:
             value = None if before is None else unique.values(before)
             if self.handed.given.get((unique, value)) == number and (unique, value) not in self.handed.taken:
-                self.free.setdefault(unique, set()).add(value)
+                self._let_have(table, unique, value)
         for unique, value in self.interim.pop(number, ()):
-            self.free.setdefault(unique, set()).add(value)
+            self._let_have(table, unique, value)
 
-    def _let_go(self, number: int) -> None:
-        self.waiting[number] -= 1
-        if not self.waiting[number]:
-            heappush(self.ready, number)
+    def _let_have(self, table: TablePlan, unique: Unique, value: Any) -> None:
+        """From now on a row may have this value for a moment."""
+        self.free.setdefault(unique, set()).add(value)
+        self.values.release(table, unique, value)
+
+    def _let_go(self, first: int, second: int) -> None:
+        del self.before[second][first]
+        if not self.before[second]:
+            heappush(self.ready, second)
 
     # What has to wait for what
 
@@ -183,44 +192,49 @@ class _Sorter:
 
     def _break_a_circle(self) -> Write:
         """Give up a unique value for an interim one, so that others need not wait for it any more."""
-        while self.first_blocked < len(self.writes):
-            giver = self.first_blocked
-            for taker, uniques in self.handed.by_giver.get(giver, {}).items():
-                if uniques and not self.done[giver] and not self.done[taker] and self._reaches(taker, giver):
-                    return self._give_up(giver, taker, uniques[0])
-            self.first_blocked += 1
-        raise _circular(self._reference_in_a_circle())
+        circle = self._circle()
+        waits = sorted(zip(circle, [*circle[1:], circle[0]], strict=True))  # (the first, the second of two writes)
+        handing = [
+            (giver, taker, uniques[0])
+            for giver, taker in waits
+            if (giver, taker) not in self.referring and (uniques := self.handed.by_giver.get(giver, {}).get(taker))
+        ]
+        if not handing:
+            raise _circular(self.referring[waits[0]])
+        for giver, _, unique in handing[:GIVERS_TRIED]:
+            if (found := self._give_up(giver, unique)) is not None:
+                return found
+        giver, taker, unique = handing[0]
+        raise _exchanged(self.writes[giver], self.writes[taker], unique)
 
-    def _reference_in_a_circle(self) -> Reference:
-        """One of those through which writes wait for one another, where all that is left does."""
-        left = [number for number, is_done in enumerate(self.done) if not is_done]
-        awaited = {second: first for first in left for second in self.after[first] if not self.done[second]}
-        number, passed = left[0], set[int]()
-        while number not in passed:
-            passed.add(number)
-            number = awaited[number]
-        return self.referring[awaited[number], number]
+    def _circle(self) -> list[int]:
+        """Writes each of which waits for the one before it, and the first for the last; all that is left waits."""
+        path, before = self.path, self.before
+        while path and self.done[next(reversed(path))]:
+            path.popitem()
+        while self.done[self.first_left]:
+            self.first_left += 1
+        number = next(iter(before[next(reversed(path))])) if path else self.first_left
+        while number not in path:
+            path[number] = None
+            number = next(iter(before[number]))
+        circle = [number]
+        while (last := path.popitem()[0]) != number:
+            circle.append(last)
+        path[number] = None  # it goes on from there when the circle is broken
+        return circle
 
-    def _reaches(self, start: int, goal: int) -> bool:
-        seen, reached = {start}, [start]
-        for number in reached:
-            if number == goal:
-                return True
-            new = [each for each in self.after[number] if each not in seen and not self.done[each]]
-            seen.update(new)
-            reached.extend(new)
-        return False
-
-    def _give_up(self, giver: int, taker: int, unique: Unique) -> Update:
-        write, (before, _) = self.writes[giver], self.rows[giver]
+    def _give_up(self, giver: int, unique: Unique) -> Update | None:
+        """The update that gives the row an interim value; None if there is none."""
+        write = self.writes[giver]
         assert isinstance(write, Update | Delete)
-        assert before is not None
-        changing = write.values if isinstance(write, Update) else ()
         used, free = self.handed.used(unique), self.free.setdefault(unique, set())
+        wanting = self._wanting(giver)
         around = Around(used, free, self.gone)
-        values = interim_values(self.schema, self.stored, write.table, unique, before, around, changing)
+        values = self.values.values(write.table, unique, wanting, around, self._who_may_want(unique))
         if values is None:
-            raise _exchanged(write, self.writes[taker], unique)
+            return None
+        before = wanting.row
         if (interim := unique.values(_changed(before, values))) is not None:
             used.add(interim)  # another circle may be broken while the row has it
             free.discard(interim)
@@ -233,8 +247,25 @@ class _Sorter:
                 uniques.remove(unique)
                 if not uniques and (giver, other) not in self.referring:
                     self.after[giver].discard(other)
-                    self._let_go(other)
+                    self._let_go(giver, other)
         return Update(write.known, write.part, values)
+
+    def _who_may_want(self, unique: Unique) -> Iterator[Wanting]:
+        """The rows that others wait for because of this constraint."""
+        for giver, takers in self.handed.by_giver.items():
+            if not self.done[giver] and any(unique in uniques for uniques in takers.values()):
+                yield self._wanting(giver)
+
+    def _wanting(self, giver: int) -> Wanting:
+        write, (before, _) = self.writes[giver], self.rows[giver]
+        assert isinstance(write, Update | Delete)
+        assert before is not None
+        if isinstance(write, Delete):
+            return Wanting(before, (), may_be_put_back=True)  # nothing is
+        # The row is locked, and a change since the snapshot is a conflict; one before it is found by the version alone.
+        known = write.known
+        is_current = known.transaction == self.stored.unit.transaction
+        return Wanting(before, write.values, is_current or known.root.entity.version is not None)
 
 
 def _changed(row: Row, values: Mapping[int, Any]) -> Row:
