@@ -22,7 +22,7 @@ from typing import Any
 
 from ...domain.interrupts import came_from_outside, interrupt_behind
 
-__all__ = ["State", "cut", "interrupt_in", "mark_busy", "raise_interrupt_in", "state_of"]
+__all__ = ["State", "cut", "end_pipelines_quietly", "interrupt_in", "mark_busy", "raise_interrupt_in", "state_of"]
 
 BUSY = "_honestwork_busy"  # an attribute of a driver's connection: statements were sent, and not all answers read
 DRIVERS = ("psycopg", "pymysql")  # those that raise errors of their own over an interrupt
@@ -112,6 +112,26 @@ def mark_busy(dialect: Any) -> None:
         wrapped(name, lambda cursor: cursor.connection)
     for name in ("do_commit", "do_rollback"):
         wrapped(name, lambda connection: connection.dbapi_connection)
+
+
+def end_pipelines_quietly(dialect: Any) -> None:
+    """From now on, read all answers of a pipeline of psycopg before it ends, also where a statement of it has failed.
+
+    Else psycopg finds out as it ends it, and logs a warning beside the error that is raised anyway.
+    """
+    errors = dialect.loaded_dbapi.Error
+
+    def executemany(cursor: Any, statement: Any, parameters: Any, context: Any = None) -> None:
+        with cursor.connection.pipeline() as pipeline:
+            try:
+                cursor.executemany(statement, parameters)
+            except errors as error:
+                if interrupt_in(error) is None:
+                    with _ignored(errors):
+                        pipeline.sync()
+                raise
+
+    dialect.do_executemany = executemany
 
 
 def interrupt_in(error: BaseException | None) -> BaseException | None:

@@ -31,7 +31,7 @@ from ...domain.errors import BackendError, BadValue, Unavailable
 from ...domain.interrupts import came_from_outside
 from ..engine.turn import Turn
 from ..internals import expire_connections, record_of
-from .drivers import interrupt_in, mark_busy
+from .drivers import end_pipelines_quietly, interrupt_in, mark_busy
 from .forks import beginning
 from .limits import cut_by_bytes, measure_statements
 from .patience import make_patient
@@ -393,6 +393,7 @@ def _configure_postgresql(engine: Engine, settings: Settings) -> None:
             make_patient(connection, timeout + GRACE)
 
     if is_psycopg:
+        end_pipelines_quietly(engine.dialect)
         mark_busy(engine.dialect)
         _begin_by(engine, _begin_psycopg)
 

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from honestwork.adapters import SqlStore
 from honestwork.adapters.sql.rules import CASE, CASE_COLLATIONS, where
-from honestwork.domain import BackendError, Conflict, RuleRefused, Unavailable, UnitReadOnly
+from honestwork.domain import BackendError, Conflict, Duplicate, RuleRefused, Unavailable, UnitReadOnly
 from honestwork.rules import trace
 from tests.integration.bank import Account, Bank, balance, bank, mapping, sql
 from tests.integration.servers import lost_in_a_change, lost_in_a_commit, lost_in_a_read
@@ -49,6 +49,23 @@ def test_the_database_itself_refuses_changes_in_a_reading_unit(store: SqlStore) 
         uow.accounts["John"].balance = 1
         uow.commit()
     assert balance(store) == 1
+
+
+def test_a_refused_batch_leaves_nothing_in_the_log_but_the_error(
+    store: SqlStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """psycopg warns that it has ignored a second error, if it notices the first one before all is sent."""
+    with Bank(store) as uow:
+        uow.accounts.add_many([Account(f"no. {number}", number=str(number)) for number in range(900)])
+        uow.commit()
+
+    for _ in range(4):
+        with Bank(store) as uow, pytest.raises(Duplicate):
+            for account in uow.accounts:
+                account.number = "same"
+            uow.flush()
+
+    assert [record.message for record in caplog.records if record.name == "psycopg"] == []
 
 
 def test_raw_sql_is_part_of_the_unit(store: SqlStore) -> None:
