@@ -203,7 +203,7 @@ class Flush:
             # Links go first of all: a new object may take over the row of a removed one, and have members of its own.
             unlinks.sort(key=self._place, reverse=True)
             writes = [*unlinks, *writes, *self._deletes()]
-        return arranged(self.schema, self.rows, writes) if len(writes) > 1 else writes
+        return arranged(self.schema, self.rows, writes, self.session.transaction) if len(writes) > 1 else writes
 
     def _place(self, write: Write) -> int:
         return self.schema.order[write.table.name]

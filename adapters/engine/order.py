@@ -32,11 +32,12 @@ Named = tuple[TablePlan, Any]  # a row, by its table and its key
 BeforeAndAfter = tuple[Row | None, Row | None]  # what is known of a row
 
 
-def arranged(schema: Schema, stored: Rows, writes: list[Write]) -> list[Write]:
+def arranged(schema: Schema, stored: Rows, writes: list[Write], transaction: int) -> list[Write]:
     """Return the writes in an order that keeps the constraints, the given one as far as possible.
 
     Raises Duplicate where rows exchange a unique value and there is no interim value that they may have, and
-    ReferenceViolated where rows refer to one another in a circle.
+    ReferenceViolated where rows refer to one another in a circle. What was loaded in another transaction than the
+    present one is perhaps not what the store has now.
     """
     tables = {write.table for write in writes}
     if not any(table.uniques or table.refers_to_itself for table in tables):
@@ -45,7 +46,7 @@ def arranged(schema: Schema, stored: Rows, writes: list[Write]) -> list[Write]:
     handed = _Handed(writes, rows)
     if not handed.by_giver and not any(table.refers_to_itself for table in tables):
         return writes
-    return _Sorter(schema, stored, writes, rows, handed).sorted()
+    return _Sorter(schema, stored, writes, rows, handed, transaction).sorted()
 
 
 class _Handed:
@@ -90,9 +91,10 @@ class _Sorter:
         writes: Sequence[Write],
         rows: Sequence[BeforeAndAfter],
         handed: _Handed,
+        transaction: int,
     ) -> None:
         self.schema = schema
-        self.stored = stored
+        self.transaction = transaction
         self.writes = writes
         self.rows = rows
         self.handed = handed
@@ -264,7 +266,7 @@ class _Sorter:
             return Wanting(before, (), may_be_put_back=True)  # nothing is
         # The row is locked, and a change since the snapshot is a conflict; one before it is found by the version alone.
         known = write.known
-        is_current = known.transaction == self.stored.unit.transaction
+        is_current = known.transaction == self.transaction
         return Wanting(before, write.values, is_current or known.root.entity.version is not None)
 
 

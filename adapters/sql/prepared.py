@@ -28,8 +28,8 @@ class Prepared:
     """A statement of Core and the names of its parameters, whose values are given in this order.
 
     *types* are those of its result's columns; an INSERT for which the database is to generate a key *gives* this key,
-    and one that returns another value gives that. It is compiled by the first unit that has a connection, for only then is it known what the server can do. Lives as
-    long as the store.
+    and one that returns another value gives that. It is compiled by the first unit that has a connection, for only then
+    is it known what the server can do. Lives as long as the store.
     """
 
     text = ""  # in the dialect of the driver
