@@ -40,11 +40,11 @@ def arranged(schema: Schema, stored: Rows, writes: list[Write], transaction: int
     present one is perhaps not what the store has now.
     """
     tables = {write.table for write in writes}
-    if not any(table.uniques or table.refers_to_itself for table in tables):
+    if not any(table.uniques or table.orders_rows for table in tables):
         return writes
     rows = [(write.before(), write.after()) for write in writes]
     handed = _Handed(writes, rows)
-    if not handed.by_giver and not any(table.refers_to_itself for table in tables):
+    if not handed.by_giver and not any(table.orders_rows for table in tables):
         return writes
     return _Sorter(schema, stored, writes, rows, handed, transaction).sorted()
 

@@ -56,6 +56,10 @@ class Schema:
         self._owners: dict[EntityPlan, list[tuple[EntityPlan, ChildrenPlan]]] = {}
         self.classes_in_order = self._classes_in_order()
         self.order = {table.name: place for place, table in enumerate(self._tables_in_order())}
+        for table in self.tables.values():  # those that refer to one another in a circle, by `use_alter`
+            place = self.order.get(table.name, -1)
+            if any(self.order.get(reference.target, place) > place for reference in table.references):
+                table.orders_rows = True
         self.giving_keys = {entity.cls: entity.key_giving for entity in self.entities.values() if entity.key_giving}
 
     def _relate(self, entity: EntityPlan) -> None:

@@ -123,6 +123,7 @@ class TablePlan:
     def __post_init__(self) -> None:
         self.required = [column for column in self.columns if not column.nullable]
         self.refers_to_itself = any(reference.target == self.name for reference in self.references)
+        self.orders_rows = self.refers_to_itself  # is the order of tables not enough? See Schema
         self.unique_positions = sorted({self.position(name) for each in self.uniques for name in each.columns})
         self.has_onupdate = any(column.onupdate is not None for column in self.columns)
 
