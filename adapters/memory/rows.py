@@ -159,7 +159,11 @@ class MemoryRows(Rows):
     def delete(self, plan: TablePlan, deletions: Sequence[Deletion]) -> int:
         table = self.store.tables[plan.name]
         with self.store.lock:
-            return sum([self._delete(table, each) for each in deletions])
+            # All rows are locked before references are judged, as one DELETE of PostgreSQL does it.
+            there = [each.key for each in deletions if self._claim_deletion(table, each)]
+            for key in there:
+                self._delete(table, key)
+            return len(there)
 
     def require_writing(self) -> None:
         if self.reading:
@@ -206,7 +210,8 @@ class MemoryRows(Rows):
             self._check_references(table, row, known)
         self._put(self._overlay(table), key, row)
 
-    def _delete(self, table: MemoryTable, deletion: Deletion) -> bool:
+    def _claim_deletion(self, table: MemoryTable, deletion: Deletion) -> bool:
+        """Lock the row that is to be deleted. Return whether there is one."""
         key = deletion.key
         old = self.view(table, key)
         if deletion.version is not None and (old is None or old[deletion.version[0]] != deletion.version[1]):
@@ -215,10 +220,12 @@ class MemoryRows(Rows):
             return False
         self._claim_row(table, key)
         self._rename(table, key)
+        return True
+
+    def _delete(self, table: MemoryTable, key: Key) -> None:
         for reference in table.plan.referrers:
             self._check_unreferred(reference, key)
         self._put(self._overlay(table), key, None)
-        return True
 
     # The transaction and its snapshot
 

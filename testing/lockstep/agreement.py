@@ -28,13 +28,14 @@ from ...domain.errors import (
     ReferenceViolated,
     Unavailable,
     UnitFailed,
+    UnitReadOnly,
 )
 from .observation import Seen, error_seen
 from .side import Outcome, Side
 
 __all__ = ["Agreement"]
 
-BEFORE_SQL = BadValue | Duplicate | KeyChanged | MissingValue
+BEFORE_SQL = BadValue | Duplicate | KeyChanged | MissingValue | UnitReadOnly
 RACES = (Conflict, Duplicate, ReferenceViolated)
 SAME, TOLERATED, DIFFERENT = "same", "tolerated", "different"
 

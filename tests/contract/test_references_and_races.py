@@ -127,6 +127,22 @@ def test_a_row_that_an_undone_block_has_changed_can_be_changed_by_others_but_on_
     assert stored_depths(store) == [0, 9, 4]
 
 
+def test_all_that_is_removed_together_is_locked_before_references_are_judged_but_on_mariadb(store: Store) -> None:
+    with two_units(store) as (one, two):
+        one.boats.add(Boat("Ada", berth="A"))
+        one.commit()
+        change(one, "B", "depth", 9)
+
+        two.rollback()
+        two.berths.remove_where(lambda each: True)
+        with pytest.raises(ReferenceViolated if judges_row_by_row(store) else LockTimeout):
+            two.flush()
+
+
+def judges_row_by_row(store: Store) -> bool:
+    return isinstance(store, SqlStore) and store.engine.dialect.name in ("mysql", "mariadb")
+
+
 def is_locked_by_undone_blocks(store: Store) -> bool:
     return isinstance(store, SqlStore) and store.engine.dialect.name in ("sqlite", "mysql", "mariadb")
 
