@@ -25,7 +25,7 @@ from ..plan.declared import constraints_of, indexes_of, keep_order
 from ..plan.defaults import takes_context
 from ..plan.guards import guard_for
 from ..plan.types import portable
-from .lengths import count_characters
+from .spelling import spell_alike
 
 __all__ = ["CONSTRAINT_NAMES", "complete"]
 
@@ -61,8 +61,8 @@ def complete(table: Table) -> None:
     _name_constraints(table)
     keep_order(table)
     for constraint in constraints_of(table):
-        if isinstance(constraint, CheckConstraint):
-            count_characters(constraint)
+        if isinstance(constraint, CheckConstraint) and not is_type_bound(constraint):
+            spell_alike(constraint)
 
 
 def _guarded(table: str, column: Column[Any], function: Callable[[Any], Any]) -> Any:
