@@ -48,6 +48,8 @@ NAMES = {operators.ilike_op: "ilike", operators.truediv: "/", operators.floordiv
 
 def read_expression(expression: Any, operands: Operands) -> Expr:
     """The formula. Raises MappingRefused for what not every database answers alike."""
+    if isinstance(expression, TextClause):
+        return read_text(expression.text, operands)
     return operands.condition(_Reader(operands).value(expression))
 
 
@@ -84,11 +86,9 @@ class _Reader:
                 return self.operands.part(str(expression.field), self.value(expression.expr))
             case FunctionElement():
                 return self._function(expression)
-            case TextClause():
-                return read_text(expression.text, self.operands)
-            case ColumnClause() if expression.is_literal:
-                return read_text(expression.name, self.operands)
-            case ColumnClause() if getattr(expression, "table", None) in (None, self.operands.table):
+            case TextClause():  # without parentheses of its own, it may mean another thing than where it stands alone
+                raise self.operands.refuse("has a text within an expression: write all of it in one of the two ways")
+            case ColumnClause() if not expression.is_literal and getattr(expression, "table", None) in (None, self.operands.table):
                 return self.operands.column(expression.name)
         self.operands.refuse_unlike(type(expression).__name__, str(expression))
 
