@@ -29,6 +29,7 @@ import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, Table
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.elements import Grouping
 from sqlalchemy.sql.functions import FunctionElement
 
 from ...domain.errors import MappingRefused
@@ -88,7 +89,7 @@ class _Speller:
             case "not":
                 return self._negated(e.args[0])
             case "istrue":
-                return self.value(e.args[0]).self_group().is_(sa.true())
+                return _grouped(self.value(e.args[0])).is_(sa.true())
             case "isnull":
                 return self.value(e.args[0]).is_(None)
             case "notnull":
@@ -105,7 +106,7 @@ class _Speller:
         if e.op in PATTERNS:
             return _MatchesNot(self.value(e.args[0]), _pattern(e))
         if e.op == "istrue":
-            return self.value(e.args[0]).self_group().is_not(sa.true())
+            return _grouped(self.value(e.args[0])).is_not(sa.true())
         return sa.not_(self.value(e))
 
     def _binary(self, e: Expr) -> Column:
@@ -173,6 +174,11 @@ class _Speller:
             case _:
                 number = self.value(e)
         return number if scale == own else cast(Column, number * _constant(10 ** (scale - own)))
+
+
+def _grouped(condition: Column) -> Column:
+    """In parentheses, for NOT binds less than IS."""
+    return condition if isinstance(condition, sa.Column) else Grouping(condition)
 
 
 def _adds_decimals(e: Expr) -> bool:
@@ -298,7 +304,7 @@ class _OnSqlite(FunctionElement[Any]):
         self.type = type_
 
     def self_group(self, against: Any = None) -> Any:
-        return sa.sql.elements.Grouping(self)
+        return Grouping(self)
 
 
 @compiles(_OnSqlite)
