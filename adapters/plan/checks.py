@@ -20,19 +20,26 @@ __all__ = ["columns_in", "constants_in", "formula_of", "read_check", "read_condi
 FORMULA = "formula of honestwork"
 
 
-def read_condition(expression: Any, table: Table, name: str) -> Expr:
+def read_condition(expression: Any, table: Table, subject: str, way_out: str) -> Expr:
     """The formula of a condition over the rows of a table: a CHECK, or the WHERE of an index.
 
-    Raises MappingRefused for what not every database, and Python, answers alike.
+    Raises MappingRefused for what not every database, and Python, answers alike. It says that of the *subject*, and
+    what to do, the *way_out*.
     """
-    return read_expression(expression, Operands(table, name))
+    return read_expression(expression, Operands(table, subject, way_out))
 
 
 def read_check(check: CheckConstraint) -> Expr:
     """The formula of a CHECK, which is noted. Raises MappingRefused, as `read_condition` does."""
     found = formula_of(check)
     if found is None:
-        found = check.info[FORMULA] = read_condition(check.sqltext, check.table, str(check.name))
+        found = check.info[FORMULA] = read_condition(
+            check.sqltext,
+            check.table,
+            f"the check {check.name} of {check.table.name}",
+            "what not every database answers alike has to be said in Python, too:"
+            f" mapping.check_twin({check.name!r}, lambda row: …)",
+        )
     return found
 
 

@@ -48,23 +48,22 @@ class Opaque:
 
 
 class Operands:
-    """Builds one formula over the columns of a table. Raises MappingRefused, with one finding."""
+    """Builds one formula over the columns of a table. Raises MappingRefused, with one finding.
 
-    def __init__(self, table: Table, name: str) -> None:
+    *subject* is what has the formula, as the finding names it, and *way_out* what to do where nothing can be written.
+    """
+
+    def __init__(self, table: Table, subject: str, way_out: str) -> None:
         self.table = table
-        self.name = name
+        self.subject = subject
+        self.way_out = way_out
         self.scalars: dict[Expr, Scalar] = {}
 
     # --- refusals -------------------------------------------------------------------------------------
 
     def refuse(self, why: str) -> MappingRefused:
         """The finding; *why* goes on with a verb."""
-        return MappingRefused(
-            [
-                f"the check {self.name} of {self.table.name} {why}; what not every database answers alike has to be"
-                f" said in Python, too: mapping.check_twin({self.name!r}, lambda row: …)"
-            ]
-        )
+        return MappingRefused([f"{self.subject} {why}; {self.way_out}"])
 
     def refuse_unlike(self, what: str, spelled: str) -> NoReturn:
         """Refuse what each database has in its own way, or only one of them has."""
@@ -280,8 +279,10 @@ class Operands:
                 scalar = self.scalars[e]
                 assert scalar.digits is not None
                 return (_largest(self.table.columns[e.args[1][0]]) or 10**scalar.digits), scalar.scale
-            case "length" | "year" | "month" | "day":
-                return LONGEST_TEXT, 0
+            case "length":
+                return self._length(e.args[0]), 0
+            case "year" | "month" | "day":
+                return dt.MAXYEAR, 0
             case "rem":
                 return int(e.args[1].args[0]), 0
         sizes = [self._size(each) for each in e.children()]
@@ -290,6 +291,14 @@ class Operands:
         scale = max(each for _, each in sizes)
         raised = [size * 10 ** (scale - each) for size, each in sizes]
         return (sum(raised) if e.op in ("add", "sub") else max(raised)), scale
+
+    def _length(self, e: Expr) -> int:
+        """How long a text may be."""
+        if e.op == "const":
+            return len(e.args[0])
+        if e.op == "concat":
+            return sum(map(self._length, e.args))
+        return getattr(_plain(self.table.columns[e.args[1][0]]), "length", None) or LONGEST_TEXT
 
     # --- texts and dates ------------------------------------------------------------------------------
 

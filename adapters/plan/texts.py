@@ -24,6 +24,19 @@ __all__ = ["read_text"]
 COMPARISONS = {"EQ": "eq", "NEQ": "ne", "LT": "lt", "LTE": "le", "GT": "gt", "GTE": "ge"}
 CALCULATIONS = {"Add": "add", "Sub": "sub", "Mul": "mul", "Mod": "rem"}
 NAMES = {"Lower": "lower", "Upper": "upper", "ILike": "ilike", "Div": "/", "IntDiv": "/", "Concat": "concat()"}
+TRUTHS = {"0": False, "1": True}  # what databases without a type for them write
+# What a part of the text may have beside `this` and `expression`. More would change its meaning, in a way that a
+# later sqlglot has thought of.
+ALSO: dict[str, set[str]] = {
+    "Between": {"low", "high"},
+    "Cast": {"to"},
+    "Column": {"table"},
+    "DPipe": {"safe"},
+    "In": {"expressions"},
+    "Interval": {"unit"},
+    "Like": {"negate"},
+    "Literal": {"is_string"},
+}
 UNITS = {"DAY": 86_400, "HOUR": 3_600, "MINUTE": 60, "SECOND": 1}
 FORMS: dict[type[Any], tuple[str, Callable[[str], Any]]] = {
     dt.date: (r"\d{4}-\d\d-\d\d", dt.date.fromisoformat),
@@ -82,6 +95,8 @@ class _Reader:
         """What a part of the text says. *like* is what it is compared or calculated with."""
         exp, operands = self.exp, self.operands
         kind = type(node).__name__
+        if {name for name, given in node.args.items() if given} - {"this", "expression"} - ALSO.get(kind, set()):
+            operands.refuse_unlike(NAMES.get(kind, ""), node.sql())
         if (written := self._written(node)) is not None:
             return operands.constant(self._constant(written, like))
         if kind in COMPARISONS:
@@ -109,7 +124,7 @@ class _Reader:
             case exp.In() if node.expressions:
                 one = self.value(node.this)
                 return operands.member(one, [self.value(each, one) for each in node.expressions])
-            case exp.Between() if not node.args.get("symmetric"):
+            case exp.Between():
                 one = self.value(node.this)
                 return operands.between(one, self.value(node.args["low"], one), self.value(node.args["high"], one))
             case exp.Is() | exp.NullSafeEQ():
@@ -117,10 +132,9 @@ class _Reader:
             case exp.NullSafeNEQ():
                 return negated(operands.same(*self._pair(node)))
             case exp.Like():
-                return operands.like(self.value(node.this), self.value(node.expression), None)
+                return self._like(node, None)
             case exp.Escape() if isinstance(node.this, exp.Like):
-                one, pattern = self.value(node.this.this), self.value(node.this.expression)
-                return operands.like(one, pattern, str(node.expression.this))
+                return self._like(node.this, str(node.expression.this))
             case exp.DPipe():
                 return operands.joined(self.value(node.this), self.value(node.expression))
             case exp.Length():
@@ -132,6 +146,10 @@ class _Reader:
             case exp.Interval() if (span := _span(node)) is not None:
                 return operands.constant(span)
         operands.refuse_unlike(NAMES.get(kind, ""), node.sql())
+
+    def _like(self, node: Any, escape: str | None) -> Expr:
+        asked = self.operands.like(self.value(node.this), self.value(node.expression), escape)
+        return negated(asked) if node.args.get("negate") else asked
 
     def _pair(self, node: Any) -> tuple[Expr, Expr]:
         """Both sides, that which has a type of its own first: it says what the other one is."""
@@ -162,6 +180,8 @@ class _Reader:
     def _constant(self, written: _Written, like: Expr | None) -> Any:
         text, kind = written.text, None if like is None else like.type
         if not written.is_text:
+            if kind is bool and text in TRUTHS:
+                return TRUTHS[text]
             if kind is float and abs(number := float(text)) != float("inf"):
                 return number
             return int(text) if re.fullmatch(r"-?\d+", text) else Decimal(text)

@@ -10,6 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateTable, DropTable
 
+from honestwork.adapters.plan.checks import columns_in, formula_of
+
 from .things import COLOURS, KINDS, Row, made, plan_of, says
 
 __all__ = ["Checked", "connected"]
@@ -21,6 +23,19 @@ class Checked:
     def __init__(self, connection: sa.Connection) -> None:
         self.connection = connection
         self.name = connection.dialect.name
+        self.plain = made(name="plain_things")
+        connection.execute(CreateTable(self.plain))
+
+    def agree(self, check: Any, rows: Sequence[Row]) -> list[bool]:
+        """Assert that memory and the database let the same rows pass, and return which. Raises MappingRefused."""
+        passes = says(plan_of(whole := made(check)))
+        expected = [passes(row) for row in rows]
+        (formula,) = (formula_of(each) for each in whole.constraints if isinstance(each, sa.CheckConstraint))
+        assert formula is not None
+        table = made(check, columns=columns_in(formula))
+        found = self.passes(table, rows)
+        assert found == expected, f"{self.name} lets pass {found}, memory {expected}: {formula}, {rows}"
+        return expected
 
     def passes(self, table: sa.Table, rows: Sequence[Row]) -> list[bool]:
         """Which of the rows the database takes."""
@@ -32,8 +47,7 @@ class Checked:
 
     def _takes(self, table: sa.Table, row: Row) -> bool:
         try:
-            with self.connection.begin_nested():
-                self.connection.execute(table.insert(), row)
+            self.connection.execute(table.insert(), {name: row[name] for name in table.columns.keys()})  # noqa: SIM118
         except DBAPIError as error:
             if "ck_0" not in str(error.orig):
                 raise
@@ -42,49 +56,24 @@ class Checked:
 
     def answers(self, condition: Any, rows: Sequence[Row]) -> list[bool] | None:
         """Which of the rows pass a condition as it is written; None if the database has no answer for all of them."""
-        table = made()
-        condition = condition(table.c) if callable(condition) else sa.literal_column(f"({condition})", sa.Boolean())
-        self.connection.execute(CreateTable(table))
+        written = (
+            condition(self.plain.c) if callable(condition) else sa.literal_column(f"({condition})", sa.Boolean())
+        )
+        self.connection.execute(self.plain.delete())
+        self.connection.execute(self.plain.insert(), [{"id": number, **row} for number, row in enumerate(rows)])
         try:
-            with self.connection.begin_nested():
-                self.connection.execute(table.insert(), [{"id": number, **row} for number, row in enumerate(rows)])
-                failed = set(self.connection.scalars(sa.select(table.c.id).where(sa.not_(condition))))
-            return [number not in failed for number in range(len(rows))]
+            failed = set(self.connection.scalars(sa.select(self.plain.c.id).where(sa.not_(written))))
         except DBAPIError:
             return None
-        finally:
-            self.connection.execute(DropTable(table))
-
-    def agree(self, check: Any, rows: Sequence[Row]) -> list[bool]:
-        """Assert that memory and the database let the same rows pass, and return which."""
-        table = made(check)
-        passes = says(plan_of(table))
-        expected = [passes(row) for row in rows]
-        found = self.passes(table, rows)
-        (written,) = (each for each in table.constraints if isinstance(each, sa.CheckConstraint))
-        assert found == expected, f"{self.name} lets pass {found}, memory {expected}: {written.sqltext}, {rows}"
-        return expected
+        return [number not in failed for number in range(len(rows))]
 
 
 @contextmanager
 def connected(url: str) -> Iterator[Checked]:
-    """A transaction that is taken back at the end."""
-    engine = sa.create_engine(url, poolclass=sa.NullPool)
-    if engine.dialect.name == "sqlite":
-
-        @sa.event.listens_for(engine, "connect")
-        def transactional(driver: Any, _: Any) -> None:
-            driver.isolation_level = None  # or the first savepoint would be none
-
-        @sa.event.listens_for(engine, "begin")
-        def begin(connection: sa.Connection) -> None:
-            connection.exec_driver_sql("BEGIN")
-
+    """A connection, and what is on it until its end."""
+    engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         for each in (COLOURS, KINDS):
             each.create(connection, checkfirst=True)
-        try:
-            yield Checked(connection)
-        finally:
-            connection.rollback()
+        yield Checked(connection)
     engine.dispose()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -107,16 +107,16 @@ Row = dict[str, Any]
 rows = st.lists(st.fixed_dictionaries({name: st.none() | each for name, each in VALUES.items()}), min_size=4, max_size=8)
 
 
-def made(*checks: Any) -> Table:
-    """The table with CHECKs, each an expression, a text, or a function from the columns to one of them.
+def made(*checks: Any, columns: Collection[str] = TYPES, name: str = "checked_things") -> Table:
+    """The table with these of the columns and CHECKs, each an expression, a text, or a function that makes one of `c`.
 
     It is temporary, so that each CHECK has one of its own.
     """
     table = Table(
-        "checked_things",
+        name,
         MetaData(),
         Column("id", Integer, primary_key=True, autoincrement=False),
-        *(Column(name, kind) for name, kind in TYPES.items()),
+        *(Column(name, TYPES[name]) for name in TYPES if name in columns),
         prefixes=["TEMPORARY"],
     )
     for number, check in enumerate(checks):

@@ -23,8 +23,10 @@ from sqlalchemy import (
 )
 
 from honestwork.adapters import Mapping
-from honestwork.adapters.plan.checks import predicate
+from honestwork.adapters.plan.checks import read_condition
 from honestwork.adapters.plan.tables import Check
+from honestwork.adapters.queries.checks import predicate
+from honestwork.domain import MappingRefused
 
 
 class Thing:
@@ -118,5 +120,9 @@ def test_a_check_passes_where_the_database_lets_it_pass(
     connection.execute(things.insert().values(row))
 
     for expression in expressions:
-        holds = predicate(plan, Check("check", (), expression), {})  # any columns: they only name the error
+        try:
+            formula = read_condition(expression, things, "it", "")
+        except MappingRefused:  # too large a number may come out of it
+            continue
+        holds = predicate(plan, Check("check", (), formula), {})  # any columns: they only name the error
         assert holds(row) is not fails(connection, expression)

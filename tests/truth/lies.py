@@ -35,7 +35,7 @@ ROWS, TABLES, STORE, SEARCHING, RULES = (
     "memory.searching",
     "queries.evaluation",
 )
-CHECKS = "plan.checks"  # the database has checks of its own
+CHECKS = "queries.checks"  # the database has checks of its own
 # The rows of a database
 SQL_ROWS, READING, WRITING = "sql.rows", "sql.reading", "sql.writing"
 
@@ -382,7 +382,7 @@ LIES = [
         "        for column in plan.required:\n", "        for column in ():\n"),
     Lie("checks never fail", ALONE, ROWS, "            if not holds(row):\n", "            if False:\n"),
     Lie("a check fails where it is unknown", ALONE, CHECKS,
-        "    return lambda row: value(row) is not False\n", "    return lambda row: value(row) is True\n"),
+        "    return lambda row: not fails(row)\n", "    return lambda row: not fails(row) and None not in row\n"),
     Lie("checks look at new rows only", ALONE, ROWS,
         "            self._check_row(table, row)\n        self._claim_row(table, key)\n",
         "            pass\n        self._claim_row(table, key)\n"),
