@@ -126,7 +126,11 @@ class _Speller:
 
     def _beside(self, one: Expr, constant: Expr) -> Column:
         """A constant in the words of the column that it is compared with."""
-        if constant.op != "const" or one.op != "attr" or constant.type in (int, float, Decimal, str, bool, dt.timedelta):
+        if (
+            constant.op != "const"
+            or one.op != "attr"
+            or constant.type in (int, float, Decimal, str, bool, dt.timedelta)
+        ):
             return self.value(constant)
         return sa.bindparam(None, constant.args[0], type_=self.value(one).type, unique=True)
 

@@ -88,7 +88,10 @@ class _Reader:
                 return self._function(expression)
             case TextClause():  # without parentheses of its own, it may mean another thing than where it stands alone
                 raise self.operands.refuse("has a text within an expression: write all of it in one of the two ways")
-            case ColumnClause() if not expression.is_literal and getattr(expression, "table", None) in (None, self.operands.table):
+            case ColumnClause() if not expression.is_literal and getattr(expression, "table", None) in (
+                None,
+                self.operands.table,
+            ):
                 return self.operands.column(expression.name)
         self.operands.refuse_unlike(type(expression).__name__, str(expression))
 

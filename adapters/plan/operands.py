@@ -148,7 +148,9 @@ class Operands:
         if one.type is not other.type:
             raise self._mixed(one, other)
         if op in ORDERINGS:
-            raise self.refuse(f"asks which of {one} and {other} is greater, and both are conditions: write and, or, not")
+            raise self.refuse(
+                f"asks which of {one} and {other} is greater, and both are conditions: write and, or, not"
+            )
         if op == "ne":
             return negated(self._of_truths("eq", one, other))
         for condition, constant in ((one, other), (other, one)):
@@ -259,7 +261,9 @@ class Operands:
 
     def _require_fit(self, e: Expr) -> None:
         """Refuse calculations whose result may be larger than what every database calculates with."""
-        if not any(map(calculates, (e, *e.children()))) or float in {each.type for each in (e, *e.children())}:
+        kinds = {each.type for each in e.children()}
+        # Decimals that are calculated are compared as whole numbers, those of the digit that is the last of both.
+        if not calculates(e) or float in kinds or (e.type is bool and Decimal not in kinds):
             return
         size, _ = self._size(e)
         if size > LARGEST:
@@ -329,7 +333,9 @@ class Operands:
             return UNKNOWN
         self._require_text(e, "LIKE")
         if pattern.op != "const" or e.op == "const" or not isinstance(pattern.args[0], str):
-            raise self.refuse(f"compares {e} with the pattern {pattern}: only a column and a constant text are compared")
+            raise self.refuse(
+                f"compares {e} with the pattern {pattern}: only a column and a constant text are compared"
+            )
         self._require_text(pattern, "LIKE")
         written: str = pattern.args[0]
         if escape is None and "\\" in written:
@@ -343,7 +349,9 @@ class Operands:
         if (made := normal(whole, escape)) is None:
             raise self.refuse(f"has the pattern {whole!r}, in which {escape} quotes what needs no quoting")
         if len(made) > LONGEST_PATTERN:
-            raise self.refuse(f"has a pattern of more than {LONGEST_PATTERN} characters, which not every database takes")
+            raise self.refuse(
+                f"has a pattern of more than {LONGEST_PATTERN} characters, which not every database takes"
+            )
         simple = literal_part(made)
         if simple is None:
             return Expr("like", (e, const(made)), bool)

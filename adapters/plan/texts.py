@@ -69,10 +69,11 @@ def read_text(text: str, operands: Operands) -> Expr:
         ) from None
     try:
         (parsed,) = sqlglot.parse(text.replace(r"\:", ":"))
+        if parsed is None:
+            raise ValueError("nothing")
     except (SqlglotError, ValueError, RecursionError) as error:
         raise operands.refuse(f"is text that is no condition in SQL ({type(error).__name__})") from None
-    reader = _Reader(operands, sqlglot.exp)
-    return operands.condition(reader.value(parsed))
+    return operands.condition(_Reader(operands, sqlglot.exp).value(parsed))
 
 
 class _Written:

@@ -30,7 +30,16 @@ from ...rules.numbers import EXACT, remainder
 from ...rules.order import OrderKey
 from ...rules.patterns import matcher
 
-__all__ = ["Layout", "Objects", "Rows", "compile_condition", "compile_scan", "compile_sort", "compile_values", "lookups"]
+__all__ = [
+    "Layout",
+    "Objects",
+    "Rows",
+    "compile_condition",
+    "compile_scan",
+    "compile_sort",
+    "compile_values",
+    "lookups",
+]
 
 Row = tuple[Any, ...]
 Path = tuple[str, ...]

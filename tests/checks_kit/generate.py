@@ -121,7 +121,11 @@ def _about(values: Spelled, constants: Spelled, orders: Spelled = orders) -> Spe
         spelled("{}.is_distinct_from({})", "({} IS DISTINCT FROM {})", values, other),
         spelled("{}.is_not_distinct_from({})", "({} IS NOT DISTINCT FROM {})", values, other),
         *(
-            spelled(f"{{}}.{python}([{', '.join(['{}'] * n)}])", f"({{}} {sql} ({', '.join(['{}'] * n)}))", *[*[values], *[constants] * n])
+            spelled(
+                f"{{}}.{python}([{', '.join(['{}'] * n)}])",
+                f"({{}} {sql} ({', '.join(['{}'] * n)}))",
+                *[*[values], *[constants] * n],
+            )
             for n in (1, 3)
             for python, sql in (("in_", "IN"), ("not_in", "NOT IN"))
         ),

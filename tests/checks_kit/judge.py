@@ -56,9 +56,7 @@ class Checked:
 
     def answers(self, condition: Any, rows: Sequence[Row]) -> list[bool] | None:
         """Which of the rows pass a condition as it is written; None if the database has no answer for all of them."""
-        written = (
-            condition(self.plain.c) if callable(condition) else sa.literal_column(f"({condition})", sa.Boolean())
-        )
+        written = condition(self.plain.c) if callable(condition) else sa.literal_column(f"({condition})", sa.Boolean())
         self.connection.execute(self.plain.delete())
         self.connection.execute(self.plain.insert(), [{"id": number, **row} for number, row in enumerate(rows)])
         try:

@@ -104,7 +104,9 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "kind": st.sampled_from(["new", "old"]),
 }
 Row = dict[str, Any]
-rows = st.lists(st.fixed_dictionaries({name: st.none() | each for name, each in VALUES.items()}), min_size=4, max_size=8)
+rows = st.lists(
+    st.fixed_dictionaries({name: st.none() | each for name, each in VALUES.items()}), min_size=4, max_size=8
+)
 
 
 def made(*checks: Any, columns: Collection[str] = TYPES, name: str = "checked_things") -> Table:
