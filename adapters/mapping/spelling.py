@@ -81,7 +81,7 @@ class _Speller:
             case "const":
                 return _truth(e) if e.type is bool else _constant(e.args[0])
             case "attr":
-                return self.table.columns[e.args[1][0]]
+                return self._column(e)
             case "and":
                 return sa.and_(*map(self.value, e.args))
             case "or":
@@ -101,6 +101,10 @@ class _Speller:
             case "like" | "startswith" | "endswith" | "contains":
                 return _Matches(self.value(e.args[0]), _pattern(e))
         return self._binary(e) if e.op in OPERATORS else self._other(e)
+
+    def _column(self, e: Expr) -> Column:
+        column: Column = self.table.columns[e.args[1][0]]
+        return column
 
     def _negated(self, e: Expr) -> Column:
         if e.op in PATTERNS:
@@ -177,7 +181,7 @@ class _Speller:
                 return sa.func.abs(self._scaled(e.args[0], scale), type_=sa.BigInteger())
             case _:
                 number = self.value(e)
-        return number if scale == own else cast(Column, number * _constant(10 ** (scale - own)))
+        return number if scale == own else number * _constant(10 ** (scale - own))
 
 
 def _grouped(condition: Column) -> Column:

@@ -88,12 +88,12 @@ class _Reader:
                 return self._function(expression)
             case TextClause():  # without parentheses of its own, it may mean another thing than where it stands alone
                 raise self.operands.refuse("has a text within an expression: write all of it in one of the two ways")
-            case ColumnClause() if not expression.is_literal and getattr(expression, "table", None) in (
-                None,
-                self.operands.table,
-            ):
+            case ColumnClause() if not expression.is_literal and self._is_ours(expression):
                 return self.operands.column(expression.name)
-        self.operands.refuse_unlike(type(expression).__name__, str(expression))
+        raise self.operands.unlike(type(expression).__name__, str(expression))
+
+    def _is_ours(self, column: ColumnClause[Any]) -> bool:
+        return column.table is None or column.table is self.operands.table
 
     def _calculation(self, kind: Any) -> Callable[[Expr, Expr], Expr]:
         if kind is operators.concat_op:
@@ -114,7 +114,7 @@ class _Reader:
                 return operands.member(left, self._members(expression.right))
             case operators.between_op:
                 if expression.modifiers.get("symmetric"):
-                    operands.refuse_unlike("symmetric", str(expression))
+                    raise operands.unlike("symmetric", str(expression))
                 return operands.between(left, *map(self.value, expression.right.clauses))
             case operators.is_:
                 return operands.same(left, self.value(expression.right))
@@ -125,7 +125,7 @@ class _Reader:
             return operands.compared(COMPARISONS[kind], left, self.value(expression.right))
         if kind in CALCULATIONS or kind is operators.concat_op:
             return self._calculation(kind)(left, self.value(expression.right))
-        operands.refuse_unlike(NAMES.get(kind, ""), str(expression))
+        raise operands.unlike(NAMES.get(kind, ""), str(expression))
 
     def _members(self, right: Any) -> list[Expr]:
         if isinstance(right, elements.BindParameter):
@@ -133,7 +133,7 @@ class _Reader:
         right = right.element if isinstance(right, elements.Grouping) else right
         clauses = getattr(right, "clauses", None)
         if clauses is None:
-            self.operands.refuse_unlike("", str(right))
+            raise self.operands.unlike("", str(right))
         return [self.value(each) for each in clauses]
 
     def _function(self, expression: FunctionElement[Any]) -> Expr:
@@ -143,7 +143,7 @@ class _Reader:
             return self.operands.length(self.value(arguments[0]))
         if len(arguments) == 1 and name == "abs":
             return self.operands.turned("abs", self.value(arguments[0]))
-        self.operands.refuse_unlike({"concat": "concat()"}.get(name, name), str(expression))
+        raise self.operands.unlike({"concat": "concat()"}.get(name, name), str(expression))
 
 
 def _says_no(expression: Any) -> bool:

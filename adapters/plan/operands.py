@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import enum
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any
 
 from sqlalchemy import Column, Enum, LargeBinary, Table
 from sqlalchemy.types import TypeDecorator
@@ -65,10 +65,10 @@ class Operands:
         """The finding; *why* goes on with a verb."""
         return MappingRefused([f"{self.subject} {why}; {self.way_out}"])
 
-    def refuse_unlike(self, what: str, spelled: str) -> NoReturn:
-        """Refuse what each database has in its own way, or only one of them has."""
+    def unlike(self, what: str, spelled: str) -> MappingRefused:
+        """The finding for what each database has in its own way, or only one of them has."""
         why = UNLIKE.get(what, "which not every database has, or does in the same way")
-        raise self.refuse(
+        return self.refuse(
             f"has {spelled} in it, {why}: write it with columns, constants, comparisons, + - * %, and, or, not, in,"
             " between, like, is, ||, length and abs"
         )
@@ -385,7 +385,7 @@ def _is_read_alike(value: float) -> bool:
     """Is the float the nearest one to what is written, however a database comes by it?"""
     if unfit(value):
         return True  # and told in better words
-    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    _, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
     return len(digits) <= EXACT_DIGITS and abs(int(exponent)) <= EXACT_POWER
 
 

@@ -97,7 +97,7 @@ class _Reader:
         exp, operands = self.exp, self.operands
         kind = type(node).__name__
         if {name for name, given in node.args.items() if given} - {"this", "expression"} - ALSO.get(kind, set()):
-            operands.refuse_unlike(NAMES.get(kind, ""), node.sql())
+            raise operands.unlike(NAMES.get(kind, ""), node.sql())
         if (written := self._written(node)) is not None:
             return operands.constant(self._constant(written, like))
         if kind in COMPARISONS:
@@ -146,7 +146,7 @@ class _Reader:
                 return made
             case exp.Interval() if (span := _span(node)) is not None:
                 return operands.constant(span)
-        operands.refuse_unlike(NAMES.get(kind, ""), node.sql())
+        raise operands.unlike(NAMES.get(kind, ""), node.sql())
 
     def _like(self, node: Any, escape: str | None) -> Expr:
         asked = self.operands.like(self.value(node.this), self.value(node.expression), escape)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
 from decimal import Decimal
+from itertools import product
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -115,20 +115,12 @@ def _about(values: Spelled, constants: Spelled, orders: Spelled = orders) -> Spe
     other = values | constants
     found = [
         spelled("({0} {2} {1})", "({0} {2} {1})", values, other, orders),
-        spelled("sa.literal({0}).op_({1})" if False else "({1} {2} {0})", "({1} {2} {0})", values, other, orders),
+        spelled("({1} {2} {0})", "({1} {2} {0})", values, other, orders),
         spelled("{}.is_(None)", "({} IS NULL)", values),
         spelled("{}.is_not(None)", "({} IS NOT NULL)", values),
         spelled("{}.is_distinct_from({})", "({} IS DISTINCT FROM {})", values, other),
         spelled("{}.is_not_distinct_from({})", "({} IS NOT DISTINCT FROM {})", values, other),
-        *(
-            spelled(
-                f"{{}}.{python}([{', '.join(['{}'] * n)}])",
-                f"({{}} {sql} ({', '.join(['{}'] * n)}))",
-                *[*[values], *[constants] * n],
-            )
-            for n in (1, 3)
-            for python, sql in (("in_", "IN"), ("not_in", "NOT IN"))
-        ),
+        *[_membership(values, constants, *each) for each in product((1, 3), (("in_", "IN"), ("not_in", "NOT IN")))],
         spelled("{}.in_([{}, None])", "({} IN ({}, NULL))", values, constants),
         spelled("{}.not_in([None, {}])", "({} NOT IN (NULL, {}))", values, constants),
     ]
@@ -138,6 +130,11 @@ def _about(values: Spelled, constants: Spelled, orders: Spelled = orders) -> Spe
             spelled("(~{}.between({}, {}))", "({} NOT BETWEEN {} AND {})", values, other, other),
         ]
     return st.one_of(found)
+
+
+def _membership(values: Spelled, constants: Spelled, members: int, words: tuple[str, str]) -> Spelled:
+    listed = ", ".join(["{}"] * members)
+    return spelled(f"{{}}.{words[0]}([{listed}])", f"({{}} {words[1]} ({listed}))", values, *[constants] * members)
 
 
 def _likes() -> Spelled:
@@ -185,13 +182,9 @@ checks: Spelled = st.recursive(
         spelled("sa.not_({})", "(NOT {})", inner),
         spelled("(({}) == ({}))", "(({}) = ({}))", inner, inner),
         spelled("(({}) != ({}))", "(({}) <> ({}))", inner, inner),
-        spelled("sa.and_({}, True).is_(True)" if False else "({}).is_(True)", "({} IS TRUE)", inner),
+        spelled("({}).is_(True)", "({} IS TRUE)", inner),
         spelled("({}).is_not(False)", "({} IS NOT FALSE)", inner),
         spelled("({}).is_(None)", "({} IS NULL)", inner),
     ),
     max_leaves=5,
 )
-
-
-def told(check: Written) -> Callable[[Any], Any]:
-    return check.expression

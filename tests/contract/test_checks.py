@@ -35,6 +35,7 @@ from honestwork.domain import CheckFailed, Repository
 from honestwork.service_layer import Store, UnitOfWork
 from tests.stores import MakeStore
 
+Rows = tuple[dict[str, Any], ...]
 P5 = dt.timezone(dt.timedelta(hours=5))
 
 
@@ -92,14 +93,15 @@ class Verdicts:
 
 
 def passes(store: Store, rooms: Any, cls: Any, row: dict[str, Any]) -> bool:
+    broken = None
     with rooms(store) as uow:
         uow.rooms.add(cls(**row))
         try:
             uow.commit()
         except CheckFailed as failed:
-            assert (failed.table, failed.constraint) == ("checked_rooms", "ck_checked_rooms")
-            return False
-    return True
+            broken = failed.table, failed.constraint
+    assert broken in (None, ("checked_rooms", "ck_checked_rooms"))
+    return broken is None
 
 
 @pytest.fixture
@@ -108,49 +110,49 @@ def verdicts(make_store: MakeStore) -> Verdicts:
 
 
 def test_what_is_unknown_passes_and_so_does_its_opposite(verdicts: Verdicts) -> None:
-    rows = ({"a": 2, "b": 1}, {"a": 0, "b": 1}, {"a": None, "b": 1}, {"a": None, "b": 9}, {})
+    rows: Rows = ({"a": 2, "b": 1}, {"a": 0, "b": 1}, {"a": None, "b": 1}, {"a": None, "b": 9}, {})
 
     assert verdicts(lambda c: and_(c.a > 1, c.b < 5), *rows) == [True, False, True, False, True]
 
 
 def test_the_opposite_of_what_is_unknown_passes(verdicts: Verdicts) -> None:
-    rows = ({"a": 2, "b": 1}, {"a": 0, "b": 9}, {"a": None, "b": 1}, {"a": None, "b": 9}, {})
+    rows: Rows = ({"a": 2, "b": 1}, {"a": 0, "b": 9}, {"a": None, "b": 1}, {"a": None, "b": 9}, {})
 
     assert verdicts(lambda c: not_(or_(c.a > 1, c.b < 5)), *rows) == [False, True, False, True, True]
 
 
 def test_a_bound_that_is_missing_is_unknown(verdicts: Verdicts) -> None:
-    rows = ({"a": 2, "b": 1}, {"a": 0, "b": 1}, {"a": 2, "b": None}, {"a": 4, "b": None}, {"b": 9})
+    rows: Rows = ({"a": 2, "b": 1}, {"a": 0, "b": 1}, {"a": 2, "b": None}, {"a": 4, "b": None}, {"b": 9})
 
     assert verdicts(lambda c: c.a.between(c.b, 3), *rows) == [True, False, True, False, True]
 
 
 def test_not_between_bounds_of_which_one_is_missing(verdicts: Verdicts) -> None:
-    rows = ({"a": 2, "b": 1}, {"a": 0, "b": 1}, {"a": 2, "b": None}, {"a": 4, "b": None})
+    rows: Rows = ({"a": 2, "b": 1}, {"a": 0, "b": 1}, {"a": 2, "b": None}, {"a": 4, "b": None})
 
     assert verdicts(lambda c: ~c.a.between(c.b, 3), *rows) == [False, True, True, True]
 
 
 def test_is_tells_numbers_apart_and_not_objects(verdicts: Verdicts) -> None:
-    rows = ({"a": 1000, "b": int("1000")}, {"a": 1000, "b": 1001}, {"a": 1000, "b": None}, {})
+    rows: Rows = ({"a": 1000, "b": int("1000")}, {"a": 1000, "b": 1001}, {"a": 1000, "b": None}, {})
 
     assert verdicts(lambda c: c.a.is_(c.b), *rows) == [True, False, False, True]
 
 
 def test_is_not_a_number(verdicts: Verdicts) -> None:
-    rows = ({"a": int("1000")}, {"a": 1001}, {"a": None})
+    rows: Rows = ({"a": int("1000")}, {"a": 1001}, {"a": None})
 
     assert verdicts(lambda c: c.a.is_not(1000), *rows) == [False, True, True]
 
 
 def test_a_condition_may_be_asked_whether_it_is_true(verdicts: Verdicts) -> None:
-    rows = ({"a": 2, "flag": True}, {"a": 0, "flag": True}, {"a": None, "flag": True}, {"a": 2, "flag": None})
+    rows: Rows = ({"a": 2, "flag": True}, {"a": 0, "flag": True}, {"a": None, "flag": True}, {"a": 2, "flag": None})
 
     assert verdicts(lambda c: and_(c.a > 1, c.flag).is_(True), *rows) == [True, False, False, False]
 
 
 def test_conditions_may_be_equal(verdicts: Verdicts) -> None:
-    rows = ({"a": 2, "b": 2}, {"a": 0, "b": 2}, {"a": 0, "b": 0}, {"a": None, "b": 0}, {})
+    rows: Rows = ({"a": 2, "b": 2}, {"a": 0, "b": 2}, {"a": 0, "b": 0}, {"a": None, "b": 0}, {})
 
     assert verdicts(lambda c: (c.a > 1) == (c.b > 1), *rows) == [True, False, True, True, True]
 
@@ -164,7 +166,7 @@ def test_a_null_among_constants_that_are_excluded(verdicts: Verdicts) -> None:
 
 
 def test_each_constant_is_what_it_is_and_not_of_the_type_of_the_first(verdicts: Verdicts) -> None:
-    rows = ({"a": 0}, {"a": 5}, {"a": 6})
+    rows: Rows = ({"a": 0}, {"a": 5}, {"a": 6})
 
     assert verdicts(lambda c: c.a.in_([5, 0.5, Decimal("6.5")]), *rows) == [False, True, False]
 
@@ -175,7 +177,11 @@ def test_a_fraction_beside_whole_numbers_is_not_rounded(verdicts: Verdicts) -> N
 
 def test_whole_numbers_are_calculated_beyond_the_width_of_their_columns(verdicts: Verdicts) -> None:
     most = 2**31 - 1
-    rows = ({"a": most, "b": most, "big": most**2}, {"a": most, "b": most, "big": most**2 - 1}, {"a": most, "b": most})
+    rows: Rows = (
+        {"a": most, "b": most, "big": most**2},
+        {"a": most, "b": most, "big": most**2 - 1},
+        {"a": most, "b": most},
+    )
 
     assert verdicts(lambda c: c.a * c.b <= c.big, *rows) == [True, False, True]
 
@@ -186,25 +192,33 @@ def test_a_remainder_has_the_sign_of_what_is_divided(verdicts: Verdicts) -> None
 
 def test_decimals_are_exact_to_the_last_digit(verdicts: Verdicts) -> None:
     right = {"net": Decimal("0.10"), "tax": Decimal("0.2000"), "gross": Decimal("0.3000")}
-    rows = (right, right | {"gross": Decimal("0.3001")}, right | {"net": Decimal("99999999.99")}, right | {"tax": None})
+    rows: Rows = (
+        right,
+        right | {"gross": Decimal("0.3001")},
+        right | {"net": Decimal("99999999.99")},
+        right | {"tax": None},
+    )
 
     assert verdicts(lambda c: c.net + c.tax == c.gross, *rows) == [True, False, False, True]
 
 
 def test_products_of_decimals_are_exact(verdicts: Verdicts) -> None:
-    rows = ({"net": Decimal("1.10"), "tax": Decimal("0.1000")}, {"net": Decimal("1.10"), "tax": Decimal("0.1001")})
+    rows: Rows = (
+        {"net": Decimal("1.10"), "tax": Decimal("0.1000")},
+        {"net": Decimal("1.10"), "tax": Decimal("0.1001")},
+    )
 
     assert verdicts(lambda c: c.net * c.tax <= Decimal("0.11"), *rows) == [True, False]
 
 
 def test_floats_are_compared_with_floats(verdicts: Verdicts) -> None:
-    rows = ({"real": 0.1}, {"real": 0.1 + 1e-17}, {"real": 0.09999999999999999}, {"real": 1e300})
+    rows: Rows = ({"real": 0.1}, {"real": 0.1 + 1e-17}, {"real": 0.09999999999999999}, {"real": 1e300})
 
     assert verdicts(lambda c: c.real >= 0.1, *rows) == [True, True, False, True]
 
 
 def test_a_time_is_compared_whatever_its_zone_is(verdicts: Verdicts) -> None:
-    rows = (
+    rows: Rows = (
         {"at": dt.datetime(2024, 1, 1, 1, tzinfo=dt.UTC)},
         {"at": dt.datetime(2023, 12, 31, 23, 59, tzinfo=dt.UTC)},
         {"at": dt.datetime(2024, 1, 1, 4, 59, 59, 999_999, tzinfo=P5)},
@@ -215,20 +229,20 @@ def test_a_time_is_compared_whatever_its_zone_is(verdicts: Verdicts) -> None:
 
 def test_a_time_without_a_zone_is_exact_to_the_microsecond(verdicts: Verdicts) -> None:
     noon = dt.datetime(2024, 1, 1, 12)
-    rows = ({"local": noon}, {"local": noon + dt.timedelta(microseconds=1)})
+    rows: Rows = ({"local": noon}, {"local": noon + dt.timedelta(microseconds=1)})
 
     assert verdicts(lambda c: c.local <= noon, *rows) == [True, False]
 
 
 def test_an_interval_is_exact_to_the_microsecond(verdicts: Verdicts) -> None:
     limit = dt.timedelta(days=-30_000, microseconds=1)
-    rows = ({"span": limit}, {"span": limit - dt.timedelta(microseconds=1)}, {"span": dt.timedelta(1)})
+    rows: Rows = ({"span": limit}, {"span": limit - dt.timedelta(microseconds=1)}, {"span": dt.timedelta(1)})
 
     assert verdicts(lambda c: c.span >= limit, *rows) == [True, False, True]
 
 
 def test_the_parts_of_a_date_are_numbers(verdicts: Verdicts) -> None:
-    rows = ({"day": dt.date(2023, 12, 31)}, {"day": dt.date(2024, 1, 1)}, {"day": None})
+    rows: Rows = ({"day": dt.date(2023, 12, 31)}, {"day": dt.date(2024, 1, 1)}, {"day": None})
 
     assert verdicts(lambda c: extract("year", c.day) * 100 + extract("month", c.day) > 202_312, *rows) == [
         False,
@@ -238,25 +252,25 @@ def test_the_parts_of_a_date_are_numbers(verdicts: Verdicts) -> None:
 
 
 def test_texts_are_compared_by_code_point_and_counted_in_characters(verdicts: Verdicts) -> None:
-    rows = ({"name": "éé", "nick": "☃"}, {"name": "éé", "nick": "☃a"}, {"name": "Éé", "nick": "☃"})
+    rows: Rows = ({"name": "éé", "nick": "☃"}, {"name": "éé", "nick": "☃a"}, {"name": "Éé", "nick": "☃"})
 
     assert verdicts(lambda c: and_(c.name == "éé", func.length(c.name + c.nick) <= 3), *rows) == [True, False, False]
 
 
 def test_a_pattern_knows_case_and_quotes_nothing_by_itself(verdicts: Verdicts) -> None:
-    rows = tuple({"name": name} for name in ("a*b", "A*b", "ab", "axb", "a*\nb", "a*"))
+    rows: Rows = tuple({"name": name} for name in ("a*b", "A*b", "ab", "axb", "a*\nb", "a*"))
 
     assert verdicts(lambda c: c.name.like("a*%b"), *rows) == [True, False, False, False, True, False]
 
 
 def test_a_backslash_is_a_character_like_any_other(verdicts: Verdicts) -> None:
-    rows = tuple({"name": name} for name in ("\\", "\\\\", "it's %s", ""))
+    rows: Rows = tuple({"name": name} for name in ("\\", "\\\\", "it's %s", ""))
 
     assert verdicts(lambda c: c.name.in_(["\\", "it's %s"]), *rows) == [True, False, True, False]
 
 
 def test_members_of_an_enumeration_are_equal_or_not(verdicts: Verdicts) -> None:
-    rows = ({"grade": Grade.GOOD, "flag": False}, {"grade": Grade.BAD, "flag": False}, {"grade": Grade.BAD}, {})
+    rows: Rows = ({"grade": Grade.GOOD, "flag": False}, {"grade": Grade.BAD, "flag": False}, {"grade": Grade.BAD}, {})
 
     assert verdicts(lambda c: or_(c.grade != Grade.BAD, c.flag), *rows) == [True, False, True, True]
 

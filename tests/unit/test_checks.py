@@ -43,7 +43,6 @@ from sqlalchemy import (
     text,
     true,
 )
-
 from sqlalchemy.engine.url import make_url
 from sqlalchemy.schema import CreateTable
 
