@@ -122,7 +122,7 @@ def test_the_opposite_of_what_is_unknown_passes(verdicts: Verdicts) -> None:
 
 
 def test_a_bound_that_is_missing_is_unknown(verdicts: Verdicts) -> None:
-    rows: Rows = ({"a": 2, "b": 1}, {"a": 0, "b": 1}, {"a": 2, "b": None}, {"a": 4, "b": None}, {"b": 9})
+    rows: Rows = ({"a": 3, "b": 3}, {"a": 0, "b": 1}, {"a": 2, "b": None}, {"a": 4, "b": None}, {"b": 9})
 
     assert verdicts(lambda c: c.a.between(c.b, 3), *rows) == [True, False, True, False, True]
 
@@ -172,7 +172,9 @@ def test_each_constant_is_what_it_is_and_not_of_the_type_of_the_first(verdicts: 
 
 
 def test_a_fraction_beside_whole_numbers_is_not_rounded(verdicts: Verdicts) -> None:
-    assert verdicts(lambda c: c.a > 2.5, {"a": 2}, {"a": 3}, {"a": -3}) == [False, True, False]
+    rows: Rows = ({"a": 2}, {"a": -2}, {"a": 3}, {"a": -3})
+
+    assert verdicts(lambda c: and_(c.a < 2.5, c.a > -2.5), *rows) == [True, True, False, False]
 
 
 def test_whole_numbers_are_calculated_beyond_the_width_of_their_columns(verdicts: Verdicts) -> None:
