@@ -95,9 +95,7 @@ class _Speller:
             case "notnull":
                 return self.value(e.args[0]).is_not(None)
             case "in" | "notin":
-                subject, members = self.value(e.args[0]), e.args[1]
-                spelled = [self._beside(e.args[0], each) for each in members]
-                return subject.in_(spelled) if e.op == "in" else subject.not_in(spelled)
+                return self._membership(*e.args, is_in=e.op == "in")
             case "like" | "startswith" | "endswith" | "contains":
                 return _Matches(self.value(e.args[0]), _pattern(e))
         return self._binary(e) if e.op in OPERATORS else self._other(e)
@@ -112,6 +110,13 @@ class _Speller:
         if e.op == "istrue":
             return _grouped(self.value(e.args[0])).is_not(sa.true())
         return sa.not_(self.value(e))
+
+    def _membership(self, one: Expr, members: tuple[Expr, ...], *, is_in: bool) -> Column:
+        if _adds_decimals(one):  # each of them has digits of its own
+            asked = [self.value(Expr("eq" if is_in else "ne", (one, each), bool)) for each in members]
+            return sa.or_(*asked) if is_in else sa.and_(*asked)
+        subject, spelled = self.value(one), [self._beside(one, each) for each in members]
+        return subject.in_(spelled) if is_in else subject.not_in(spelled)
 
     def _binary(self, e: Expr) -> Column:
         one, other = e.args

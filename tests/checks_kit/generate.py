@@ -55,7 +55,7 @@ def text(value: str) -> str:
 whole = things.NUMBERS.map(lambda n: Written(repr(n), str(n)))
 large = st.sampled_from([Written(repr(n), str(n)) for n in (2**31, -(2**31) - 1, 2**53 + 1, 2**63 - 1)])
 halves = st.integers(-5, 5).map(lambda n: Written(f"Decimal({str(n / 2)!r})", str(n / 2)))
-amounts = st.integers(-300, 300).map(lambda n: Written(f"Decimal({str(n / 100)!r})", str(n / 100)))
+amounts = things.CENTS.map(lambda n: Written(f"Decimal({str(n)!r})", str(n)))
 floats = st.sampled_from([Written(repr(x), repr(x)) for x in (0.0, 0.1, 0.5, -0.5, 1.0, 2.0, 0.3)])
 words = things.TEXTS.filter(lambda each: ":" not in each).map(lambda each: Written(repr(each), text(each)))
 days = things.DAYS.map(lambda day: Written(f"dt.{day!r}".replace("datetime.", ""), f"DATE '{day}'"))

@@ -36,7 +36,7 @@ from honestwork.adapters.plan.checks import read_check
 from honestwork.adapters.plan.tables import TablePlan, table_plan
 from honestwork.adapters.queries.checks import predicate
 
-__all__ = ["COLOURS", "UUIDS", "Colour", "made", "plan_of", "rows", "says"]
+__all__ = ["CENTS", "COLOURS", "UUIDS", "Colour", "made", "plan_of", "rows", "says"]
 
 
 class Colour(enum.Enum):
@@ -78,7 +78,8 @@ MOMENTS = st.sampled_from([-3600, -1, 0, 1, 3600]).map(lambda n: NOON + dt.timed
 AWARE = MOMENTS.map(lambda each: each.replace(tzinfo=dt.UTC))
 DAYS = st.dates(dt.date(2023, 12, 30), dt.date(2024, 1, 3))
 SPANS = st.sampled_from([0, 1, -1, 86_400, -90_000, 3 * 10**12]).map(lambda n: dt.timedelta(seconds=n, microseconds=n))
-CENTS = st.integers(-200, 200).map(lambda n: Decimal(n) / 100)
+# Few, whose sums and products meet; as binary floats they would miss each other.
+CENTS = st.sampled_from([0, 1, 5, 10, 20, 30, -30, 60, 70, 110, 121]).map(lambda n: Decimal(n) / 100)
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "a": NUMBERS | st.sampled_from([2**31 - 1, -(2**31)]),
     "b": NUMBERS | st.sampled_from([2**31 - 1, -(2**31)]),

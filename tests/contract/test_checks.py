@@ -204,6 +204,18 @@ def test_decimals_are_exact_to_the_last_digit(verdicts: Verdicts) -> None:
     assert verdicts(lambda c: c.net + c.tax == c.gross, *rows) == [True, False, False, True]
 
 
+def test_sums_of_decimals_are_members_of_a_list(verdicts: Verdicts) -> None:
+    rows: Rows = ({"net": Decimal("0.1"), "tax": Decimal("0.2")}, {"net": Decimal("0.1"), "tax": Decimal("0.3")})
+
+    assert verdicts(lambda c: (c.net + c.tax).in_([Decimal("0.3"), 7]), *rows) == [True, False]
+
+
+def test_sums_of_decimals_are_no_members_of_a_list(verdicts: Verdicts) -> None:
+    rows: Rows = ({"net": Decimal("0.1"), "tax": Decimal("0.2")}, {"net": Decimal("0.1"), "tax": Decimal("0.3")})
+
+    assert verdicts(lambda c: (c.net + c.tax).not_in([Decimal("0.3"), 7]), *rows) == [False, True]
+
+
 def test_products_of_decimals_are_exact(verdicts: Verdicts) -> None:
     rows: Rows = (
         {"net": Decimal("1.10"), "tax": Decimal("0.1000")},
