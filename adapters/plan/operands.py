@@ -125,10 +125,6 @@ class Operands:
     def _with_constant(self, op: str, one: Expr, value: Any) -> Expr:
         if why := unfit(value):
             raise self.refuse(why)
-        if type(value) is float and not _is_read_alike(value):
-            raise self.refuse(
-                f"uses {value!r}, which not every database reads as the same float: write at most {EXACT_DIGITS} digits"
-            )
         if isinstance(value, dt.datetime):
             # An hour that comes twice is told apart here, and in UTC there is none.
             value = (value if value.tzinfo is None else value.astimezone(dt.UTC)).replace(fold=0)
@@ -138,6 +134,10 @@ class Operands:
             if found is None:
                 raise self.refuse(f"compares {one} with {value!r}, which none of its values equals")
             constant = found
+        if constant.type is float and not _is_read_alike(constant.args[0]):
+            raise self.refuse(
+                f"uses {value!r}, which not every database reads as the same float: write at most {EXACT_DIGITS} digits"
+            )
         if not storable(constant.args[0]):
             raise self.refuse(f"compares {one} with {value!r}, which is more than 64 bits hold")
         made = Expr(op, (one, constant), bool)
@@ -383,8 +383,6 @@ def _equals_none(e: Expr, number: Any) -> bool:
 
 def _is_read_alike(value: float) -> bool:
     """Is the float the nearest one to what is written, however a database comes by it?"""
-    if unfit(value):
-        return True  # and told in better words
     _, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
     return len(digits) <= EXACT_DIGITS and abs(int(exponent)) <= EXACT_POWER
 

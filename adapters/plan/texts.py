@@ -24,6 +24,9 @@ __all__ = ["read_text"]
 COMPARISONS = {"EQ": "eq", "NEQ": "ne", "LT": "lt", "LTE": "le", "GT": "gt", "GTE": "ge"}
 CALCULATIONS = {"Add": "add", "Sub": "sub", "Mul": "mul", "Mod": "rem"}
 NAMES = {"Lower": "lower", "Upper": "upper", "ILike": "ilike", "Div": "/", "IntDiv": "/", "Concat": "concat()"}
+# No two databases agree on which of these come first, and sqlglot agrees with none of them.
+CALLS = {"IN", "LENGTH", "CHAR_LENGTH", "CHARACTER_LENGTH", "ABS", "EXTRACT", "CAST"}
+PREDICATES = {*COMPARISONS, "Between", "In", "Is", "Like", "NullSafeEQ", "NullSafeNEQ"}
 TRUTHS = {"0": False, "1": True}  # what databases without a type for them write
 # What a part of the text may have beside `this` and `expression`. More would change its meaning, in a way that a
 # later sqlglot has thought of.
@@ -68,12 +71,24 @@ def read_text(text: str, operands: Operands) -> Expr:
             f" columns, CheckConstraint({operands.table.name}.c.column >= 0)"
         ) from None
     try:
-        (parsed,) = sqlglot.parse(text.replace(r"\:", ":"))
+        tokens = sqlglot.tokenize(text := text.replace(r"\:", ":"))
+        (parsed,) = sqlglot.parse(text)
         if parsed is None:
             raise ValueError("nothing")
     except (SqlglotError, ValueError, RecursionError) as error:
         raise operands.refuse(f"is text that is no condition in SQL ({type(error).__name__})") from None
-    return operands.condition(_Reader(operands, sqlglot.exp).value(parsed))
+    groups = len(list(parsed.find_all(sqlglot.exp.Paren)))
+    formula = operands.condition(_Reader(operands, sqlglot.exp).value(parsed))
+    if groups != _written_groups(tokens):
+        raise operands.refuse("has a condition within another: put it in parentheses")
+    return formula
+
+
+def _written_groups(tokens: list[Any]) -> int:
+    """How many parentheses somebody has written: sqlglot adds some where it has guessed which operator comes first."""
+    before = ["", *(token.text.upper() for token in tokens)]
+    opening = [name for name, token in zip(before, tokens, strict=False) if token.token_type.name == "L_PAREN"]
+    return sum(name not in CALLS for name in opening)
 
 
 class _Written:
@@ -96,6 +111,8 @@ class _Reader:
         """What a part of the text says. *like* is what it is compared or calculated with."""
         exp, operands = self.exp, self.operands
         kind = type(node).__name__
+        if kind in PREDICATES and (bare := [each for each in node.iter_expressions() if _is_bare(each)]):
+            raise operands.refuse(f"has {bare[0].sql()} within another condition: put it in parentheses")
         if {name for name, given in node.args.items() if given} - {"this", "expression"} - ALSO.get(kind, set()):
             raise operands.unlike(NAMES.get(kind, ""), node.sql())
         if (written := self._written(node)) is not None:
@@ -233,6 +250,11 @@ class _Reader:
     def columns(self) -> dict[str, str]:
         """The names of the columns, as they are found where nobody quotes them."""
         return {name.casefold(): name for name in self.operands.table.columns.keys()}  # noqa: SIM118
+
+
+def _is_bare(node: Any) -> bool:
+    """Is it a condition without parentheses around it?"""
+    return type(node).__name__ in (*PREDICATES, "And", "Escape", "Not", "Or")
 
 
 def _span(node: Any) -> dt.timedelta | None:

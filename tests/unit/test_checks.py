@@ -47,6 +47,8 @@ from sqlalchemy.engine.url import make_url
 from sqlalchemy.schema import CreateTable
 
 from honestwork.adapters import Mapping, MemoryStore
+from honestwork.adapters.plan.checks import read_condition
+from honestwork.adapters.queries.evaluation import Rows, compile_condition
 from honestwork.domain import MappingRefused
 from tests.unit.doctoring import fresh
 
@@ -95,6 +97,7 @@ NAMES: dict[str, Any] = {
     "json": JSON,
     "key": Uuid,
     "flag": Boolean,
+    "done": Boolean,
 }
 NOON = dt.datetime(2024, 1, 1, 12, tzinfo=dt.UTC)
 
@@ -140,6 +143,7 @@ def written(check: Any, dialect: str) -> str:
         (lambda c: c.price == c.real, "mixes price (Decimal) with real (float)"),
         (lambda c: c.real == c.big, "a float cannot express every whole number"),
         (lambda c: c.real >= 0.30000000000000004, "write at most 15 digits"),
+        (lambda c: c.real >= 9007199254740993, "write at most 15 digits"),
         (lambda c: c.real >= float("nan"), "compare with a finite number"),
         (lambda c: c.price >= Decimal("Infinity"), "compare with a finite number"),
         (lambda c: c.price >= Decimal("1.0000000000000001"), "of more than 15 digits"),
@@ -282,6 +286,10 @@ def test_what_all_databases_answer_alike_is_accepted(check: Any) -> None:
         ("span > INTERVAL '1 month'", "which not every database has"),
         ("colour = 'GREEN'", "none of RED, BLUE"),
         ("number BETWEEN SYMMETRIC 3 AND 1", "which not every database has"),
+        ("flag = done IS NULL", "put it in parentheses"),
+        ("flag IS NULL = done", "put it in parentheses"),
+        ("number < count = flag", "put it in parentheses"),
+        ("flag = NOT done", "put it in parentheses"),
         ("CASE WHEN flag THEN 1 ELSE 2 END = 1", "which not every database has"),
     ],
 )
@@ -302,6 +310,8 @@ def test_a_text_that_not_every_database_reads_alike_is_refused(check: str, said:
         ("number IS NOT DISTINCT FROM count", lambda c: c.number.is_(c.count)),
         ("flag IS NOT TRUE AND number IS NULL", lambda c: c.flag.is_not(True) & c.number.is_(None)),
         ("flag = 1", lambda c: c.flag),
+        ("(flag = done) IS NULL", lambda c: (c.flag == c.done).is_(None)),
+        ("number - count - 1 = 2 OR flag AND done", lambda c: (c.number - c.count - 1 == 2) | c.flag & c.done),
         ("price + fee >= 0.30", lambda c: c.price + c.fee >= Decimal("0.30")),
         ("real >= 0.5 AND 1 < number", lambda c: (c.real >= 0.5) & (c.number > 1)),
         ("abs(small) % 2 = 1", lambda c: func.abs(c.small) % 2 == 1),
@@ -369,6 +379,22 @@ def test_each_database_is_told_in_its_own_words(check: Any, spelled: dict[str, s
     assert expected == "" or written(check, dialect) == expected
 
 
+@pytest.mark.parametrize("where", [lambda c: c.number > 0, lambda c: text("number > 0")])
+def test_the_condition_of_an_index_is_read_as_a_check_is(where: Any) -> None:
+    table = declared("flag")
+    formula = read_condition(where(table.c), table, "the index ix of things", "leave it out")
+    holds = compile_condition(formula, Rows({("number",): 0}))
+
+    assert [holds((number,)) for number in (1, 0, None)] == [True, False, False]
+
+
+def test_an_index_whose_condition_cannot_be_read_is_told() -> None:
+    table = declared("flag")
+
+    with pytest.raises(MappingRefused, match="the index ix of things has .* in it, .*; leave it out"):
+        read_condition(func.now() > table.c.at, table, "the index ix of things", "leave it out")
+
+
 def test_without_sqlglot_a_text_is_refused_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sqlglot", None)
 
@@ -384,6 +410,8 @@ def test_sqlglot_is_imported_where_a_text_is_met_and_not_before() -> None:
 import sys
 from sqlalchemy import CheckConstraint, Column, Integer, Table
 from honestwork.adapters import Mapping, MemoryStore
+from honestwork.adapters.plan.checks import read_condition
+from honestwork.adapters.queries.evaluation import Rows, compile_condition
 for check in (lambda c: c.n > 0, lambda c: "n > 0"):
     mapping = Mapping()
     table = Table("things", mapping.metadata, Column("id", Integer, primary_key=True), Column("n", Integer))
