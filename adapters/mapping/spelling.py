@@ -131,7 +131,7 @@ class _Speller:
     def _plain(self, e: Expr) -> Column:
         one, other = e.args
         left = self.value(one)
-        return cast(Column, OPERATORS[e.op](_wide(one, left) if e.type is int else left, self.value(other)))
+        return cast(Column, OPERATORS[e.op](_wide(one, left), self.value(other)))
 
     def _beside(self, one: Expr, constant: Expr) -> Column:
         """A constant in the words of the column that it is compared with."""
@@ -285,7 +285,8 @@ class _Wide(FunctionElement[int]):
 
 
 def _wide(e: Expr, value: Column) -> Column:
-    is_wide = e.op in ("add", "sub", "mul", "rem", "neg", "abs") or isinstance(value.type, sa.BigInteger)
+    is_wide = e.op in ("add", "sub", "mul", "rem", "neg", "abs")
+    is_wide = is_wide or (e.op == "attr" and isinstance(value.type, sa.BigInteger))
     return value if is_wide or e.type is not int else _Wide(value.self_group(against=sa.sql.operators.mul))
 
 

@@ -278,7 +278,7 @@ class Operands:
             case "const":
                 value = Decimal(e.args[0])
                 scale = max(0, -int(value.as_tuple().exponent))
-                return int(abs(value).scaleb(scale)), scale
+                return max(1, int(abs(value).scaleb(scale))), scale  # of a product in any order, so not 0
             case "attr":
                 scalar = self.scalars[e]
                 assert scalar.digits is not None

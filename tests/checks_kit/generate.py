@@ -84,8 +84,9 @@ integers = st.recursive(
     numbers,
     lambda inner: st.one_of(
         spelled("({} + {})", "({} + {})", inner, inner | whole),
+        spelled("({} + {})", "({} + {})", whole, inner),
         spelled("({} - {})", "({} - {})", inner | whole, inner),
-        spelled("({} * {})", "({} * {})", inner, whole | numbers),
+        spelled("({} * {})", "({} * {})", inner, whole | inner),
         spelled("({} % 3)", "({} % 3)", inner),
         spelled("(-{})", "(- {})", inner),
         spelled("sa.func.abs({})", "abs({})", inner),

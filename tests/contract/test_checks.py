@@ -188,6 +188,24 @@ def test_whole_numbers_are_calculated_beyond_the_width_of_their_columns(verdicts
     assert verdicts(lambda c: c.a * c.b <= c.big, *rows) == [True, False, True]
 
 
+@pytest.mark.parametrize(
+    "check",
+    [
+        lambda c: 1 + c.a > c.b,
+        lambda c: c.a + (c.b + c.net) > c.b,
+        lambda c: 1 + (c.a + c.net) > c.b,
+        "a + (b + net) > b",
+        "1 + a > 1 + (b - 1)",
+        "a - (b - (a + (0 - b))) = 0",
+        lambda c: c.a + (c.a + (c.b - c.b)) > c.b,
+    ],
+)
+def test_a_calculation_is_wide_enough_wherever_its_parentheses_are(verdicts: Verdicts, check: Any) -> None:
+    most = 2**31 - 1
+
+    assert verdicts(check, {"a": most, "b": most, "net": Decimal("0.01"), "big": 2**62}) == [True]
+
+
 def test_a_remainder_has_the_sign_of_what_is_divided(verdicts: Verdicts) -> None:
     assert verdicts(lambda c: c.a % 3 == -1, {"a": -4}, {"a": 2}, {"a": -1}, {"a": 5}) == [True, False, True, False]
 

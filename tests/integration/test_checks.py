@@ -175,6 +175,5 @@ def test_random_checks_let_the_same_rows_pass(judge: Checked) -> None:
 
     run()
 
+    assert played >= CHECKS
     assert refused < played / 5, f"{refused} of {played} were refused: the generator has become too wild"
-    if "CHECKS" in os.environ:
-        print(f"{played - refused} random CHECKs on {judge.name}, of which {refused} more were refused")
