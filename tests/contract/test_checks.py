@@ -151,6 +151,18 @@ def test_a_condition_may_be_asked_whether_it_is_true(verdicts: Verdicts) -> None
     assert verdicts(lambda c: and_(c.a > 1, c.flag).is_(True), *rows) == [True, False, False, False]
 
 
+def test_a_condition_may_be_asked_whether_it_is_unknown(verdicts: Verdicts) -> None:
+    rows: Rows = ({"a": 2}, {"a": 0}, {"a": None})
+
+    assert verdicts(lambda c: (c.a > 1).is_(None), *rows) == [False, False, True]
+
+
+def test_what_is_computed_from_a_null_is_null(verdicts: Verdicts) -> None:
+    rows: Rows = ({"a": 1, "b": None}, {"a": 1, "b": 1}, {})
+
+    assert verdicts(lambda c: (c.a + c.b).is_(None), *rows) == [True, False, True]
+
+
 def test_conditions_may_be_equal(verdicts: Verdicts) -> None:
     rows: Rows = ({"a": 2, "b": 2}, {"a": 0, "b": 2}, {"a": 0, "b": 0}, {"a": None, "b": 0}, {})
 
