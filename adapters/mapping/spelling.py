@@ -39,7 +39,7 @@ from ...rules.patterns import as_glob, quoted
 from ...rules.ternary import UNKNOWN
 from ..plan.checks import read_check
 
-__all__ = ["spell_alike", "spelled"]
+__all__ = ["Length", "Wide", "spell_alike", "spelled"]
 
 Column = sa.ColumnElement[Any]
 MARIADB = ("mariadb", "mysql")
@@ -153,7 +153,7 @@ class _Speller:
             case "abs":
                 return sa.func.abs(_wide(e.args[0], operand), type_=operand.type)
             case "length":
-                return _Length(operand)
+                return Length(operand)
             case _:
                 return sa.extract(e.op, operand)
 
@@ -264,20 +264,20 @@ def _pattern(e: Expr) -> Column:
 # --- what each database spells in its own way -------------------------------------------------------------
 
 
-class _Length(FunctionElement[int]):
+class Length(FunctionElement[int]):
     """The length of a text, in characters."""
 
     inherit_cache = True
     type = sa.Integer()
 
 
-@compiles(_Length)
+@compiles(Length)
 def _length(element: Any, compiler: Any, **kw: Any) -> str:
     name = "char_length" if compiler.dialect.name in MARIADB else "length"
     return f"{name}({compiler.process(element.clauses, **kw)})"
 
 
-class _Wide(FunctionElement[int]):
+class Wide(FunctionElement[int]):
     """A whole number to calculate with: 64 bits wide."""
 
     inherit_cache = True
@@ -287,10 +287,10 @@ class _Wide(FunctionElement[int]):
 def _wide(e: Expr, value: Column) -> Column:
     is_wide = e.op in ("add", "sub", "mul", "rem", "neg", "abs")
     is_wide = is_wide or (e.op == "attr" and isinstance(value.type, sa.BigInteger))
-    return value if is_wide or e.type is not int else _Wide(value.self_group(against=sa.sql.operators.mul))
+    return value if is_wide or e.type is not int else Wide(value.self_group(against=sa.sql.operators.mul))
 
 
-@compiles(_Wide)
+@compiles(Wide)
 def _cast_to_64_bits(element: Any, compiler: Any, **kw: Any) -> str:
     text: str = compiler.process(element.clauses, **kw)
     return f"CAST({text} AS BIGINT)" if compiler.dialect.name == "postgresql" else text
