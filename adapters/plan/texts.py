@@ -238,7 +238,13 @@ class _Reader:
         written = self._written(node.this)
         if kind is None or written is None or not written.is_text:
             return None
-        return self.operands.constant(self._formed(written.text, kind))
+        value = self._formed(written.text, kind)
+        if kind is dt.datetime and (value.tzinfo is None) is (node.to.this.name == "TIMESTAMPTZ"):
+            raise self.operands.refuse(
+                f"has {written.text!r} for a time with a zone or without one, and it is the other: write"
+                " TIMESTAMP '2024-01-01 12:00', or TIMESTAMP WITH TIME ZONE '2024-01-01 12:00+00:00'"
+            )
+        return self.operands.constant(value)
 
     def _column(self, node: Any) -> Expr:
         names, table = self.columns, self.operands.table.name

@@ -151,6 +151,12 @@ def test_a_condition_may_be_asked_whether_it_is_true(verdicts: Verdicts) -> None
     assert verdicts(lambda c: and_(c.a > 1, c.flag).is_(True), *rows) == [True, False, False, False]
 
 
+def test_what_is_not_true_may_be_missing(verdicts: Verdicts) -> None:
+    rows: Rows = ({"a": 2}, {"a": 0}, {"a": None})
+
+    assert verdicts(lambda c: or_((c.a > 1).is_(True), c.a >= 5), *rows) == [True, False, True]
+
+
 def test_a_condition_may_be_asked_whether_it_is_unknown(verdicts: Verdicts) -> None:
     rows: Rows = ({"a": 2}, {"a": 0}, {"a": None})
 

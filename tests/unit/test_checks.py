@@ -283,6 +283,8 @@ def test_what_all_databases_answer_alike_is_accepted(check: Any) -> None:
         ("day > '2024-02-30'", "has '2024-02-30' for a date"),
         ("day > current_date", "which not every database has"),
         ("at > '2024-01-01 12:00:00'", "give the constant one"),
+        ("at > TIMESTAMP '2024-01-01 12:00:00+01:00'", "and it is the other"),
+        ("local > TIMESTAMP WITH TIME ZONE '2024-01-01 12:00'", "and it is the other"),
         ("span > INTERVAL '1 month'", "which not every database has"),
         ("colour = 'GREEN'", "none of RED, BLUE"),
         ("number BETWEEN SYMMETRIC 3 AND 1", "which not every database has"),
