@@ -21,6 +21,7 @@ There is one kind of node, `Expr`: an operator, its arguments, and the Python ty
 | sum                                               | the same, and the value to add up                     |
 | add sub mul mod rem neg abs · concat lower upper  | values                                                |
 | length · year month day                           | a value                                               |
+| coalesce                                          | a value, and the constant that it is where NULL       |
 | istrue                                            | a formula of SQL's own logic: see `ternary`           |
 
 A *scope* is 0 for the aggregate itself and counts up for each collection that a rule looks into.
@@ -84,7 +85,7 @@ class Expr(NamedTuple):
         """The attributes whose being NULL would make this value NULL."""
         if self.op == "attr":
             yield self
-        for child in self.children():
+        for child in self.children() if self.op != "coalesce" else ():
             yield from child.attributes()
 
     def nullables(self) -> tuple[Expr, ...]:
@@ -425,6 +426,8 @@ def _spell(e: Expr) -> str:
             return f"{_tight(e.args[0])}.{e.op}()"
         case "year" | "month" | "day":
             return f"{_tight(e.args[0])}.{e.op}"
+        case "coalesce":
+            return f"coalesce({e.args[0]}, {e.args[1]})"
         case "istrue":
             return f"{_tight(e.args[0])} IS TRUE"
         case "abs" | "length":

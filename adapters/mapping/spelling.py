@@ -148,6 +148,8 @@ class _Speller:
             return self.value(e.args[0]).concat(self.value(e.args[1]))
         operand = self.value(e.args[0])
         match e.op:
+            case "coalesce":
+                return sa.func.coalesce(operand, self.value(e.args[1]), type_=operand.type)
             case "neg":
                 return -_wide(e.args[0], operand)
             case "abs":
@@ -182,6 +184,8 @@ class _Speller:
                 return cast(Column, OPERATORS[e.op](*(self._scaled(each, scale) for each in e.args)))
             case "neg" if e.type is Decimal:
                 return -self._scaled(e.args[0], scale)
+            case "coalesce" if e.type is Decimal:
+                return sa.func.coalesce(*(self._scaled(each, scale) for each in e.args), type_=sa.BigInteger())
             case "abs" if e.type is Decimal:
                 return sa.func.abs(self._scaled(e.args[0], scale), type_=sa.BigInteger())
             case _:

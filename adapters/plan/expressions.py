@@ -143,6 +143,8 @@ class _Reader:
             return self.operands.length(self.value(arguments[0]))
         if len(arguments) == 1 and name == "abs":
             return self.operands.turned("abs", self.value(arguments[0]))
+        if len(arguments) == 2 and name == "coalesce":
+            return self.operands.instead(*map(self.value, arguments))
         raise self.operands.unlike({"concat": "concat()"}.get(name, name), str(expression))
 
 

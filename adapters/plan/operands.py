@@ -70,7 +70,7 @@ class Operands:
         why = UNLIKE.get(what, "which not every database has, or does in the same way")
         return self.refuse(
             f"has {spelled} in it, {why}: write it with columns, constants, comparisons, + - * %, and, or, not, in,"
-            " between, like, is, ||, length and abs"
+            " between, like, is, ||, length, abs and coalesce"
         )
 
     # --- columns and constants ------------------------------------------------------------------------
@@ -259,6 +259,17 @@ class Operands:
         self._require_fit(made)
         return made
 
+    def instead(self, e: Expr, constant: Expr) -> Expr:
+        """`coalesce(e, constant)`"""
+        if e.type not in (int, Decimal, float, str) or constant.op != "const" or NULL in (e, constant):
+            raise self.refuse(
+                f"uses coalesce({e}, {constant}) of {_name(e.type)}: a number or a text has a constant instead of NULL"
+            )
+        compared = self.compared("eq", e, constant)
+        made = Expr("coalesce", (e, compared.args[1]), e.type)
+        self._require_fit(made)
+        return made
+
     def _require_fit(self, e: Expr) -> None:
         """Refuse calculations whose result may be larger than what every database calculates with."""
         kinds = {each.type for each in e.children()}
@@ -300,7 +311,7 @@ class Operands:
         """How long a text may be."""
         if e.op == "const":
             return len(e.args[0])
-        if e.op == "concat":
+        if e.op in ("concat", "coalesce"):
             return sum(map(self._length, e.args))
         return getattr(_plain(self.table.columns[e.args[1][0]]), "length", None) or LONGEST_TEXT
 

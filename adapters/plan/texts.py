@@ -25,7 +25,7 @@ COMPARISONS = {"EQ": "eq", "NEQ": "ne", "LT": "lt", "LTE": "le", "GT": "gt", "GT
 CALCULATIONS = {"Add": "add", "Sub": "sub", "Mul": "mul", "Mod": "rem"}
 NAMES = {"Lower": "lower", "Upper": "upper", "ILike": "ilike", "Div": "/", "IntDiv": "/", "Concat": "concat()"}
 # No two databases agree on which of these come first, and sqlglot agrees with none of them.
-CALLS = {"IN", "LENGTH", "CHAR_LENGTH", "CHARACTER_LENGTH", "ABS", "EXTRACT", "CAST"}
+CALLS = {"IN", "LENGTH", "CHAR_LENGTH", "CHARACTER_LENGTH", "ABS", "EXTRACT", "CAST", "COALESCE"}
 PREDICATES = {*COMPARISONS, "Between", "In", "Is", "Like", "NullSafeEQ", "NullSafeNEQ"}
 TRUTHS = {"0": False, "1": True}  # what databases without a type for them write
 # What a part of the text may have beside `this` and `expression`. More would change its meaning, in a way that a
@@ -33,6 +33,7 @@ TRUTHS = {"0": False, "1": True}  # what databases without a type for them write
 ALSO: dict[str, set[str]] = {
     "Between": {"low", "high"},
     "Cast": {"to"},
+    "Coalesce": {"expressions"},
     "Column": {"table"},
     "DPipe": {"safe"},
     "In": {"expressions"},
@@ -153,6 +154,9 @@ class _Reader:
                 return self._like(node, None)
             case exp.Escape() if isinstance(node.this, exp.Like):
                 return self._like(node.this, str(node.expression.this))
+            case exp.Coalesce() if len(node.expressions) == 1:
+                one = self.value(node.this)
+                return operands.instead(one, self.value(node.expressions[0], one))
             case exp.DPipe():
                 return operands.joined(self.value(node.this), self.value(node.expression))
             case exp.Length():

@@ -263,6 +263,10 @@ class _Writer:
                 return f"{'len' if e.op == 'length' else 'abs'}({self.value(e.args[0])})"
             case "neg":
                 return f"(-{self.value(e.args[0])})"
+            case "coalesce":
+                one, constant = e.args
+                missing = " or ".join(f"{self.value(each)} is None" for each in one.nullables()) or "False"
+                return f"({self.value(constant)} if {missing} else {self.value(one)})"
             case "rem":
                 return f"{self.constant(remainder)}({self.value(e.args[0])}, {self.value(e.args[1])})"
             case "year" | "month" | "day":

@@ -77,8 +77,10 @@ kinds = choice(("'new'", "'new'"), ("'old'", "'old'"))
 # --- values -----------------------------------------------------------------------------------------------
 
 text_columns = column("word", "name")
-texts = text_columns | spelled("({}.concat({}))", "({} || {})", text_columns, text_columns | words)
+texts = text_columns | spelled("sa.func.coalesce({}, {})", "coalesce({}, {})", text_columns, words)
+texts |= spelled("({}.concat({}))", "({} || {})", text_columns, text_columns | words)
 numbers = column("a", "b", "small") | spelled("sa.func.char_length({})", "char_length({})", texts)
+numbers |= spelled("sa.func.coalesce({}, {})", "coalesce({}, {})", column("a", "b", "small"), whole)
 numbers |= spelled("sa.extract('day', {})", "extract(day from {})", column("day", "due"))
 integers = st.recursive(
     numbers,
@@ -94,7 +96,7 @@ integers = st.recursive(
     max_leaves=3,
 )
 decimals = st.recursive(
-    column("price", "tax"),
+    column("price", "tax") | spelled("sa.func.coalesce({}, {})", "coalesce({}, {})", column("price", "tax"), amounts),
     lambda inner: st.one_of(
         spelled("({} + {})", "({} + {})", inner, inner | amounts | whole | numbers),
         spelled("({} - {})", "({} - {})", inner | amounts, inner),

@@ -10,8 +10,6 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateTable, DropTable
 
-from honestwork.adapters.plan.checks import columns_in, formula_of
-
 from .things import COLOURS, KINDS, Row, made, plan_of, says
 
 __all__ = ["Checked", "connected"]
@@ -30,11 +28,10 @@ class Checked:
         """Assert that memory and the database let the same rows pass, and return which. Raises MappingRefused."""
         passes = says(plan_of(whole := made(check)))
         expected = [passes(row) for row in rows]
-        (formula,) = (formula_of(each) for each in whole.constraints if isinstance(each, sa.CheckConstraint))
-        assert formula is not None
-        table = made(check, columns=columns_in(formula))
+        (written,) = (each for each in whole.constraints if isinstance(each, sa.CheckConstraint))
+        table = made(check, columns=written.columns.keys())
         found = self.passes(table, rows)
-        assert found == expected, f"{self.name} lets pass {found}, memory {expected}: {formula}, {rows}"
+        assert found == expected, f"{self.name} lets pass {found}, memory {expected}: {written.sqltext}, {rows}"
         return expected
 
     def passes(self, table: sa.Table, rows: Sequence[Row]) -> list[bool]:

@@ -252,6 +252,25 @@ def test_sums_of_decimals_are_no_members_of_a_list(verdicts: Verdicts) -> None:
     assert verdicts(lambda c: (c.net + c.tax).not_in([Decimal("0.3"), 7]), *rows) == [False, True]
 
 
+def test_a_constant_stands_for_what_is_missing(verdicts: Verdicts) -> None:
+    some = {"net": Decimal("0.1"), "gross": Decimal("0.3")}
+    rows: Rows = (some, some | {"tax": Decimal("0.2")}, some | {"tax": Decimal("0.1")}, {"gross": Decimal("0.2")}, {})
+
+    assert verdicts(lambda c: func.coalesce(c.net, 0) + func.coalesce(c.tax, Decimal("0.2")) == c.gross, *rows) == [
+        True,
+        True,
+        False,
+        True,
+        True,
+    ]
+
+
+def test_a_text_stands_for_what_is_missing(verdicts: Verdicts) -> None:
+    rows: Rows = ({"name": "a"}, {"name": "A"}, {"name": None})
+
+    assert verdicts(lambda c: func.coalesce(c.name, "a") == "a", *rows) == [True, False, True]
+
+
 def test_products_of_decimals_are_exact(verdicts: Verdicts) -> None:
     rows: Rows = (
         {"net": Decimal("1.10"), "tax": Decimal("0.1000")},

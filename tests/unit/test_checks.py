@@ -197,7 +197,13 @@ def written(check: Any, dialect: str) -> str:
         (lambda c: c.text.ilike("a"), "knows ASCII alone"),
         (lambda c: func.lower(c.text) == c.text, "knows ASCII alone"),
         (lambda c: func.concat(c.text, "a") == "aa", "write ||"),
-        (lambda c: func.coalesce(c.number, 0) > 1, "which not every database has"),
+        (lambda c: func.coalesce(c.number, c.count) > 1, "a constant instead of NULL"),
+        (lambda c: func.coalesce(c.number, 0.5) > 1, "which none of its values equals"),
+        (
+            lambda c: func.coalesce(c.day, dt.date(2024, 1, 1)) > dt.date(2024, 1, 1),
+            "a number or a text has a constant",
+        ),
+        (lambda c: func.nullif(c.number, 0) > 1, "which not every database has"),
         (lambda c: case((c.number > 1, c.count), else_=0) > 1, "which not every database has"),
         (lambda c: c.text.regexp_match("a"), "which not every database has"),
         (lambda c: c.text.op("~")("a"), "which not every database has"),
@@ -317,6 +323,13 @@ def test_a_text_that_not_every_database_reads_alike_is_refused(check: str, said:
         ("number - count - 1 = 2 OR flag AND done", lambda c: (c.number - c.count - 1 == 2) | c.flag & c.done),
         ("price + fee >= 0.30", lambda c: c.price + c.fee >= Decimal("0.30")),
         ("real >= 0.5 AND 1 < number", lambda c: (c.real >= 0.5) & (c.number > 1)),
+        (
+            "coalesce(price, 0) + coalesce(fee, 0.5) > 1 AND coalesce(text, '') <> 'a'",
+            lambda c: (
+                (func.coalesce(c.price, 0) + func.coalesce(c.fee, Decimal("0.5")) > 1)
+                & (func.coalesce(c.text, "") != "a")
+            ),
+        ),
         ("abs(small) % 2 = 1", lambda c: func.abs(c.small) % 2 == 1),
         ("text NOT LIKE 'a/%%' ESCAPE '/'", lambda c: ~c.text.like("a/%%", escape="/")),
         ("length(text || plain) <= 5", lambda c: func.length(c.text + c.plain) <= 5),
