@@ -56,7 +56,8 @@ def columns_in(formula: Expr) -> tuple[str, ...]:
 
 def constants_in(formula: Expr) -> tuple[Any, ...]:
     """The constants that a formula compares with, each once."""
-    return tuple(dict.fromkeys(each.args[0] for each in _parts(formula) if each.op == "const" and each.type is not bool))
+    found = dict.fromkeys(each for each in _parts(formula) if each.op == "const" and each.type is not bool)
+    return tuple(each.args[0] for each in found)
 
 
 def _parts(part: Any) -> Iterator[Expr]:
