@@ -332,6 +332,20 @@ def test_a_pattern_knows_case_and_quotes_nothing_by_itself(verdicts: Verdicts) -
     assert verdicts(lambda c: c.name.like("a*%b"), *rows) == [True, False, False, False, True, False]
 
 
+def test_a_text_begins_and_ends_and_holds(verdicts: Verdicts) -> None:
+    rows: Rows = tuple({"name": name} for name in ("a%-z", "z%-a", "a-z", "a%z", "A%-z"))
+
+    assert verdicts(
+        lambda c: and_(
+            c.name.startswith("a"),
+            c.name.endswith("z"),
+            c.name.contains("%", autoescape=True),
+            ~c.name.contains("%z", autoescape=True),
+        ),
+        *rows,
+    ) == [True, False, False, False, False]
+
+
 def test_a_backslash_is_a_character_like_any_other(verdicts: Verdicts) -> None:
     rows: Rows = tuple({"name": name} for name in ("\\", "\\\\", "it's %s", ""))
 
