@@ -15,12 +15,14 @@ There is one kind of node, `Expr`: an operator, its arguments, and the Python ty
 | eq ne lt le gt ge                                 | two values                                            |
 | in notin                                          | a value, a tuple of constants                         |
 | isnull notnull                                    | an attribute                                          |
-| startswith endswith contains                      | a text, a constant                                    |
+| startswith endswith contains like                 | a text, a constant                                    |
 | and or not                                        | formulas; `not` only around what has no opposite      |
 | exists                                            | outer scope, path, inner scope, class, formula        |
 | sum                                               | the same, and the value to add up                     |
-| add sub mul mod neg abs · concat lower upper      | values                                                |
+| add sub mul mod rem neg abs · concat lower upper  | values                                                |
 | length · year month day                           | a value                                               |
+| coalesce                                          | a value, and the constant that it is where NULL       |
+| istrue                                            | a formula of SQL's own logic: see `ternary`           |
 
 A *scope* is 0 for the aggregate itself and counts up for each collection that a rule looks into.
 
@@ -49,6 +51,7 @@ __all__ = [
     "member",
     "not_",
     "notnull",
+    "opposite_of",
     "or_",
     "polarity",
     "reduce",
@@ -82,7 +85,7 @@ class Expr(NamedTuple):
         """The attributes whose being NULL would make this value NULL."""
         if self.op == "attr":
             yield self
-        for child in self.children():
+        for child in self.children() if self.op != "coalesce" else ():
             yield from child.attributes()
 
     def nullables(self) -> tuple[Expr, ...]:
@@ -146,6 +149,11 @@ def not_(e: Expr) -> Expr:
     if e.op in ("and", "or"):
         return (or_ if e.op == "and" else and_)(*map(not_, e.args))
     return Expr("not", (e,), bool)
+
+
+def opposite_of(op: str) -> str | None:
+    """The operator that is true where this one is false, and unknown where it is unknown; None if there is none."""
+    return _OPPOSITE.get(op)
 
 
 def polarity(e: Expr) -> tuple[Hashable, bool]:
@@ -390,7 +398,8 @@ def _strict(e: Expr, attribute: Expr) -> bool:
 # --- text ---------------------------------------------------------------------------------------------
 
 _INFIX = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "in": "in", "notin": "not in"}
-_INFIX |= {"add": "+", "sub": "-", "mul": "*", "mod": "%", "concat": "+", "and": "and", "or": "or"}
+_INFIX |= {"add": "+", "sub": "-", "mul": "*", "mod": "%", "rem": "%", "concat": "+", "and": "and", "or": "or"}
+_INFIX |= {"like": "LIKE"}
 _LOOSE = ("and", "or", "not")
 
 
@@ -417,6 +426,10 @@ def _spell(e: Expr) -> str:
             return f"{_tight(e.args[0])}.{e.op}()"
         case "year" | "month" | "day":
             return f"{_tight(e.args[0])}.{e.op}"
+        case "coalesce":
+            return f"coalesce({e.args[0]}, {e.args[1]})"
+        case "istrue":
+            return f"{_tight(e.args[0])} IS TRUE"
         case "abs" | "length":
             return f"{'abs' if e.op == 'abs' else 'len'}({e.args[0]})"
         case "exists":

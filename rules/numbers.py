@@ -10,7 +10,7 @@ from typing import Any
 from .facts import Scalar
 from .formula import Expr, const
 
-__all__ = ["EXACT", "in_the_type_of", "measure", "plain"]
+__all__ = ["EXACT", "in_the_type_of", "measure", "plain", "remainder"]
 
 EXACT = Context(prec=1_000, traps=[InvalidOperation, DivisionByZero, Overflow])
 """More digits than any calculation of a rule has."""
@@ -22,6 +22,12 @@ def plain(value: Decimal) -> str:
         return "0"
     spelled = format(value, "f")
     return spelled.rstrip("0").rstrip(".") if "." in spelled else spelled
+
+
+def remainder(dividend: int, divisor: int) -> int:
+    """SQL's %: it has the sign of the dividend."""
+    left = abs(dividend) % abs(divisor)
+    return -left if dividend < 0 else left
 
 
 def in_the_type_of(e: Expr, op: str, number: Any) -> tuple[str, Expr | None]:
@@ -63,7 +69,7 @@ def measure(scalars: Mapping[Expr, Scalar], e: Expr, *, rows: int = 0) -> tuple[
             return None if fact is None or fact.digits is None else (fact.digits - fact.scale, fact.scale)
         case "length" | "year" | "month" | "day":
             return 10, 0
-        case "mod":
+        case "mod" | "rem":
             return measure(scalars, e.args[1])
         case "sum":
             value = measure(scalars, e.args[5], rows=rows)

@@ -21,7 +21,7 @@ import types
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
 from uuid import UUID
 
 from .facts import SCALARS, Attribute, Many, Scalar, Value
@@ -39,9 +39,11 @@ __all__ = [
     "Items",
     "Symbol",
     "Thing",
+    "comparable",
     "equal_to",
     "exists",
     "lift",
+    "refuse_inexact",
     "refuse_none",
     "shown",
     "storable",
@@ -136,7 +138,18 @@ def _in_utc(value: datetime) -> bool:
     return True
 
 
-def lift(t: Tracer, value: Any, like: Expr) -> Expr:
+class Asking(Protocol):
+    """Whoever builds a formula: the tracer of a rule, or the reader of a CHECK."""
+
+    @property
+    def scalars(self) -> Mapping[Expr, Scalar]:
+        """What is known of the attributes in it."""
+
+    def refuse(self, why: str) -> Exception:
+        """The error that says so."""
+
+
+def lift(t: Asking, value: Any, like: Expr) -> Expr:
     """The other operand of a comparison or of arithmetic with *like*, as an expression."""
     kind = type(value)
     if kind is like.type and (kind is int or (kind is str and value.isascii() and "\0" not in value)):
@@ -195,7 +208,7 @@ def equal_to(t: Tracer, e: Expr, value: Any) -> Expr | None:
     return None
 
 
-def _refuse_inexact(t: Tracer, one: Expr, other: Expr) -> None:
+def refuse_inexact(t: Asking, one: Expr, other: Expr) -> None:
     """Refuse to compare what not every database compares as Python does."""
     if {one.type, other.type} == {int, float}:
         whole = one if one.type is int else other
@@ -214,7 +227,7 @@ def _refuse_inexact(t: Tracer, one: Expr, other: Expr) -> None:
             )
 
 
-def _refuse_other_zone(t: Tracer, like: Expr, value: datetime) -> None:
+def _refuse_other_zone(t: Asking, like: Expr, value: datetime) -> None:
     aware, fact = value.tzinfo is not None, t.scalars.get(like)
     if fact is not None and fact.aware not in (None, aware):
         raise t.refuse(
@@ -260,7 +273,7 @@ def _comparison(op: str) -> Callable[[Symbol, Any], Any]:
             if not storable(value.args[0]):
                 return _beyond(t, op, e, number)
         else:
-            _refuse_inexact(t, e, value)
+            refuse_inexact(t, e, value)
             if repr(value) < repr(e):  # one spelling for `a < b` and `b > a`
                 return t.decide(Expr(_MIRRORED[op], (value, e), bool))
         return t.decide(_made(Expr, (asked, (e, value), bool)), given)

@@ -114,7 +114,7 @@ def test_it_needs_no_driver_and_no_test_framework(installed: Path, files: set[st
     )
     program = f"""
 import importlib, sys
-for absent in ("pytest", "hypothesis", "psycopg", "pymysql"):
+for absent in ("pytest", "hypothesis", "psycopg", "pymysql", "sqlglot"):
     sys.modules[absent] = None
 for module in {modules}:
     importlib.import_module(module)

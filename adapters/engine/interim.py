@@ -11,10 +11,8 @@ from math import copysign
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import BindParameter
-from sqlalchemy.sql import visitors
-
-from ...domain.errors import BadValue, MappingRefused
+from ...domain.errors import BadValue
+from ..plan.checks import constants_in
 from ..plan.schema import Schema
 from ..plan.tables import ColumnPlan, Key, Row, TablePlan, Unique
 from .rows import Rows
@@ -98,10 +96,7 @@ class Interim:
         alone. None where there are no such values. For the same rows they are the same. The *others* are rows that may
         soon need an interim value as well.
         """
-        try:
-            checks = [holds for _, holds in self.schema.checks_of(table)]
-        except MappingRefused:  # nobody knows what they accept
-            return None
+        checks = [holds for _, holds in self.schema.checks[table.name]]
         is_taken = self._is_taken.setdefault(unique, {None: False})
         candidates = self._candidates(table, unique, wanting, around, checks)
         while asked := [*islice(candidates, 1)]:
@@ -256,10 +251,8 @@ def _near_values(column: ColumnPlan, table: TablePlan, present: Any, tried: int)
 
 def _constants(table: TablePlan) -> Iterator[Any]:
     for check in table.checks:
-        for each in visitors.iterate(check.expression):
-            if isinstance(each, BindParameter):
-                value = each.effective_value
-                yield from value if isinstance(value, list | tuple) else [value]
+        if check.formula is not None:
+            yield from constants_in(check.formula)
 
 
 def _alike(text: str) -> Iterator[str]:

@@ -20,12 +20,12 @@ from sqlalchemy import (
 from sqlalchemy.sql.elements import conv
 from sqlalchemy.sql.schema import CallableColumnDefault
 
-from ..internals import is_type_bound, variants_of
+from ..internals import creation_order, is_type_bound, variants_of
 from ..plan.declared import constraints_of, indexes_of, keep_order
 from ..plan.defaults import takes_context
 from ..plan.guards import guard_for
 from ..plan.types import portable
-from .lengths import count_characters
+from .spelling import spell_alike
 
 __all__ = ["CONSTRAINT_NAMES", "complete"]
 
@@ -58,11 +58,13 @@ def complete(table: Table) -> None:
         variants = variants_of(generated.type)
         if "sqlite" not in variants:  # where no other type than INTEGER counts
             generated.type = generated.type.with_variant(Integer(), "sqlite")
+    for column in table.columns:
+        _hand_over_checks(column, table)
     _name_constraints(table)
     keep_order(table)
     for constraint in constraints_of(table):
-        if isinstance(constraint, CheckConstraint):
-            count_characters(constraint)
+        if isinstance(constraint, CheckConstraint) and not is_type_bound(constraint):
+            spell_alike(constraint)
 
 
 def _guarded(table: str, column: Column[Any], function: Callable[[Any], Any]) -> Any:
@@ -73,6 +75,14 @@ def _guarded(table: str, column: Column[Any], function: Callable[[Any], Any]) ->
         return None if value is None else guard_for(table, column)(value)
 
     return CallableColumnDefault(give).arg
+
+
+def _hand_over_checks(column: Column[Any], table: Table) -> None:
+    """Make the CHECKs of a column those of its table: MariaDB takes no name of one that stands at a column."""
+    for constraint in sorted(column.constraints, key=creation_order):
+        if isinstance(constraint, CheckConstraint) and not is_type_bound(constraint):
+            column.constraints.discard(constraint)
+            table.append_constraint(constraint)
 
 
 def _name_constraints(table: Table) -> None:

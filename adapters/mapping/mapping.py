@@ -21,6 +21,7 @@ from ...domain.errors import MappingRefused
 from ..objects.ownership import watch_members
 from ..plan.declared import mappers_of
 from ..plan.schema import Schema
+from ..queries.checks import checks_of
 from .completion import CONSTRAINT_NAMES, complete
 
 __all__ = ["Mapping", "children", "owner", "value"]
@@ -98,9 +99,9 @@ class Mapping(registry):
         self.violations[constraint] = error
 
     def check_twin(self, constraint: str, holds: Callable[[dict[str, Any]], bool | None]) -> None:
-        """What a CHECK that is written as text means in Python, for the store in memory:
+        """What a CHECK means in Python that not every database answers alike, for the store in memory:
 
-            mapping.check_twin("ck_users_age", lambda row: row["age"] >= 0)
+            mapping.check_twin("ck_users_code", lambda row: row["code"] == row["code"].upper())
 
         *holds* gets a row as a dict of columns, and returns None where SQL's answer is unknown.
         """
@@ -124,6 +125,7 @@ class Mapping(registry):
         self.check()
         tables = self.metadata.sorted_tables
         schema = Schema(tables, mappers_of(self), self.roots, self.violations, self.twins)
+        schema.checks.update({name: checks_of(table, self.twins) for name, table in schema.tables.items()})
         for entity in schema.entities.values():
             for members in entity.relations:
                 watch_members(entity, members)

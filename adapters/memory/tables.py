@@ -12,8 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..plan.checks import Checks
-from ..plan.tables import Key, Row, TablePlan
+from ..plan.tables import Checks, Key, Row, TablePlan
 
 if TYPE_CHECKING:
     from .rows import MemoryRows

@@ -7,7 +7,6 @@ stores work from them.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Table
@@ -15,10 +14,9 @@ from sqlalchemy.orm import CascadeOptions, Mapper
 from sqlalchemy.orm.interfaces import MANYTOMANY, MANYTOONE, ONETOMANY
 
 from ..internals import sort_key_of
-from .checks import Checks, Twin, predicate
 from .entities import ChildrenPlan, EntityPlan, children_plan, entity_plan, links_plan
 from .facts import facts_of
-from .tables import TablePlan, table_plan
+from .tables import Checks, TablePlan, Twin, table_plan
 
 __all__ = ["Schema"]
 
@@ -26,8 +24,9 @@ __all__ = ["Schema"]
 class Schema:
     """The plans of all tables and classes of a mapping. The tables that are referred to come first.
 
-    *violations* are the errors that the user wants for broken constraints, and *twins* the meanings of CHECKs that are
-    written as text, both by the names of the constraints.
+    *violations* are the errors that the user wants for broken constraints, and *twins* the meanings of CHECKs that only
+    a database can answer, both by the names of the constraints. `checks` has the CHECKs of all tables, by the tables'
+    names; the mapping fills it in, for what evaluates them stands above this room.
     """
 
     def __init__(
@@ -40,7 +39,7 @@ class Schema:
     ) -> None:
         self.violations = violations
         self.twins = twins
-        self._checks: dict[TablePlan, Checks] = {}
+        self.checks: dict[str, Checks] = {}
         self.tables = {table.name: table_plan(table) for table in tables}
         for table in self.tables.values():
             for reference in table.references:
@@ -76,22 +75,6 @@ class Schema:
                 entity.links.append(links_plan(relation, self.entities, self.tables))
         for identity, mapper in entity.mapper.polymorphic_map.items():
             entity.subclasses[identity] = self.entities[mapper.class_]
-
-    def checks_of(self, table: TablePlan) -> Checks:
-        """The CHECKs of a table, and for each of them whether a row satisfies it.
-
-        Raises MappingRefused for one that cannot be evaluated without a database.
-        """
-        found = self._checks.get(table)
-        if found is None:
-            found = [(check, predicate(table, check, self.twins)) for check in table.checks]
-            self._checks[table] = found
-        return found
-
-    @cached_property
-    def checks(self) -> dict[str, Checks]:
-        """The CHECKs of all tables, by the tables' names. Raises MappingRefused, as `checks_of` does."""
-        return {table.name: self.checks_of(table) for table in self.tables.values()}
 
     def owners_of(self, member: EntityPlan) -> list[tuple[EntityPlan, ChildrenPlan]]:
         """The classes that have objects of this class as their children, and how."""

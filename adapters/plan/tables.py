@@ -6,24 +6,27 @@ column, or a tuple of them where there are several.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ColumnElement, Index, Table, UniqueConstraint
+from sqlalchemy import CheckConstraint, Index, Table, UniqueConstraint
 
 from ...domain.errors import BadValue
+from ...rules.formula import Expr
 from ..internals import is_type_bound
+from .checks import columns_in, formula_of
 from .codegen import ALSO_READ, key_guarder
 from .declared import constraints_of, foreign_keys_of, indexes_of
 from .defaults import producer, server_producer
 from .guards import Guard, guard_for, spoken_type
 
-__all__ = ["Check", "ColumnPlan", "Key", "Reference", "Row", "TablePlan", "Unique", "table_plan"]
+__all__ = ["Check", "Checks", "ColumnPlan", "Key", "Reference", "Row", "TablePlan", "Twin", "Unique", "table_plan"]
 
 Row = tuple[Any, ...]
 Key = Any
+Twin = Callable[[dict[str, Any]], bool | None]  # what a CHECK means, told in Python
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,11 +100,14 @@ class Reference:
 
 @dataclass(frozen=True, eq=False)
 class Check:
-    """A CHECK constraint over the columns of one row."""
+    """A CHECK constraint over the columns of one row. *formula* is None where only a database can answer it."""
 
     name: str | None
     columns: tuple[str, ...]
-    expression: ColumnElement[Any]
+    formula: Expr | None
+
+
+Checks = Sequence[tuple[Check, Callable[[Row], bool]]]  # the checks of a table, and whether a row satisfies each
 
 
 @dataclass(eq=False)
@@ -179,15 +185,17 @@ def table_plan(table: Table) -> TablePlan:
             )
         ),
         checks=tuple(
-            Check(
-                name=_name(constraint),
-                columns=tuple(column.name for column in constraint.columns),
-                expression=constraint.sqltext,
-            )
+            _check(constraint)
             for constraint in constraints_of(table)
             if isinstance(constraint, CheckConstraint) and not is_type_bound(constraint)
         ),
     )
+
+
+def _check(constraint: CheckConstraint) -> Check:
+    formula = formula_of(constraint)
+    columns = tuple(column.name for column in constraint.columns)  # none of a text
+    return Check(_name(constraint), columns or (() if formula is None else columns_in(formula)), formula)
 
 
 def _uniques(table: Table, names: list[str]) -> list[Unique]:

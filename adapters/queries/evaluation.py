@@ -26,10 +26,20 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from ...rules.formula import TRUE, Expr
-from ...rules.numbers import EXACT
+from ...rules.numbers import EXACT, remainder
 from ...rules.order import OrderKey
+from ...rules.patterns import matcher
 
-__all__ = ["Layout", "Objects", "Rows", "compile_scan", "compile_sort", "compile_values", "lookups"]
+__all__ = [
+    "Layout",
+    "Objects",
+    "Rows",
+    "compile_condition",
+    "compile_scan",
+    "compile_sort",
+    "compile_values",
+    "lookups",
+]
 
 Row = tuple[Any, ...]
 Path = tuple[str, ...]
@@ -86,6 +96,12 @@ def compile_scan(formula: Expr, layout: Layout) -> Callable[[Iterable[Any]], lis
     condition = writer.condition(formula, frozenset())
     body = "list(rows)" if condition == "True" else f"[r0 for r0 in rows if {condition}]"
     return writer.function("rows", body)
+
+
+def compile_condition(formula: Expr, layout: Layout) -> Callable[[Any], bool]:
+    """A function from a row to whether the formula is true of it."""
+    writer = _Writer(layout)
+    return writer.function("r0", writer.condition(formula, frozenset()))
 
 
 def compile_values(expressions: Sequence[Expr], layout: Layout) -> Callable[[Any], tuple[Any, ...]]:
@@ -164,7 +180,11 @@ class _Writer:
         """Source that is True where the formula is true, and False where it is false or unknown."""
         match e.op:
             case "const":
-                return str(e.args[0])
+                return str(e.args[0] is True)
+            case "istrue":
+                return f"({self.condition(e.args[0], known)})"
+            case "not" if e.args[0].op == "istrue":
+                return f"(not {self.condition(e.args[0], known)})"
             case "and":
                 return self._all(e.args, known)
             case "or":
@@ -201,6 +221,8 @@ class _Writer:
                 return f"{self.value(e.args[0])}.{e.op}({self.value(e.args[1])})"
             case "contains":
                 return f"({self.value(e.args[1])} in {self.value(e.args[0])})"
+            case "like":
+                return f"{self.constant(matcher(e.args[1].args[0]))}({self.value(e.args[0])})"
             case "attr":
                 return self.value(e)
             case "exists":
@@ -241,6 +263,12 @@ class _Writer:
                 return f"{'len' if e.op == 'length' else 'abs'}({self.value(e.args[0])})"
             case "neg":
                 return f"(-{self.value(e.args[0])})"
+            case "coalesce":
+                one, constant = e.args
+                missing = " or ".join(f"{self.value(each)} is None" for each in one.nullables()) or "False"
+                return f"({self.value(constant)} if {missing} else {self.value(one)})"
+            case "rem":
+                return f"{self.constant(remainder)}({self.value(e.args[0])}, {self.value(e.args[1])})"
             case "year" | "month" | "day":
                 return f"{self.value(e.args[0])}.{e.op}"
         return f"({self.value(e.args[0])} {_ARITHMETIC[e.op]} {self.value(e.args[1])})"
@@ -264,8 +292,10 @@ class _Writer:
 
 def _present_if(e: Expr) -> Iterable[Expr]:
     """The attributes that have a value where *e* is true."""
-    if e.op == "notnull":
-        return (e.args[0],)
+    if e.op in ("notnull", "istrue"):
+        return (e.args[0],) if e.op == "notnull" else _present_if(e.args[0])
+    if e.op == "not" and e.args[0].op == "istrue":
+        return ()
     if e.op in ("and", "or", "isnull"):
         return [each for part in e.args for each in _present_if(part)] if e.op == "and" else ()
     return e.nullables()

@@ -49,6 +49,7 @@ from ...rules.formula import TRUE, Expr, strip_guards
 from ...rules.order import OrderKey
 from ...rules.trace import trace
 from ..internals import variants_of
+from ..mapping.spelling import Length, Wide
 from .decimals import CALCULATIONS, EXACTLY, ByValue, Number, register_decimals
 
 __all__ = ["MANY", "column", "explain", "learn_collations", "order_by", "register_functions", "where"]
@@ -235,7 +236,7 @@ class _Compiler:
             case "upper":
                 return _Upper(operand)
             case "length":
-                return _Length(operand)
+                return Length(operand)
             case "mod":
                 divisor = self.value(e.args[1], like=_LARGE)
                 return (operand % divisor + divisor) % divisor
@@ -608,33 +609,9 @@ def _null_strict(function: Callable[[str], str]) -> Callable[[str | None], str |
 # --- numbers ------------------------------------------------------------------------------------------
 
 
-class _Length(FunctionElement[int]):
-    inherit_cache = True
-    type = sa.Integer()
-
-
-@compiles(_Length)
-def _compile_length(element: Any, compiler: Any, **kw: Any) -> str:
-    name = "char_length" if compiler.dialect.name in ("mysql", "mariadb") else "length"
-    return f"{name}({compiler.process(element.clauses, **kw)})"
-
-
-class _Wide(FunctionElement[int]):
-    """A whole number to calculate with: 64 bits wide."""
-
-    inherit_cache = True
-    type = sa.BigInteger()
-
-
 def _wide(value: Column) -> Column:
     narrow = isinstance(value.type, sa.Integer) and not isinstance(value.type, sa.BigInteger)
-    return _Wide(value.self_group(against=sa.sql.operators.mul)) if narrow else value
-
-
-@compiles(_Wide)
-def _compile_wide(element: Any, compiler: Any, **kw: Any) -> str:
-    text: str = compiler.process(element.clauses, **kw)
-    return f"CAST({text} AS BIGINT)" if compiler.dialect.name == "postgresql" else text
+    return Wide(value.self_group(against=sa.sql.operators.mul)) if narrow else value
 
 
 # --- orders -------------------------------------------------------------------------------------------

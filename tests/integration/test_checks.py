@@ -1,12 +1,17 @@
-"""A CHECK is evaluated without a database as each database evaluates it."""
+"""A CHECK is evaluated without a database as each database evaluates it.
+
+How many random ones are tried is a matter of time: 60 here, the same in each run, and as many others as one likes by
+`CHECKS=2000 pytest -k random_checks`.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 from sqlalchemy import (
     Boolean,
     Column,
@@ -23,8 +28,15 @@ from sqlalchemy import (
 )
 
 from honestwork.adapters import Mapping
-from honestwork.adapters.plan.checks import predicate
+from honestwork.adapters.plan.checks import read_condition
 from honestwork.adapters.plan.tables import Check
+from honestwork.adapters.queries.checks import predicate
+from honestwork.domain import MappingRefused
+from tests.checks_kit import generate, things as kit
+from tests.checks_kit.judge import Checked, connected
+
+CHECKS = int(os.environ.get("CHECKS", "60"))
+URLS = {"sqlite": "sqlite_url", "postgresql": "postgres_url", "mariadb": "mariadb_url"}
 
 
 class Thing:
@@ -118,5 +130,50 @@ def test_a_check_passes_where_the_database_lets_it_pass(
     connection.execute(things.insert().values(row))
 
     for expression in expressions:
-        holds = predicate(plan, Check("check", (), expression), {})  # any columns: they only name the error
+        try:
+            formula = read_condition(expression, things, "it", "")
+        except MappingRefused:  # too large a number may come out of it
+            continue
+        holds = predicate(plan, Check("check", (), formula), {})  # any columns: they only name the error
         assert holds(row) is not fails(connection, expression)
+
+
+@pytest.fixture(params=URLS)
+def judge(request: pytest.FixtureRequest) -> Iterator[Checked]:
+    with connected(request.getfixturevalue(URLS[request.param])) as judge:
+        yield judge
+
+
+def test_random_checks_let_the_same_rows_pass(judge: Checked) -> None:
+    """Memory and the CHECK of a table agree; so do both readers, and PostgreSQL's own reading of either language.
+
+    SQLite and MariaDB read some of it in ways of their own, which is why it is written for them.
+    """
+    played = refused = 0
+
+    @settings(
+        max_examples=CHECKS,
+        deadline=None,
+        database=None,
+        derandomize="CHECKS" not in os.environ,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate],
+    )
+    @given(generate.checks, kit.rows)
+    def run(check: generate.Written, rows: list[kit.Row]) -> None:
+        nonlocal played, refused
+        played += 1
+        try:
+            passing = judge.agree(check.expression, rows)
+            of_text = kit.says(kit.plan_of(kit.made(check.text)))
+        except MappingRefused:
+            refused += 1
+            return
+        assert [of_text(row) for row in rows] == passing, check
+        for spelled in (check.expression, check.text) if judge.name == "postgresql" else ():
+            assert judge.answers(spelled, rows) in (passing, None), check
+
+    run()
+
+    assert played >= CHECKS
+    assert refused < played / 5, f"{refused} of {played} were refused: the generator has become too wild"

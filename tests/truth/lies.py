@@ -35,7 +35,9 @@ ROWS, TABLES, STORE, SEARCHING, RULES = (
     "memory.searching",
     "queries.evaluation",
 )
-CHECKS = "plan.checks"  # the database has checks of its own
+CHECKS = "queries.checks"  # the database has checks of its own
+# How all stores read and write a CHECK
+OPERANDS, EXPRESSIONS, TEXTS, SPELLING = "plan.operands", "plan.expressions", "plan.texts", "mapping.spelling"
 # The rows of a database
 SQL_ROWS, READING, WRITING = "sql.rows", "sql.reading", "sql.writing"
 
@@ -382,7 +384,40 @@ LIES = [
         "        for column in plan.required:\n", "        for column in ():\n"),
     Lie("checks never fail", ALONE, ROWS, "            if not holds(row):\n", "            if False:\n"),
     Lie("a check fails where it is unknown", ALONE, CHECKS,
-        "    return lambda row: value(row) is not False\n", "    return lambda row: value(row) is True\n"),
+        "    return lambda row: not fails(row)\n", "    return lambda row: not fails(row) and None not in row\n"),
+    Lie("BETWEEN forgets its upper bound where the lower one is missing",
+        contract("checks", "a_bound_that_is_missing_is_unknown[memory]"), OPERANDS,
+        "return all_of(self.compared(\"ge\", one, low), self.compared(\"le\", one, high))",
+        "return any_of(all_of(self.compared(\"ge\", one, low), self.compared(\"le\", one, high)), self.compared(\"ge\", one, low))"),
+    Lie("a NULL among the members of IN is nothing",
+        contract("checks", "a_null_among_constants_makes_no_row_fail[memory]"), OPERANDS,
+        "*([UNKNOWN] if len(known) < len(values) else [])", "*([FALSE, FALSE] if len(known) < len(values) else [])"),
+    Lie("IS finds no NULL that is another's",
+        contract("checks", "is_tells_numbers_apart_and_not_objects[memory]"), OPERANDS,
+        "return is_true(any_of(equal, all_of(self.missing(one), self.missing(other))))", "return is_true(equal)"),
+    Lie("the time zone of a constant does not matter",
+        contract("checks", "a_time_is_compared_whatever_its_zone_is[memory]"), OPERANDS,
+        "value.astimezone(dt.UTC)).replace(fold=0)", "value.replace(tzinfo=dt.UTC)).replace(fold=0)"),
+    Lie("a fraction beside whole numbers is cut off",
+        contract("checks", "a_fraction_beside_whole_numbers_is_not_rounded[memory]"), OPERANDS,
+        "            op, found = in_the_type_of(one, op,", "            _, found = in_the_type_of(one, op,"),
+    Lie("a remainder has the sign of what divides",
+        contract("checks", "a_remainder_has_the_sign_of_what_is_divided[memory]"), RULES,
+        "{self.constant(remainder)}({self.value(e.args[0])}, {self.value(e.args[1])})",
+        "({self.value(e.args[0])} % {self.value(e.args[1])})"),
+    Lie("a condition that is asked to be true makes no row fail",
+        contract("checks", "a_condition_may_be_asked_whether_it_is_true[memory]"), RULES,
+        "return f\"(not {self.condition(e.args[0], known)})\"",
+        "return \"False\""),
+    Lie("NOT LIKE in a text is LIKE", contract("checks", "a_check_may_be_written_as_text"), TEXTS,
+        "return negated(asked) if node.args.get(\"negate\") else asked", "return asked"),
+    Lie("a pattern of a CHECK ignores case on SQLite",
+        contract("checks", "a_pattern_knows_case_and_quotes_nothing_by_itself[sqlite]"), SPELLING,
+        "    if compiler.dialect.name == \"sqlite\":\n        return f\"{subject} {element.negation}GLOB",
+        "    if False:\n        return f\"{subject} {element.negation}GLOB"),
+    Lie("SQLite adds up Decimals in a CHECK as floats",
+        contract("checks", "decimals_are_exact_to_the_last_digit[sqlite]"), SPELLING,
+        "on_sqlite if compiler.dialect.name == \"sqlite\" else elsewhere", "elsewhere"),
     Lie("checks look at new rows only", ALONE, ROWS,
         "            self._check_row(table, row)\n        self._claim_row(table, key)\n",
         "            pass\n        self._claim_row(table, key)\n"),

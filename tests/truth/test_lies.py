@@ -37,7 +37,7 @@ def test_lies_have_names_of_their_own() -> None:
 
 
 def test_a_lie_about_what_all_stores_share_is_not_looked_for_in_lock_step() -> None:
-    own = ("memory.", "sql.", "plan.checks", "queries.evaluation")
+    own = ("memory.", "sql.", "queries.checks", "queries.evaluation")
 
     assert [lie.name for lie in LIES if lie.shown_by in (ALONE, TOGETHER) and not lie.module.startswith(own)] == []
 

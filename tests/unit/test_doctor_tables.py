@@ -57,7 +57,7 @@ class Reversed(TypeDecorator[str]):
         (LargeBinary, lambda: UniqueConstraint("c"), "give it a length"),
         (String(700), lambda: UniqueConstraint("c"), "675 characters"),
         (JSON, lambda: UniqueConstraint("c"), "compares JSON"),
-        (Integer, lambda: CheckConstraint("c > 0"), "is text"),
+        (Integer, lambda: CheckConstraint("c > now()"), "the check ck_things of things has"),
         (Integer, lambda: Index("things", "c"), "the name of the table things"),
         (String(5), lambda: Index("ix", func.lower(text("c"))), "is over an expression"),
         (Integer, lambda: ForeignKeyConstraint(["c"], ["things.id"]), "another type"),

@@ -18,17 +18,17 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     String,
     Table,
-    TextClause,
     UniqueConstraint,
 )
 from sqlalchemy.exc import SAWarning
 from sqlalchemy.orm.interfaces import MANYTOONE
 
 from ....domain.errors import MappingRefused
-from ...internals import creation_order
+from ...internals import creation_order, is_type_bound
+from ...plan.checks import read_check
 from ...plan.declared import constraints_of, indexes_of, mappers_of
 from ...plan.guards import INTEGERS, Guard, guard_for
-from .columns import of_column
+from .columns import of_column, refused
 from .names import of_the_names_of
 
 if TYPE_CHECKING:
@@ -150,15 +150,9 @@ def _constraint(table: Table, constraint: Any, mapping: Mapping) -> Iterator[str
             yield from _indexed(where, constraint.columns)
         case ForeignKeyConstraint():
             yield from _foreign_key(table, constraint, inside=frozenset(constraint.columns) in _deleted_first(mapping))
-        case CheckConstraint() if isinstance(constraint.sqltext, TextClause):
-            if constraint.name not in mapping.twins:
-                yield (
-                    f"the check {where} is text, which only a database can read: write it"
-                    f" with columns, CheckConstraint({table.name}.c.column >= 0), or give its meaning in Python:"
-                    f" mapping.check_twin({constraint.name!r}, lambda row: …)"
-                )
         case CheckConstraint():
-            pass
+            if constraint.name not in mapping.twins and not is_type_bound(constraint):
+                yield from refused(lambda: read_check(constraint))
         case _:
             yield f"{where} is of the kind {type(constraint).__name__}, which only one database has"
 

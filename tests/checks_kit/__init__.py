@@ -1,0 +1,1 @@
+"""The tables, rows and generated CHECKs that the tests of CHECKs share."""
