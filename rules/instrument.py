@@ -214,7 +214,7 @@ _LOOPS = frozenset(("any", "all", "sum"))
 
 
 def _seen_from(outer: types.CodeType, compared: Compared) -> Compared:
-    """What an inner function compares with, unless it is a variable of the function around, of which nothing is known."""
+    """What an inner function compares with. Of a variable of the function around it nothing is known."""
     return compared._replace(root="") if compared.closed and compared.root in outer.co_cellvars else compared
 
 

@@ -62,7 +62,7 @@ class _Statements(NamedTuple):
 
 def announce(function: types.FunctionType) -> None:
     """Let the source be found also where it is no file: in a zip archive, for one, only the module's loader has it."""
-    if function.__code__.co_filename not in linecache.cache:
+    if function.__code__.co_filename not in linecache.cache and function.__globals__.get("__spec__") is not None:
         linecache.lazycache(function.__code__.co_filename, function.__globals__)
 
 
