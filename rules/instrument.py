@@ -29,6 +29,7 @@ from .facts import SCALARS
 from .formula import Expr, member
 from .source import announce
 from .standins import (
+    CACHED,
     STANDINS,
     Items,
     Symbol,
@@ -98,6 +99,8 @@ def _instrument_callable(function: Any, t: Tracer) -> Any:
         return functools.partial(t.instrument(function.func), *(seen(each, t) for each in function.args), **keywords)
     if isinstance(function, Rule):
         return t.instrument(function.predicate)
+    if isinstance(function, CACHED):
+        return t.instrument(function.__wrapped__)
     if isinstance(function, types.MethodType):
         return functools.partial(t.instrument(function.__func__), function.__self__)
     call = vars(type(function)).get("__call__")
@@ -113,7 +116,7 @@ def seen(value: Any, t: Tracer) -> Any:
         return value
     if (seeing := _SEEING.get(kind)) is not None:
         return seeing(seen(each, t) if type(each) in _CALLABLE else each for each in value)
-    if kind in (types.FunctionType, types.MethodType, functools.partial):
+    if kind in (types.FunctionType, types.MethodType, functools.partial, CACHED):
         return value if getattr(value, "__module__", None) == _ORDER else _seen_function(value, t)
     if kind is Rule:
         return Rule(_seen_function(value.predicate, t))
@@ -314,7 +317,7 @@ class _FrozenSet(_Membership, frozenset[Any]):
 _SEEING: dict[type, Callable[..., Any]] = {tuple: _Tuple, list: _List, set: _Set, frozenset: _FrozenSet}
 _ORDER = asc.__module__  # desc() and its like take stand-ins as they are
 _TRACER = "__tracer__"  # the global variable by which a generator knows who runs it
-_CALLABLE = (types.FunctionType, types.MethodType, functools.partial, Rule)
+_CALLABLE = (types.FunctionType, types.MethodType, functools.partial, CACHED, Rule)
 
 
 # --- built-in functions -------------------------------------------------------------------------------

@@ -53,6 +53,7 @@ class Syntax(NamedTuple):
 class _Entry(NamedTuple):
     place: Place
     held: tuple[ast.AST, ...]  # the nodes of interest there, from the outermost in the same scope to the innermost
+    starts: tuple[int, ...]  # the lines in which the functions around begin
 
 
 class _Statements(NamedTuple):
@@ -88,10 +89,9 @@ def place(positions: dis.Positions | None) -> Place | None:
 
 def _nodes(code: types.CodeType, entries: list[_Entry]) -> tuple[ast.AST, ...]:
     places = {at for each in dis.get_instructions(code) if (at := place(each.positions)) is not None}
-    if not places:  # python -X no_debug_ranges: all that touches its lines, which is more, and never less
-        lines = [line for *_, line in code.co_lines() if line is not None]
-        touched = [entry for entry in entries if entry.place[0][0] <= max(lines) and min(lines) <= entry.place[1][0]]
-        return tuple(dict.fromkeys(node for entry in touched for node in entry.held))
+    if not places:  # python -X no_debug_ranges: all of the functions that begin in its line, which is never less
+        held = [entry.held for entry in entries if code.co_firstlineno in entry.starts]
+        return tuple(dict.fromkeys(node for each in held for node in each))
     first, last = min(start for start, _ in places), max(end for _, end in places)
     near = [entry for entry in entries if entry.place[0] < last and first < entry.place[1]]
     innermost = [_held_at(each, near) for each in sorted(places)]
@@ -120,11 +120,11 @@ def _statements(
 @functools.lru_cache(64)
 def _compiled(body: tuple[ast.stmt, ...], flags: int, is_of_interest: Callable[[ast.AST], bool]) -> _Statements:
     module = compile(ast.Module(list(body), []), "", "exec", flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
-    entries = [entry for each in body for entry in _entries(each, (), is_of_interest)]
+    entries = [entry for each in body for entry in _entries(each, _MODULE, is_of_interest)]
     return _Statements(entries, {code: code for code in _codes(module)})
 
 
-def _first_line(statement: ast.stmt) -> int:
+def _first_line(statement: ast.stmt | ast.expr) -> int:
     decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
     return min([statement.lineno, *(each.lineno for each in decorators)])
 
@@ -136,16 +136,19 @@ def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
             yield from _codes(constant)
 
 
-def _entries(node: ast.AST, held: tuple[ast.AST, ...], is_of_interest: Callable[[ast.AST], bool]) -> Iterator[_Entry]:
+def _entries(node: ast.AST, outer: _Entry, is_of_interest: Callable[[ast.AST], bool]) -> Iterator[_Entry]:
     """A scope holds nothing of what is around it: a lambda in an `await` does not await."""
+    entry = outer
     if isinstance(node, _SCOPES):
-        held = ()
-        yield _Entry(_place_of(node), held)
+        starts = outer.starts if isinstance(node, ast.ClassDef) else (*outer.starts, _first_line(node))
+        yield (entry := _Entry(_place_of(node), (), starts))
     elif is_of_interest(node):
-        held = (*held, node)
-        yield _Entry(_place_of(node), held)
+        yield (entry := _Entry(_place_of(node), (*outer.held, node), outer.starts))
     for child in ast.iter_child_nodes(node):
-        yield from _entries(child, held, is_of_interest)
+        yield from _entries(child, entry, is_of_interest)
+
+
+_MODULE = _Entry(((0, 0), (0, 0)), (), ())
 
 
 def _place_of(node: ast.AST) -> Place:

@@ -231,15 +231,13 @@ def _compared_by(instruction: dis.Instruction, located: list[_Located], code: ty
     unknown = Compared("...", code.co_firstlineno)
     if (whole := place(instruction.positions)) is None:
         return unknown
-    there = [each for each in located if each.place == whole]
-    if sum(each.name == "IS_OP" for each in there) > 1 or any(each.name in _CHAINING for each in there):
-        return unknown
-    if any(map(_is_singleton_load, there)):
+    ending = [each for each in located if each.place[0] >= whole[0] and each.place[1] == whole[1]]
+    if any(each.place == whole and _is_singleton_load(each) for each in ending):
         return None  # case None:
-    ending = {each.place for each in located if each.place[1] == whole[1] and each.place[0] > whole[0]}
-    if not ending:
+    operands = [each.place for each in ending if each.place != whole]
+    if not operands or any(each.name in _CHAINING for each in ending):
         return unknown
-    right = [each for each in located if _within(each.place, min(ending))]
+    right = [each for each in located if _within(each.place, min(operands))]
     if all(map(_is_singleton_load, right)):
         return None
     root, *path = sorted(right, key=lambda each: each.place[1])
