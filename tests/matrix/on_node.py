@@ -13,4 +13,4 @@ import pytest  # noqa: E402  # it lies in /m/site
 
 print(sys.version, flush=True)
 options = ["-q", "-p", "no:cacheprovider", "-o", "addopts=--import-mode=importlib --strict-markers -ra"]
-int(pytest.main([*options, "-k", "not postgres and not mariadb", *arguments]))  # noqa: F821  # given by on_node.mjs
+int(pytest.main([*options, "-k", "not postgres and not mariadb", *arguments]))  # type: ignore[name-defined]  # noqa: F821  # by on_node.mjs

@@ -201,7 +201,12 @@ def test_the_source_of_a_module_is_read_once(monkeypatch: pytest.MonkeyPatch) ->
     title, text = "once", "rules = [lambda u: u.nick is None, lambda u: u.age in {1, 2}]\nrule = rules.pop\n"
     pop, parse = made(title, text), ast.parse
     parsed: list[str] = []
-    monkeypatch.setattr(ast, "parse", lambda source: (parsed.append(source), parse(source))[1])
+
+    def counted(source: str) -> ast.Module:
+        parsed.append(source)
+        return parse(source)
+
+    monkeypatch.setattr(ast, "parse", counted)
 
     formulas = [str(trace(pop(), User)) for _ in range(2)]  # type: ignore[call-arg]
 
