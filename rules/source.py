@@ -26,7 +26,7 @@ import types
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-__all__ = ["Place", "Syntax", "announce", "place", "syntax_of"]
+__all__ = ["Place", "announce", "place", "syntax_of"]
 
 Place = tuple[tuple[int, int], tuple[int, int]]
 """A piece of source, from line and column to line and column."""
@@ -43,13 +43,6 @@ _SCOPES = (
 )
 
 
-class Syntax(NamedTuple):
-    """The nodes of interest that a code object runs, and its *twin*, whose instructions lie exactly in them."""
-
-    nodes: tuple[ast.AST, ...]
-    twin: types.CodeType
-
-
 class _Entry(NamedTuple):
     place: Place
     held: tuple[ast.AST, ...]  # the nodes of interest there, from the outermost in the same scope to the innermost
@@ -58,7 +51,7 @@ class _Entry(NamedTuple):
 
 class _Statements(NamedTuple):
     entries: list[_Entry]  # the outer ones before the inner ones
-    twins: dict[types.CodeType, types.CodeType]
+    codes: frozenset[tuple[types.CodeType, bytes]]  # with their places, which Python 3.11.0 does not compare
 
 
 def announce(function: types.FunctionType) -> None:
@@ -67,16 +60,15 @@ def announce(function: types.FunctionType) -> None:
         linecache.lazycache(function.__code__.co_filename, function.__globals__)
 
 
-def syntax_of(code: types.CodeType, is_of_interest: Callable[[ast.AST], bool]) -> Syntax | None:
-    """What *code* was compiled from; None where its source is not to be had, or is another one by now."""
+def syntax_of(code: types.CodeType, is_of_interest: Callable[[ast.AST], bool]) -> tuple[ast.AST, ...] | None:
+    """The nodes of interest in *code* itself; None where its source is not to be had, or is another one by now."""
     linecache.checkcache(code.co_filename)
     lines = tuple(linecache.getlines(code.co_filename))
     try:
         found = _statements(lines, code.co_firstlineno, code.co_flags & _FUTURES, is_of_interest)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    twin = found.twins.get(code)
-    return None if twin is None else Syntax(_nodes(twin, found.entries), twin)
+    return _nodes(code, found.entries) if (code, code.co_linetable) in found.codes else None
 
 
 def place(positions: dis.Positions | None) -> Place | None:
@@ -121,7 +113,7 @@ def _statements(
 def _compiled(body: tuple[ast.stmt, ...], flags: int, is_of_interest: Callable[[ast.AST], bool]) -> _Statements:
     module = compile(ast.Module(list(body), []), "", "exec", flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     entries = [entry for each in body for entry in _entries(each, _MODULE, is_of_interest)]
-    return _Statements(entries, {code: code for code in _codes(module)})
+    return _Statements(entries, frozenset((code, code.co_linetable) for code in _codes(module)))
 
 
 def _first_line(statement: ast.stmt | ast.expr) -> int:

@@ -47,8 +47,8 @@ class Written(NamedTuple):
 
 def read(code: types.CodeType) -> Written:
     """What is written in a code object itself, without the functions and generators within it."""
-    found = syntax_of(code, _tells)
-    told = _from_instructions(code) if found is None else _from_nodes(found.nodes, found.twin)
+    nodes = syntax_of(code, _tells)
+    told = _from_instructions(code) if nodes is None else _from_nodes(nodes, code)
     if code.co_flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
         return told._replace(
             refusal=f"is async (line {code.co_firstlineno}): a rule returns a bool, and awaits nothing"
