@@ -27,6 +27,7 @@ UV = (str(Path(sys.executable).parent / "uv"),)
 DEPENDENCIES = ("--requirements", str(ROOT / "pyproject.toml"), "--all-extras", "--group", "dev")
 PINNED = ("--constraints", str(ROOT / "constraints.txt"))
 
+PARALLEL = ("-n", "auto", "--maxprocesses", "4")
 SLICE = ("tests/unit", "tests/typing", "tests/contract", "-k", "not postgres and not mariadb")
 PROCESSES = ("test_turn.py", "test_settings.py", "test_told_in_order.py")  # which WebAssembly has not, nor threads
 NODE_SLICE = (
@@ -123,7 +124,7 @@ def made(name: str, python: str, resolution: tuple[str, ...]) -> Path:
 
 def run_tests(python: Path) -> None:
     print(told(python, "-VV"), flush=True)
-    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "2", *SLICE]
+    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *PARALLEL, *SLICE]
     subprocess.run(command, cwd=ROOT, check=True, env=os.environ | {"PYTHONHASHSEED": "0"})
 
 
