@@ -207,11 +207,8 @@ def _refusal_by(instruction: dis.Instruction, code: types.CodeType) -> str | Non
         return _matches(line)
     if name == "IMPORT_NAME":
         return _imports(line)
-    if (
-        name.startswith(("STORE_", "DELETE_"))
-        and not any(each in name for each in _OWN)
-        and what not in code.co_cellvars
-    ):
+    is_own = any(each in name for each in _OWN) or ("_DEREF" in name and what in code.co_cellvars)
+    if name.startswith(("STORE_", "DELETE_")) and not is_own:
         return _changes(what if isinstance(what, str) else "an element", line)
     if name in ("YIELD_VALUE", "GET_AWAITABLE", "SEND") and code.co_name != "<genexpr>":
         return _suspends(line)

@@ -1124,6 +1124,15 @@ def rule(u):
     return u.age > 3
 
 
+# an attribute that is called as a variable
+class Holder:
+    n = 1
+def rule(u):
+    n = u.age
+    Holder.n = 3
+    return (lambda: n > 3)()
+
+
 # an attribute over lines
 class Holder:
     n = 1
