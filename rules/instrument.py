@@ -204,9 +204,7 @@ def _plan(code: types.CodeType) -> _Plan:
             inner = _plan(constant)
             constants[i], refusal = inner.code, refusal or inner.refusal
             names += inner.names
-            identities += (
-                each._replace(root="") if each.root in code.co_cellvars else each for each in inner.identities
-            )
+            identities += [_seen_from(code, each) for each in inner.identities]
             asks_identity |= inner.asks_identity and not (_is_body(constant) and _LOOPS.intersection(code.co_names))
     same = all(seen is there for seen, there in zip(constants, code.co_consts, strict=True))
     made = code if same else code.replace(co_consts=tuple(constants))
