@@ -40,7 +40,7 @@ from .standins import (
     shown,
     total,
 )
-from .written import Compared, read
+from .written import UNSEEN, Compared, read
 
 if TYPE_CHECKING:
     from .trace import Tracer
@@ -248,9 +248,10 @@ def _refuse_identity(compared: Compared, function: types.FunctionType, t: Tracer
             value = _NOTHING
         if value is None or value is NotImplemented or isinstance(value, bool | type | Enum):
             return
+    unseen = ", as plainly as that, for its source cannot be found" if compared.text == UNSEEN else ""
     raise t.refuse(
         f"compares with `is {compared.text}` (line {compared.line}): a row has no identity; use ==, or write None or"
-        " the member of an enum right of the `is`"
+        f" the member of an enum right of the `is`{unseen}"
     )
 
 

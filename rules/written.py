@@ -23,7 +23,9 @@ from typing import NamedTuple
 
 from .source import Place, place, syntax_of
 
-__all__ = ["Compared", "Written", "read"]
+__all__ = ["UNSEEN", "Compared", "Written", "read"]
+
+UNSEEN = "..."  # what is compared with, where neither a source nor the instructions tell
 
 _TRIED = (3, 15)  # the newest Python whose instructions are read without a source
 
@@ -225,7 +227,7 @@ def _compared_by(instruction: dis.Instruction, located: list[_Located], code: ty
 
     What ends where the comparison ends is right of its last operator, and there is but one operator in it.
     """
-    unknown = Compared("...", code.co_firstlineno)
+    unknown = Compared(UNSEEN, code.co_firstlineno)
     if (whole := place(instruction.positions)) is None:
         return unknown
     ending = [each for each in located if each.place[0] >= whole[0] and each.place[1] == whole[1]]

@@ -56,6 +56,13 @@ def test_an_odd_rule_without_its_source_is_the_same_or_is_refused(title: str) ->
     assert alone == formula or (title.endswith("+") and "compares with `is" in alone)
 
 
+def test_a_refusal_says_that_there_is_no_source() -> None:
+    rule = made("no source", "rule = lambda user: user.nick is (None)\n", with_source=False)
+
+    with pytest.raises(RuleRefused, match="as plainly as that, for its source cannot be found"):
+        trace(rule, User)
+
+
 @pytest.mark.parametrize("title", REFUSED)
 @pytest.mark.parametrize("with_source", [True, False])
 def test_what_running_it_would_not_tell_is_refused(title: str, with_source: bool) -> None:
