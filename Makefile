@@ -22,7 +22,7 @@ dev = .venv/.dev
 
 install = .venv/bin/uv pip install --quiet --python .venv/bin/python --constraints constraints.txt
 
-.PHONY: help run test lint format types pyright truth chaos bench wheel constraints clean
+.PHONY: help run test matrix lint format types pyright truth chaos bench wheel constraints clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -36,6 +36,9 @@ run: $(package)  ## the example application; ARGS= is passed on
 test: export PYTHONHASHSEED = 0
 test: $(package) $(dev)  ## all tests; ARGS= goes to pytest: make test ARGS="-k commit -x"
 	$(PYTEST) $(if $(strip $(ARGS)),$(ARGS),$(PARALLEL))
+
+matrix: $(package) $(dev)  ## tests on other Pythons, 3.14 on Node among them, and on the oldest dependencies; ARGS= is passed on
+	.venv/bin/python -m tests.matrix $(ARGS)
 
 lint: $(dev)  ## ruff: rules and formatting
 	.venv/bin/python -m ruff check .

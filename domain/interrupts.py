@@ -19,6 +19,7 @@ _CALLS_NOTHING = (
     *("LOAD_SMALL_INT", "MAKE_CELL", "NOP", "POP_EXCEPT", "PUSH_EXC_INFO", "PUSH_NULL", "RESUME", "RETURN"),
     *("STORE_FAST", "SWAP"),
 )
+_AFTER_YIELD = 0b11  # of the argument of a RESUME: where a generator stands into which an error is thrown, since 3.13
 
 
 NO_CODE = 8  # bytes: the code object that C and Cython put into a traceback for a function of theirs
@@ -60,4 +61,4 @@ def _instruction(frame: TracebackType) -> str:
         return ""
     while (name := dis.opname[code[place]]) == "CACHE":
         place -= 2
-    return name
+    return "" if name == "RESUME" and code[place + 1] & _AFTER_YIELD else name

@@ -91,6 +91,8 @@ def read_cursor(
             f"the cursor {_shown(cursor)} has {len(cursor):,} characters, at most {MAX_CURSOR:,} are allowed: give"
             " `page.next` back as it is, or begin again with after=None"
         )
+    if "+" in cursor or "/" in cursor:  # of the other alphabet, which Python takes too, and warns of since 3.15
+        _damaged(cursor)
     try:
         payload = base64.b64decode(cursor.encode() + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except ValueError as error:

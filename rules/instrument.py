@@ -8,8 +8,7 @@ A rule is not run as it is but as a copy, with the same code and other surroundi
 * functions, rules and modules among them are wrapped, so that a helper that is called with a stand-in is
   copied in the same way.
 
-Bytecode is only read, and only to refuse: what writes, imports or suspends, and `is` between values of
-which a database knows no identity.
+What is refused before it runs, because running it would not tell, is read from its syntax (`written`).
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ from __future__ import annotations
 import builtins
 import dis
 import functools
-import inspect
 import sys
 import types
 import typing
@@ -29,7 +27,9 @@ from ..domain.order import asc
 from ..domain.rule import Rule
 from .facts import SCALARS
 from .formula import Expr, member
+from .source import announce
 from .standins import (
+    CACHED,
     STANDINS,
     Items,
     Symbol,
@@ -40,6 +40,7 @@ from .standins import (
     shown,
     total,
 )
+from .written import UNSEEN, Compared, read
 
 if TYPE_CHECKING:
     from .trace import Tracer
@@ -54,11 +55,11 @@ def instrument(function: Any, t: Tracer) -> Any:
     """A copy of *function* that can be run on stand-ins; the function itself if it has no code of its own."""
     if not isinstance(function, types.FunctionType):
         return _instrument_callable(function, t)
-    plan = _plan(function.__code__)
+    plan = _plan_of(function)
     if plan.refusal is not None:
         raise t.refuse(plan.refusal)
-    for names in plan.identities:
-        _refuse_identity(names, function, t)
+    for compared in plan.identities:
+        _refuse_identity(compared, function, t)
     if plan.sees_itself_only and not t.straight and _is_given_values_only(function):
         return function  # a copy would be the same
     surroundings = function.__globals__
@@ -98,6 +99,8 @@ def _instrument_callable(function: Any, t: Tracer) -> Any:
         return functools.partial(t.instrument(function.func), *(seen(each, t) for each in function.args), **keywords)
     if isinstance(function, Rule):
         return t.instrument(function.predicate)
+    if isinstance(function, CACHED):
+        return t.instrument(function.__wrapped__)
     if isinstance(function, types.MethodType):
         return functools.partial(t.instrument(function.__func__), function.__self__)
     call = vars(type(function)).get("__call__")
@@ -113,7 +116,7 @@ def seen(value: Any, t: Tracer) -> Any:
         return value
     if (seeing := _SEEING.get(kind)) is not None:
         return seeing(seen(each, t) if type(each) in _CALLABLE else each for each in value)
-    if kind in (types.FunctionType, types.MethodType, functools.partial):
+    if kind in (types.FunctionType, types.MethodType, functools.partial, CACHED):
         return value if getattr(value, "__module__", None) == _ORDER else _seen_function(value, t)
     if kind is Rule:
         return Rule(_seen_function(value.predicate, t))
@@ -174,68 +177,51 @@ class _Plan(NamedTuple):
     code: types.CodeType
     names: tuple[str, ...]  # of the globals and built-ins it may use
     sees_itself_only: bool  # no such names, and no constants that are to be seen as something else
-    identities: tuple[tuple[str, ...], ...]  # the dotted names right of an `is`
+    identities: tuple[Compared, ...]  # what is compared by identity
     asks_identity: bool  # by `is`, outside of what is asked of each child
     refusal: str | None
 
 
 _NOTHING = object()
-_WRITES = {
-    "STORE_GLOBAL",
-    "STORE_ATTR",
-    "STORE_SUBSCR",
-    "STORE_SLICE",
-    "STORE_DEREF",
-    "DELETE_ATTR",
-    "DELETE_GLOBAL",
-    "DELETE_SUBSCR",
-    "DELETE_DEREF",
-}
-_ASYNC = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
-_SUSPENDS = {"YIELD_VALUE", "GET_AWAITABLE", "SEND"}
+
+
+def _plan_of(function: types.FunctionType) -> _Plan:
+    announce(function)
+    return _plan(function.__code__)
 
 
 @functools.lru_cache(4096)
 def _plan(code: types.CodeType) -> _Plan:
+    written = read(code)
+    refusal, asks_identity = written.refusal, written.asks_identity
+    identities = list(written.identities)
+    names = [each.argval for each in dis.get_instructions(code) if each.opcode in dis.hasname and _is_variable(each)]
     constants = list(code.co_consts)
-    identities: list[tuple[str, ...]] = []
-    asks_identity, refusal = False, None
-    instructions = list(dis.get_instructions(code))
-    names = [each.argval for each in instructions if each.opcode in dis.hasname and each.opname not in _OF_OBJECTS]
-    for i, instruction in enumerate(instructions):
-        before = instructions[i - 1] if i else instruction
-        asks_identity |= instruction.opname == "IS_OP" or instruction.opname.endswith(("IF_NONE", "IF_NOT_NONE"))
-        line = f"line {code.co_firstlineno}"
-        if instruction.opname == "CONTAINS_OP" and before.opname == "LOAD_CONST" and type(before.argval) in _SEEING:
-            constants[before.arg or 0] = _SEEING[type(before.argval)](before.argval)
-        elif instruction.opname == "IS_OP" and not _singleton(before):
-            identities.append(_dotted(instructions[:i]))
-        elif instruction.opname == "MATCH_CLASS":
-            refusal = f"matches a class pattern ({line}): compare the attributes one by one"
-        elif instruction.opname == "IMPORT_NAME":
-            refusal = f"imports inside of the function ({line}): import at the top of the module"
-        elif instruction.opname in _WRITES and not (
-            instruction.opname == "STORE_DEREF" and instruction.argval in code.co_cellvars
-        ):
-            refusal = f"changes `{instruction.argval or 'an element'}` ({line}): a rule only looks"
-        elif instruction.opname in _SUSPENDS and not _is_body(code):
-            refusal = f"yields or awaits ({line}): a rule returns a bool"
-    if code.co_flags & _ASYNC:
-        refusal = f"is async (line {code.co_firstlineno}): a rule returns a bool, and awaits nothing"
+    for i in written.containers:
+        constants[i] = _SEEING[type(constants[i])](constants[i])
     for i, constant in enumerate(constants):
         if isinstance(constant, types.CodeType):
             inner = _plan(constant)
             constants[i], refusal = inner.code, refusal or inner.refusal
             names += inner.names
-            identities += inner.identities
+            identities += [_seen_from(code, each) for each in inner.identities]
             asks_identity |= inner.asks_identity and not (_is_body(constant) and _LOOPS.intersection(code.co_names))
     same = all(seen is there for seen, there in zip(constants, code.co_consts, strict=True))
     made = code if same else code.replace(co_consts=tuple(constants))
     return _Plan(made, tuple(names), same and not names, tuple(identities), asks_identity, refusal)
 
 
-_OF_OBJECTS = ("LOAD_ATTR", "LOAD_METHOD")  # whose names are attributes
 _LOOPS = frozenset(("any", "all", "sum"))
+
+
+def _seen_from(outer: types.CodeType, compared: Compared) -> Compared:
+    """What an inner function compares with. Of a variable of the function around it nothing is known."""
+    return compared._replace(root="") if compared.closed and compared.root in outer.co_cellvars else compared
+
+
+def _is_variable(instruction: dis.Instruction) -> bool:
+    """Is the name that it uses one of a variable? More names than these do no harm."""
+    return "ATTR" not in instruction.opname and "METHOD" not in instruction.opname
 
 
 def _is_body(code: types.CodeType) -> bool:
@@ -244,50 +230,38 @@ def _is_body(code: types.CodeType) -> bool:
 
 def refuse_identity(function: object, t: Tracer) -> None:
     """In an order or a projection a stand-in may stand for None, and for True: `is` would not tell."""
-    if isinstance(function, types.FunctionType) and _plan(function.__code__).asks_identity:
+    if isinstance(function, types.FunctionType) and _plan_of(function).asks_identity:
         raise t.refuse(
             f"asks with `is` (line {function.__code__.co_firstlineno}), and must be made of expressions, without"
             " conditions; what is computed from None is None, so there is no need to ask"
         )
 
 
-def _singleton(instruction: dis.Instruction) -> bool:
-    return instruction.opname == "LOAD_CONST" and (instruction.argval is None or isinstance(instruction.argval, bool))
-
-
-def _dotted(instructions: list[dis.Instruction]) -> tuple[str, ...]:
-    """The dotted name that was loaded last; empty if it is not made of globals or closed-over names."""
-    names: list[str] = []
-    for instruction in reversed(instructions):
-        if instruction.opname == "LOAD_ATTR":
-            names.insert(0, instruction.argval)
-        elif instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLOSURE"):
-            return (instruction.argval, *names)
-        elif instruction.opname not in ("CACHE", "PUSH_NULL", "COPY_FREE_VARS"):
-            break
-    return ()
-
-
-def _refuse_identity(names: tuple[str, ...], function: types.FunctionType, t: Tracer) -> None:
+def _refuse_identity(compared: Compared, function: types.FunctionType, t: Tracer) -> None:
     """`x is Status.NEW` means something in a query, `x is other` does not."""
-    if names:
-        closed = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=False))
-        root, *path = names
+    if compared.root:
         try:
-            if root in closed:
-                value = closed[root].cell_contents
-            else:
-                value = function.__globals__.get(root, getattr(builtins, root, _NOTHING))
-            for name in path:
+            value = _variable(compared, function)
+            for name in compared.path:
                 value = getattr(value, name)
         except (AttributeError, ValueError):
             value = _NOTHING
         if value is None or value is NotImplemented or isinstance(value, bool | type | Enum):
             return
+    unseen = ", as plainly as that, for its source cannot be found" if compared.text == UNSEEN else ""
     raise t.refuse(
-        f"compares with `is {'.'.join(names) or '...'}` (line {function.__code__.co_firstlineno}): a row has no"
-        " identity; use ==, or write None or the member of an enum right of the `is`"
+        f"compares with `is {compared.text}` (line {compared.line}): a row has no identity; use ==, or write None or"
+        f" the member of an enum right of the `is`{unseen}"
     )
+
+
+def _variable(compared: Compared, function: types.FunctionType) -> Any:
+    """Raises ValueError for a variable of a function around that has no value yet."""
+    if compared.closed:
+        return dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))[
+            compared.root
+        ].cell_contents
+    return function.__globals__.get(compared.root, getattr(builtins, compared.root, _NOTHING))
 
 
 # --- containers ---------------------------------------------------------------------------------------
@@ -342,7 +316,7 @@ class _FrozenSet(_Membership, frozenset[Any]):
 _SEEING: dict[type, Callable[..., Any]] = {tuple: _Tuple, list: _List, set: _Set, frozenset: _FrozenSet}
 _ORDER = asc.__module__  # desc() and its like take stand-ins as they are
 _TRACER = "__tracer__"  # the global variable by which a generator knows who runs it
-_CALLABLE = (types.FunctionType, types.MethodType, functools.partial, Rule)
+_CALLABLE = (types.FunctionType, types.MethodType, functools.partial, CACHED, Rule)
 
 
 # --- built-in functions -------------------------------------------------------------------------------

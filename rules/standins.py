@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .trace import Tracer
 
 __all__ = [
+    "CACHED",
     "NUMBERS",
     "STANDINS",
     "Items",
@@ -57,6 +58,7 @@ _LARGEST = 2**63 - 1  # the largest whole number that all databases store
 _LONGEST, _FINEST = 65, 76  # digits of a Decimal before and after the point: of DECIMAL, and of a product of two
 _EXACT_DIGITS = 15  # of a Decimal, which SQLite keeps as a binary float
 _CALCULATED_DIGITS = 28  # of a Decimal, to which Python rounds what it calculates
+CACHED = type(functools.cache(len))  # what functools.cache and lru_cache make of a function
 _made = tuple.__new__  # what the constructors of Expr and its like call, where a query makes most of them
 
 
@@ -651,12 +653,25 @@ def _member_of_class(thing: Thing, name: str) -> Any:
         return t.instrument(raw.__func__)
     if isinstance(raw, classmethod):
         return functools.partial(t.instrument(raw.__func__), cls)
+    if isinstance(raw, CACHED):
+        return functools.partial(t.instrument(raw.__wrapped__), thing)
+    if isinstance(raw, functools.partialmethod):
+        return t.instrument(raw.__get__(thing, cls))
+    if isinstance(raw, functools.singledispatchmethod):
+        return functools.partial(_run_dispatched, raw.dispatcher, thing)
     if isinstance(raw, SCALARS) or raw is None or isinstance(raw, tuple | list | set | frozenset):
         return t.seen(raw)  # a constant of the class
     raise t.refuse(
         f"reads {cls.__name__}.{name}, which is neither a column, nor a value object, nor a collection of children:"
         " a single child, and one that several aggregates share, have no query"
     )
+
+
+def _run_dispatched(dispatcher: Any, thing: Thing, first: Any, /, *others: Any, **named: Any) -> Any:
+    t = thing.__standin__.t
+    if type(first) is Symbol:
+        refuse_none(t, first.__standin__.e)
+    return t.instrument(dispatcher.dispatch(_class_of(first)))(thing, first, *others, **named)
 
 
 def _descendants(cls: type) -> list[type]:

@@ -20,9 +20,10 @@ The runs are the branches of a decision tree, and the tree is the rule:
                │                                └─ False ─ FALSE
                └─ False ─ FALSE
 
-`formula.reduce` merges what shares an exit, and `age >= 18 and name.startswith("J")` is back. No source is
-read and no bytecode is interpreted: `and`, early returns, `match`, helpers and properties are simply
-executed by Python, so they mean what they mean in Python.
+`formula.reduce` merges what shares an exit, and `age >= 18 and name.startswith("J")` is back. Nothing is
+translated: `and`, early returns, `match`, helpers and properties are simply executed by Python, so they
+mean what they mean in Python. Only what running a rule does not show is read from its source: an `is`, and
+what the rule would change (`written`).
 
 The principle is *make it concrete, or make it loud*:
 
@@ -38,7 +39,8 @@ An `any(line.quantity > 3 for line in order.lines)` is a trace in the trace: the
 stand-in for one line, and the outer run goes on with the one question "is there such a line?".
 
 The files: `standins` (what a rule meets instead of data), `instrument` (what happens to the rule's code
-before it runs, so that `len`, `any` and `in` see the stand-ins), `formula` (trees and their algebra).
+before it runs, so that `len`, `any` and `in` see the stand-ins), `source` (the syntax tree of a code object),
+`written` (what is read from it), `formula` (trees and their algebra).
 """
 
 from __future__ import annotations

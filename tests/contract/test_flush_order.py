@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import permutations
@@ -723,22 +724,33 @@ def test_rows_that_refer_to_one_another_in_a_circle_are_refused(world: World) ->
 MAPPING = mapping_of()
 
 
-def in_memory() -> Store:
-    return MemoryStore(MAPPING)
+@contextmanager
+def in_memory() -> Iterator[Store]:
+    yield MemoryStore(MAPPING)
 
 
-def in_sqlite() -> Store:
+@contextmanager
+def in_sqlite() -> Iterator[Store]:
     store = SqlStore("sqlite://", MAPPING)
     store.create_tables()
-    return store
+    try:
+        yield store
+    finally:
+        store.dispose()  # or Python 3.13 warns of its connection
 
 
 @pytest.mark.parametrize("make", [in_memory, in_sqlite])
 @settings(deadline=None, max_examples=60)
 @given(data=st.data())
-def test_any_new_arrangement_of_unique_values_is_stored(make: Callable[[], Store], data: st.DataObject) -> None:
+def test_any_new_arrangement_of_unique_values_is_stored(
+    make: Callable[[], AbstractContextManager[Store]], data: st.DataObject
+) -> None:
     """Of n slots some go, some stay at other places, and some are new, with all places different in the end."""
-    world = World(make(), MAPPING)
+    with make() as store:
+        rearranged(World(store, MAPPING), data)
+
+
+def rearranged(world: World, data: st.DataObject) -> None:
     before = data.draw(st.lists(st.integers(0, 8), unique=True, max_size=6))
     staying = data.draw(st.lists(st.sampled_from(before), unique=True)) if before else []
     places = data.draw(st.lists(st.integers(0, 8), unique=True, min_size=len(staying), max_size=8))
