@@ -13,7 +13,7 @@ from types import CodeType
 from typing import Any, get_args, get_type_hints
 
 from sqlalchemy import Connection, DefaultClause, Engine, ForeignKeyConstraint, and_, create_engine, event, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from sqlalchemy.orm import Session, SessionTransaction, class_mapper, object_mapper, relationship
 from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.orm.exc import FlushError, StaleDataError
@@ -277,6 +277,9 @@ def leave(unit: PlainUnit, error: Exception | None = None) -> None:
     unit.blocks.clear()
     if session is not None:
         session.rollback()  # close() alone would leave new objects detached, and not new again
+        for instance in [*session]:  # what a rollback has expired could not be read any more
+            with suppress(InvalidRequestError):  # its row is gone
+                session.refresh(instance)
         session.close()
 
 
