@@ -1,0 +1,88 @@
+"""Plays random rules, orders and projections on some stores, and counts."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from honestwork.service_layer import Store
+
+from .generator import Generator, Score, Tree
+from .productions import ORDERS, PROJECTIONS, RULES, Grammar
+from .referee import Fault, Referee, Verdict
+
+__all__ = ["Played", "play"]
+
+
+@dataclass
+class Played:
+    """What came of the questions of one grammar."""
+
+    kind: str
+    count: int = 0
+    refused: int = 0
+    seconds: float = 0
+    scores: list[Score] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    @property
+    def score(self) -> Score:
+        return self.scores[0]
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.kind}s, {self.refused} refused, {self.count / max(self.seconds, 0.001):.0f} a second"
+
+
+def play(
+    stores: Mapping[str, Store],
+    *,
+    rules: int,
+    orders: int,
+    projections: int,
+    seed: int = 0,
+    most_faults: int = 1,
+) -> list[Played]:
+    """Play so many of each; stops a kind at its first faults."""
+    with Referee(stores, seed=seed) as referee:
+        chance = random.Random(seed)
+        return [
+            _play(RULES, referee.judge_rule, rules, seed, most_faults),
+            _play(ORDERS, lambda tree: referee.judge_order(tree, chance.randint(1, 7)), orders, seed, most_faults),
+            _play(PROJECTIONS, referee.judge_projection, projections, seed, most_faults),
+        ]
+
+
+def _play(grammar: Grammar, judge: Callable[[Tree], Verdict], count: int, seed: int, most_faults: int) -> Played:
+    generator = Generator(grammar, seed)
+    played = Played(grammar.root, scores=[generator.score])
+    started = time.monotonic()
+    while played.count < count and len(played.faults) < most_faults:
+        tree, target = generator.next()
+        played.count += 1
+        try:
+            verdict = judge(tree)
+        except Fault as fault:
+            played.faults.append(_shrunk(tree, judge, str(fault)))
+            # Where it is known, it need not be met again.
+            generator.score.note(tree, target, is_refused=True)
+            continue
+        played.refused += verdict.is_refused
+        generator.score.note(tree, target, is_refused=verdict.is_refused)
+    played.seconds = time.monotonic() - started
+    return played
+
+
+def _shrunk(tree: Tree, judge: Callable[[Tree], Verdict], fault: str) -> str:
+    """The fault of the smallest condition in the rule that has one."""
+    if tree.production.makes != "rule":
+        return fault
+    return_of = next(each for each in RULES.productions if each.name == "a function")
+    conditions = [each for each in tree.all() if each.production.makes == "bool" and len(each.seen) == 1]
+    for condition in sorted(conditions, key=lambda each: len(str(each))):
+        try:
+            judge(Tree(return_of, "", (), "", (condition,), condition.seen))
+        except Fault as smaller:
+            return str(smaller)
+    return fault
