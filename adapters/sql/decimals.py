@@ -5,7 +5,8 @@ constants is exact as it is. What is calculated is not. There, functions that ar
 the stored numbers for the Decimals that they stand for, calculate exactly, and give the result as a text. Each
 number has one spelling (see `plain`), so `=` and IN compare texts; `<` and ORDER BY have a collation.
 
-All other databases calculate exactly by themselves, and get the plain operators.
+All other databases calculate exactly by themselves, and get the plain operators. PyMySQL writes constants into the
+statement, so that it has to be told how to write a Decimal.
 """
 
 from __future__ import annotations
@@ -33,7 +34,11 @@ Column = sa.ColumnElement[Any]
 
 
 def register_decimals(connection: Any) -> None:
-    """Give a connection to SQLite what calculates with Decimals."""
+    """Give a connection to SQLite what calculates with Decimals, and one of PyMySQL how to write them."""
+    if hasattr(connection, "encoders"):
+        connection.encoders[Decimal] = _literal
+    if not hasattr(connection, "create_function"):
+        return
     for name, function in _OF_ONE.items():
         connection.create_function(f"honestwork_{name}", 1, _of_one(function), deterministic=True)
     for name, of_both in _OF_TWO.items():
@@ -48,6 +53,12 @@ _OF_TWO: dict[str, Callable[[Decimal, Decimal], Decimal]] = {
     "sub": EXACT.subtract,
     "mul": EXACT.multiply,
 }
+
+
+def _literal(value: Decimal, _: object = None) -> str:
+    """A literal that MariaDB takes for a DECIMAL: `1` is a BIGINT, which overflows, and `1E-7` a DOUBLE, which rounds."""
+    spelled = format(value, "f")
+    return spelled if "." in spelled else f"{spelled}."
 
 
 def _read(value: float | str) -> Decimal:
@@ -114,7 +125,9 @@ class _Calculation(FunctionElement[Decimal]):
 
     def plain(self) -> Column:
         """The same in the operators of SQL."""
-        return type(self).calculate(*self.clauses)
+        first, *rest = self.clauses
+        # SQLAlchemy takes `+` and `*` for associative: `a + b` of 32 bits each may have more of them.
+        return type(self).calculate(first, *[Grouping(each) if type(each) is type(self) else each for each in rest])
 
     def self_group(self, against: Any = None) -> Any:
         plain = self.plain()

@@ -40,6 +40,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.url import make_url
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import aliased
+from sqlalchemy.sql.elements import Grouping
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
 
@@ -80,7 +81,7 @@ def order_by(keys: Sequence[OrderKey], entity: Any) -> list[Any]:
 
 
 def register_functions(dbapi_connection: Any) -> None:
-    """Give SQLite the lower() and upper() of Python, for it knows ASCII alone, and exact Decimals.
+    """Give SQLite the lower() and upper() of Python, for it knows ASCII alone, and SQLite and MariaDB exact Decimals.
 
     To be called once for each new connection, by the listener for the engine's "connect" event that also
     sets the pragmas. The connections of other databases are left as they are.
@@ -88,7 +89,7 @@ def register_functions(dbapi_connection: Any) -> None:
     if hasattr(dbapi_connection, "create_function"):
         for name, function in (("lower", str.lower), ("upper", str.upper), (DECODED, _decoded)):
             dbapi_connection.create_function(name, 1, _null_strict(function), deterministic=True)
-        register_decimals(dbapi_connection)
+    register_decimals(dbapi_connection)
 
 
 def learn_collations(dialect: Dialect, cursor: Any) -> None:
@@ -216,6 +217,9 @@ class _Compiler:
                 left = _ByCodePoint(left) if ordering and first.type is UUID else left
         elif e.type is int and first.op == "attr" and second.op != "const":
             left = _wide(left)  # beside a constant it is wide enough: that is sent as a BIGINT
+        if second.op == e.op and e.op in ("add", "mul"):
+            # SQLAlchemy takes these for associative. Floats are not, and whole numbers only where there is no end.
+            right = Grouping(right)
         return cast(Column, _BINARY_OPERATORS[e.op](left, right))
 
     def _unary(self, e: Expr) -> Column:

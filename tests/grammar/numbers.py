@@ -1,53 +1,20 @@
-"""Numbers that notice when a calculation has more than 64 bits: rules cannot, see "What is not noticed" in docs/rules.md."""
+"""Tells whether a calculation has more than 64 bits: rules cannot, see "What is not noticed" in docs/rules.md."""
 
 from __future__ import annotations
 
-import dataclasses
-import functools
-import inspect
+import ast
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
+from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
-from .domain import NAMESPACE, Grain, Part, Specimen
+from .domain import NAMESPACE, Specimen
 from .generator import Tree
 from .productions import DECIMAL_TURN, GRAIN, INT_TURN, PART, TEXT_TURN
 
 __all__ = ["is_beyond"]
-
-
-class _Beyond(Exception):
-    """A result that no database has."""
-
-
-def _checked(value: Any) -> Any:
-    if type(value) is int or type(value) is _Int:
-        if not -(2**63) <= value < 2**63:
-            raise _Beyond
-        return _Int(value)
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise _Beyond
-        return _Float(value)
-    return value
-
-
-def _operator(kind: type, name: str) -> Callable[..., Any]:
-    def calculate(self: Any, *others: Any) -> Any:
-        plain = [int(each) if type(each) is _Int else float(each) if type(each) is _Float else each for each in others]
-        result = getattr(kind, name)(self, *plain)
-        if result is NotImplemented:
-            return result
-        if kind is float and others and result == 0 and name.strip("_r") == "mul" and self and plain[0]:
-            raise _Beyond  # an underflow
-        return _checked(result)
-
-    return calculate
-
-
-_NAMES = ("add", "radd", "sub", "rsub", "mul", "rmul", "neg", "abs", "mod")
-_Int = type("_Int", (int,), {f"__{name}__": _operator(int, f"__{name}__") for name in _NAMES})
-_Float = type("_Float", (float,), {f"__{name}__": _operator(float, f"__{name}__") for name in _NAMES})
 
 
 def is_beyond(tree: Tree, people: Sequence[Specimen]) -> bool:
@@ -55,8 +22,7 @@ def is_beyond(tree: Tree, people: Sequence[Specimen]) -> bool:
 
     A database may calculate what Python does not come to, behind a condition that is not true.
     """
-    watched = [_watched(each) for each in people]
-    return any(_goes_beyond(part, watched) for part in tree.all() if part.production.takes and _is_number(part))
+    return any(_goes_beyond(part, people) for part in tree.all() if part.production.takes and _is_number(part))
 
 
 def _is_number(tree: Tree) -> bool:
@@ -64,8 +30,11 @@ def _is_number(tree: Tree) -> bool:
 
 
 def _goes_beyond(tree: Tree, people: Sequence[Specimen]) -> bool:
-    loops = "".join(f" for {name} in {_SOURCES[cls]}" for name, cls in tree.seen[1:])
-    calculate = eval(f"lambda u: [calculated(lambda: {tree}){loops}]", NAMESPACE | {"calculated": _calculated})
+    text = str(tree)
+    loops = "".join(f" for {name} in {_SOURCES[cls]}" for name, cls in tree.seen[1:] if name in text)
+    source = ast.parse(f"lambda u: [was_beyond(lambda: {text}){loops}]", mode="eval")
+    watched = ast.fix_missing_locations(_Watching().visit(source))
+    calculate = eval(compile(watched, "<watched>", "eval"), NAMESPACE | _WATCHING)
     return any(any(calculate(each)) for each in people)
 
 
@@ -78,7 +47,59 @@ _SOURCES = {
 }
 
 
-def _calculated(calculate: Callable[[], Any]) -> bool:
+class _Watching(ast.NodeTransformer):
+    """Has each result looked at, also those behind a condition, and those of a collection that is empty."""
+
+    def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
+        self.generic_visit(node)
+        return ast.comprehension(node.target, _call("some", node.iter), [], 0)
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.op, ast.Mult):
+            return _call("times", node.left, node.right)
+        return _call("looked_at", node) if isinstance(node.op, ast.Add | ast.Sub | ast.Mod) else node
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        self.generic_visit(node)
+        return _call("looked_at", node) if isinstance(node.op, ast.USub) else node
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id == "sum":
+            return _call("added_up", *node.args)
+        return _call("looked_at", node) if isinstance(node.func, ast.Name) and node.func.id == "abs" else node
+
+
+def _call(name: str, *arguments: ast.expr) -> ast.Call:
+    return ast.Call(ast.Name(name, ast.Load()), list(arguments), [])
+
+
+class _Beyond(Exception):
+    """A result that no database has."""
+
+
+def _looked_at(value: Any) -> Any:
+    if (type(value) is int and not -(2**63) <= value < 2**63) or (isinstance(value, float) and not math.isfinite(value)):
+        raise _Beyond
+    return value
+
+
+def _times(one: Any, other: Any) -> Any:
+    result = _looked_at(one * other)
+    if isinstance(result, float) and not result and one and other:
+        raise _Beyond  # some databases round to zero, and some do not
+    return result
+
+
+def _added_up(values: Iterable[Any], start: Any = 0) -> Any:
+    total = start
+    for each in values:
+        total = _looked_at(total + each)
+    return total
+
+
+def _was_beyond(calculate: Callable[[], Any]) -> bool:
     try:
         calculate()
     except _Beyond:
@@ -88,28 +109,18 @@ def _calculated(calculate: Callable[[], Any]) -> bool:
     return False
 
 
-class _Watched:
-    """An object whose numbers notice. A copy would be one of a mapped class, with all that follows from that."""
-
-    def __init__(self, original: Any) -> None:
-        self._class = type(original)
-        for field in dataclasses.fields(original):
-            if hasattr(original, field.name):
-                setattr(self, field.name, _watched(getattr(original, field.name)))
-
-    def __getattr__(self, name: str) -> Any:
-        found = inspect.getattr_static(self._class, name)
-        if isinstance(found, property) and found.fget is not None:
-            return found.fget(self)
-        return functools.partial(found, self) if inspect.isfunction(found) else found
+_GRAIN = SimpleNamespace(size=7, weight=Decimal("3.33"), mark=None)
+_PART = SimpleNamespace(
+    **{"number": 7, "price": Decimal("3.33"), "label": "a", "maybe": 7, "tag": None, "is_ok": True, "share": 2.5},
+    **{"made": date(2000, 1, 1), "grains": [_GRAIN]},
+)
 
 
-def _watched(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_watched(each) for each in value]
-    if isinstance(value, Specimen | Part | Grain):
-        return _Watched(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        parts = {field.name: _watched(getattr(value, field.name)) for field in dataclasses.fields(value)}
-        return dataclasses.replace(value, **parts)
-    return value if isinstance(value, bool) else _checked(value)
+def _some(values: Any) -> Any:
+    """The values of a loop; of children at least one, for a database may calculate what nobody asks for."""
+    if isinstance(values, list) and not values:
+        return [SimpleNamespace(**vars(_GRAIN), **vars(_PART))]
+    return values
+
+
+_WATCHING = {"some": _some, "looked_at": _looked_at, "times": _times, "added_up": _added_up, "was_beyond": _was_beyond}

@@ -15,6 +15,8 @@ from .referee import Fault, Referee, Verdict
 
 __all__ = ["Played", "play"]
 
+SIZES = (1, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7)  # of pages: the small ones take long
+
 
 @dataclass
 class Played:
@@ -49,7 +51,7 @@ def play(
         chance = random.Random(seed)
         return [
             _play(RULES, referee.judge_rule, rules, seed, most_faults),
-            _play(ORDERS, lambda tree: referee.judge_order(tree, chance.randint(1, 7)), orders, seed, most_faults),
+            _play(ORDERS, lambda tree: referee.judge_order(tree, chance.choice(SIZES), chance.randrange(4)), orders, seed, most_faults),
             _play(PROJECTIONS, referee.judge_projection, projections, seed, most_faults),
         ]
 
