@@ -9,33 +9,17 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import NamedTuple
 
+from .places import UNDER, Pair, Place, Step, beside, places_of
 from .productions import SPECIMEN, Grammar, Production, Types
 
-__all__ = ["Generator", "Pair", "Score", "Tree"]
+__all__ = ["Generator", "Score", "Tree"]
 
-UNDER, BESIDE = "under", "beside"
 TRIES = 4  # of a pair, before it counts as refused
-HOSTS = 4  # in which two parts are tried beside one another
-
-
-class Pair(NamedTuple):
-    """One production under another, or beside it: then in the order of their names."""
-
-    how: str
-    one: str
-    other: str
-
-    def __str__(self) -> str:
-        return f"{self.one!r} {self.how} {self.other!r}"
-
-
-def beside(one: Production, other: Production) -> Pair:
-    return Pair(BESIDE, *sorted((one.name, other.name)))
+CANDIDATES = 30  # of which the one that plays most pairs stands where nothing is wanted
 
 
 Names = tuple[tuple[str, str], ...]  # the variables that can be seen, each with its class
@@ -109,85 +93,18 @@ class Score:
         return [pair for pair in self.wanted if self.is_open(pair)]
 
 
-class _State(NamedTuple):
-    """A place in a formula: what may stand there, and objects of which classes can be seen."""
-
-    kind: str
-    classes: frozenset[str]
-
-
-class _Step(NamedTuple):
-    """From a place to one in a part of what stands there."""
-
-    above: _State
-    production: Production
-    part: int
-
-
 class Generator:
     """Makes formulas of one grammar. *score* tells it what has been played, so note there what came of each."""
 
     def __init__(self, grammar: Grammar, seed: int) -> None:
         self.grammar = grammar
         self.chance = random.Random(f"{grammar.root} {seed}")
-        self._depths: dict[_State, int] = {}
-        self._steps: dict[_State, list[_Step]] = {}
-        self._hosts: dict[Pair, list[Production]] = {}  # those that have the pair in their parts
-        self._met: dict[tuple[Types, frozenset[str], Types, frozenset[str]], int] = {}  # two parts, and in how many hosts
-        self._look_around()
-        self._note_pairs()
-        wanted = sorted(pair for pair in self._hosts if any(name in grammar.own for name in pair[1:]))
+        self._places = places_of(grammar)
+        wanted = self._places.pairs()
         self.chance.shuffle(wanted)
         self.score = Score(dict.fromkeys(wanted))
         self._queue: list[Pair] = []
-
-    # --- what there is --------------------------------------------------------------------------------
-
-    def _look_around(self) -> None:
-        """Find every place there is, and the shortest way there."""
-        start = _State(self.grammar.root, frozenset({SPECIMEN}))
-        self._depths[start] = 0
-        waiting = [start]
-        for state in waiting:
-            for production in self.grammar.making.get(state.kind, ()):
-                if production.needs is not None and production.needs not in state.classes:
-                    continue
-                for part, types in enumerate(production.takes):
-                    for kind in types:
-                        below = _State(kind, _seen_by(state.classes, production, part))
-                        self._steps.setdefault(below, []).append(_Step(state, production, part))
-                        if below not in self._depths:
-                            self._depths[below] = self._depths[state] + 1
-                            waiting.append(below)
-
-    def _note_pairs(self) -> None:
-        self._seen: dict[str, frozenset[str]] = {}  # for a type: all that can be seen where it stands
-        for kind, classes in self._depths:
-            self._seen[kind] = self._seen.get(kind, frozenset()) | classes
-        for kind, classes in self._seen.items():
-            for production in self.grammar.making.get(kind, ()):
-                if production.needs is None or production.needs in classes:
-                    self._note_pairs_of(production, classes)
-
-    def _note_pairs_of(self, host: Production, classes: frozenset[str]) -> None:
-        seen = [_seen_by(classes, host, part) for part, _ in enumerate(host.takes)]
-        for types, known in zip(host.takes, seen, strict=True):
-            for each in self._fitting(types, known):
-                self._hosts.setdefault(Pair(UNDER, each.name, host.name), []).append(host)
-        for (one, at_one), (other, at_other) in combinations(zip(host.takes, seen, strict=True), 2):
-            place = (one, at_one, other, at_other)
-            self._met[place] = times = self._met.get(place, 0) + 1
-            if times > HOSTS:  # others will do
-                continue
-            names = [[each.name for each in self._fitting(*each)] for each in ((one, at_one), (other, at_other))]
-            pairs = {(left, right) if left < right else (right, left) for left in names[0] for right in names[1]}
-            for pair in pairs:
-                self._hosts.setdefault(Pair(BESIDE, *pair), []).append(host)
-
-    def _fitting(self, types: Types, classes: Iterable[str]) -> list[Production]:
-        return [each for each in self.grammar.fitting(types) if each.needs is None or each.needs in classes]
-
-    # --- formulas -------------------------------------------------------------------------------------
+        self._is_done = False
 
     def next(self) -> tuple[Tree, Pair | None]:
         """A formula, and the pair that it was made for: None if all have been played."""
@@ -195,49 +112,30 @@ class Generator:
             pair = self._queue.pop()
             if self.score.is_open(pair):
                 return self._for(pair), pair
-        if missing := self.score.missing:
-            self._queue = missing[::-1]
+        if not self._is_done:
+            self._queue = self.score.missing[::-1]
+            self._is_done = not self._queue
             return self.next()
         return self._whole(), None
 
     def _for(self, pair: Pair) -> Tree:
-        host = self.chance.choice(self._hosts[pair])
-        chosen = self.chance.choice(self._ways(pair, host))
-        needed = {host.needs} - {None}
-        for part, production in chosen.items():
-            needed |= {production.needs} - {None} - (set(host.binds) if part in host.inside else set())
-        places = [state for state in self._depths if state.kind == host.makes and needed <= state.classes]
-        least = min(self._depths[state] for state in places)
-        place = self.chance.choice([state for state in places if self._depths[state] == least])
+        host = self.chance.choice(self._places.hosts(pair))
+        chosen = self.chance.choice(self._places.ways(pair, host))
+        place = self.chance.choice(self._places.nearest(host, chosen))
         return self._above(place, lambda seen: self._made(host, seen, 1, chosen))
 
-    def _ways(self, pair: Pair, host: Production) -> list[dict[int, Production]]:
-        """Which parts of the host may be what, so that the pair is there."""
-        classes = self._seen[host.makes]
-        fitting = [
-            {each.name: each for each in self._fitting(types, _seen_by(classes, host, part))}
-            for part, types in enumerate(host.takes)
-        ]
-        if pair.how == UNDER:
-            return [{part: known[pair.one]} for part, known in enumerate(fitting) if pair.one in known]
-        return [
-            {one: fitting[one][left], other: fitting[other][right]}
-            for one, other in combinations(range(len(fitting)), 2)
-            for left, right in ((pair.one, pair.other), (pair.other, pair.one))
-            if left in fitting[one] and right in fitting[other]
-        ]
-
-    def _above(self, state: _State, make: Callable[[Names], Tree]) -> Tree:
+    def _above(self, place: Place, make: Callable[[Names], Tree]) -> Tree:
         """The whole formula in which *make* makes what stands in a place."""
-        steps: list[_Step] = []
-        while self._depths[state]:
-            nearer = [step for step in self._steps[state] if self._depths[step.above] < self._depths[state]]
+        depths = self._places.depths
+        steps: list[Step] = []
+        while depths[place]:
+            nearer = [step for step in self._places.steps[place] if depths[step.above] < depths[place]]
             step = self.chance.choice(nearer)
             steps.append(step)
-            state = step.above
+            place = step.above
         return self._down(steps, (("u", SPECIMEN),), make)
 
-    def _down(self, steps: list[_Step], seen: Names, make: Callable[[Names], Tree]) -> Tree:
+    def _down(self, steps: list[Step], seen: Names, make: Callable[[Names], Tree]) -> Tree:
         if not steps:
             return make(seen)
         *rest, (_, production, place) = steps
@@ -259,7 +157,9 @@ class Generator:
         bound = tuple(f"{'pgx'[number]}{len(seen)}" for number, _ in enumerate(production.binds))
         inside = (*seen, *zip(bound, production.binds, strict=True))
         parts: dict[int, Tree] = {}
-        for part in sorted(range(len(production.takes)), key=lambda part: part not in (given or {}) and part not in chosen):
+        for part in sorted(
+            range(len(production.takes)), key=lambda part: part not in (given or {}) and part not in chosen
+        ):
             names = inside if part in production.inside else seen
             if given and part in given:
                 parts[part] = given[part](names)
@@ -281,12 +181,12 @@ class Generator:
         self, types: Types, seen: Names, budget: int, above: Production | None, others: list[Production]
     ) -> Tree:
         """Something for a part of which nothing is wanted: it had better play pairs too."""
-        fitting = [each for each in self._fitting(types, {cls for _, cls in seen}) if not each.is_refused]
+        fitting = [each for each in self._places.fitting(types, {cls for _, cls in seen}) if not each.is_refused]
         if budget <= 0:
             fitting = [each for each in fitting if not each.takes] or fitting
-        some = self.chance.sample(fitting, min(len(fitting), 6))
+        some = self.chance.sample(fitting, min(len(fitting), CANDIDATES))
         best = max(some, key=lambda each: self._worth(each, above, others))
-        return self._made(best, seen, budget - 1, {})
+        return self._made(best, seen, budget - (best.makes != "key"), {})
 
     def _worth(self, production: Production, above: Production | None, others: list[Production]) -> int:
         # A comparison of two constants asks nothing of anybody.
@@ -298,7 +198,3 @@ class Generator:
             worth += 1 if self.score.is_open(pair) and pair not in self.score._tries else 0
             worth -= 10 if pair in self.score.refused or pair in self.score._tries else 0
         return worth
-
-
-def _seen_by(classes: frozenset[str], production: Production, part: int) -> frozenset[str]:
-    return classes | frozenset(production.binds) if part in production.inside else classes

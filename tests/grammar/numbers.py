@@ -80,7 +80,9 @@ class _Beyond(Exception):
 
 
 def _looked_at(value: Any) -> Any:
-    if (type(value) is int and not -(2**63) <= value < 2**63) or (isinstance(value, float) and not math.isfinite(value)):
+    if (type(value) is int and not -(2**63) <= value < 2**63) or (
+        isinstance(value, float) and not math.isfinite(value)
+    ):
         raise _Beyond
     return value
 

@@ -34,7 +34,9 @@ class Played:
         return self.scores[0]
 
     def __str__(self) -> str:
-        return f"{self.count} {self.kind}s, {self.refused} refused, {self.count / max(self.seconds, 0.001):.0f} a second"
+        return (
+            f"{self.count} {self.kind}s, {self.refused} refused, {self.count / max(self.seconds, 0.001):.0f} a second"
+        )
 
 
 def play(
@@ -51,7 +53,13 @@ def play(
         chance = random.Random(seed)
         return [
             _play(RULES, referee.judge_rule, rules, seed, most_faults),
-            _play(ORDERS, lambda tree: referee.judge_order(tree, chance.choice(SIZES), chance.randrange(4)), orders, seed, most_faults),
+            _play(
+                ORDERS,
+                lambda tree: referee.judge_order(tree, chance.choice(SIZES), chance.randrange(4)),
+                orders,
+                seed,
+                most_faults,
+            ),
             _play(PROJECTIONS, referee.judge_projection, projections, seed, most_faults),
         ]
 

@@ -17,6 +17,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 __all__ = ["ORDERS", "PROJECTIONS", "RULES", "Grammar", "Production"]
 
@@ -74,9 +75,7 @@ def straight(productions: tuple[Production, ...]) -> Iterator[Production]:
             types if number in each.inside else tuple(dict.fromkeys("=" + kind.rstrip("?") for kind in types))
             for number, types in enumerate(each.takes)
         )
-        yield dataclasses.replace(
-            each, name="=" + each.name, makes="=" + each.makes.rstrip("?"), takes=takes
-        )
+        yield dataclasses.replace(each, name="=" + each.name, makes="=" + each.makes.rstrip("?"), takes=takes)
 
 
 def p(name: str, makes: str, template: str, *takes: str | Types, **more: object) -> Production:
@@ -91,7 +90,15 @@ ATTRIBUTES = {
     SPECIMEN: {
         **{"whole": "int", "large": "int", "share": "float", "price": "decimal", "tax": "decimal", "name": "text"},
         **{"colour": "colour", "is_on": "bool", "born": "date", "at": "naive", "seen": "aware", "opens": "time"},
-        **{"lasts": "delta", "token": "uuid", "code": "bytes", "spot": "spot", "cost": "money", "range": "range", "maybe": "int?"},
+        **{
+            "lasts": "delta",
+            "token": "uuid",
+            "code": "bytes",
+            "spot": "spot",
+            "cost": "money",
+            "range": "range",
+            "maybe": "int?",
+        },
         **{"ratio": "float?", "rebate": "decimal?", "nick": "text?", "tone": "colour?", "flag": "bool?"},
         **{"died": "date?", "until": "naive?", "gone": "aware?", "other": "uuid?", "shuts": "time?"},
         **{"pause": "delta?", "extra": "bytes?", "place": "spot?"},
@@ -113,7 +120,9 @@ def attributes() -> Iterator[Production]:
         for path, kind in known.items():
             asks = path in BRANCHES or kind == "bool"
             yield p(f"{cls}.{path}", kind, "{o}." + path, needs=cls, is_branch=asks)
-    yield p("a place's row", "int?", "({o}.place.row if {o}.place is not None else None)", needs=SPECIMEN, is_branch=True)
+    yield p(
+        "a place's row", "int?", "({o}.place.row if {o}.place is not None else None)", needs=SPECIMEN, is_branch=True
+    )
     yield p(
         "a place's name", "text?", "({o}.place.name if {o}.place is not None else None)", needs=SPECIMEN, is_branch=True
     )
@@ -164,7 +173,7 @@ CONSTANTS: dict[str, dict[str, tuple[str, ...]]] = {
         "a word": ("'a'", "'A'", "'b'", "'ab'", "'aB'", "'Z'", "'10'"),
         "an empty text": ("''",),
         "a text with blanks": ("'a '", "' a'", "'A '", "'a\\tb'"),
-        "a text with wildcards": ("'%'", "'_'", "'*'", "'?'", "'[a]'", "'/_x'", "'\\\\'", "'\\\\%'", "\"'\"", "'\"'"),
+        "a text with wildcards": ("'%'", "'_'", "'*'", "'?'", "'[a]'", "'/_x'", "'\\\\'", "'\\\\%'", '"\'"', "'\"'"),
         "a text beyond ASCII": ("'é'", "'É'", "'e\\u0301'", "'😀'", "'Ж'", "'ж'"),
         "a long text": ("'z' * 30", "'z' * 45", "'x' * 5000"),
     },
@@ -258,10 +267,19 @@ def comparisons() -> Iterator[Production]:
         yield p(f"{family} unless None", "bool", "({0} is None or {0} >= {1})", some, types)
         yield p(f"not guarded {family}", "bool", "(not ({0} is not None and {0} < {1}))", some, types)
         yield p(f"equal {family}", "bool", "({0} == {1} or {0} == {2})", (*types, "int?"), types, types)
-    yield p("guarded sum", "bool", "({0} is not None and {0} + {1} <= {2})", ("int?", "decimal?"), "int", FRACTIONS["Decimals"])
+    yield p(
+        "guarded sum",
+        "bool",
+        "({0} is not None and {0} + {1} <= {2})",
+        ("int?", "decimal?"),
+        "int",
+        FRACTIONS["Decimals"],
+    )
     yield p("two guarded", "bool", "({0} is not None and {1} is not None and {0} < {1})", "int?", ("int?", "decimal?"))
     yield p("equal to no one", "bool", "({0} != {1} and {0} != {2})", ("text", "text?"), "text", "text")
-    yield p("in a set of constants", "bool", "({0} in {{{1}, {2}}})", ("int", "float"), "constant int", "constant float")
+    yield p(
+        "in a set of constants", "bool", "({0} in {{{1}, {2}}})", ("int", "float"), "constant int", "constant float"
+    )
     yield p("in a frozenset", "bool", "({0} in FROZEN)", ("int", "int?", "decimal"))
     yield p("in a mixed tuple", "bool", "({0} in ({1}, {2}))", ("int", "int?"), "constant int", "constant decimal")
     yield p("in nothing", "bool", "({0} in ())", ("int", "text", "decimal?"))
@@ -378,7 +396,7 @@ def aggregates() -> Iterator[Production]:
             (DECIMAL_TURN, ("(D('0.1'), D(2))", "(D('1.50'), D('-0.00'))"), "decimal"),
             (TEXT_TURN, ("('a', 'b')", "('', 'A ')"), "text"),
         ):
-            both = {"binds": (inner, kind), "picks": picks, "loop": " for {w} in {k}"}
+            both: dict[str, Any] = {"binds": (inner, kind), "picks": picks, "loop": " for {w} in {k}"}
             yield of(f"any over {loop}", "bool", "any({0} LOOP)", "bool", **both)
             if loop == "int":
                 yield of(f"all over {loop}", "bool", "all({0} LOOP if {1})", "bool", "bool", **both)
@@ -429,8 +447,8 @@ _SHOWN = (*_ORDERED, *("=" + kind for kind in ("bool", "colour", "bytes", "delta
 
 def orders() -> Iterator[Production]:
     yield p("one key", "order", "({0},)", "key")
-    yield p("two keys", "order", "({0}, {1})", "key", "key")
     yield p("three keys", "order", "({0}, {1}, {2})", "key", "key", "key")
+    yield p("four keys", "order", "({0}, {1}, {2}, {3})", "key", "key", "key", "key")
     yield p("a key", "key", "{0}", _ORDERED)
     yield p("desc", "key", "desc({0})", _ORDERED)
     yield p("nulls first", "key", "nulls_first({0})", _ORDERED)
@@ -440,11 +458,10 @@ def orders() -> Iterator[Production]:
 
 def projections() -> Iterator[Production]:
     yield p("a column", "projection", "({0},)", _SHOWN)
-    yield p("two columns", "projection", "({0}, {1})", _SHOWN, _SHOWN)
+    yield p("four columns", "projection", "({0}, {1}, ({2},), {3})", _SHOWN, _SHOWN, _SHOWN, _SHOWN)
     yield p("three columns", "projection", "({0}, ({1}, {2}))", _SHOWN, _SHOWN, _SHOWN)
     for kind in ("is_on", "flag"):
         yield p(f"={kind}", "=bool", f"{{o}}.{kind}", needs=SPECIMEN)
-
 
 
 def _grammar(root: str, own: Iterable[Production], others: Iterable[Production] = ()) -> Grammar:
@@ -453,5 +470,6 @@ def _grammar(root: str, own: Iterable[Production], others: Iterable[Production] 
 
 
 RULES = _grammar("rule", (*_PLAIN, *wholes()))
-ORDERS = _grammar("order", (*orders(), *_STRAIGHT), _PLAIN)
+# Expressions without branches are the same in both: what they are made of is counted in projections.
+ORDERS = _grammar("order", orders(), (*_STRAIGHT, *_PLAIN))
 PROJECTIONS = _grammar("projection", (*projections(), *_STRAIGHT), _PLAIN)

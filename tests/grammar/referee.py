@@ -20,7 +20,7 @@ from honestwork.domain import RuleRefused, desc, nulls_first
 from honestwork.rules.numbers import EXACT
 from honestwork.service_layer import Store
 
-from .domain import NAMESPACE, Grain, Part, Specimen, specimens
+from .domain import NAMESPACE, Specimen, specimens
 from .generator import Tree
 from .numbers import is_beyond
 from .tables import Collection
@@ -90,7 +90,9 @@ class Referee:
         with _forgotten_after():
             order = function_of(f"return {tree}")
             rule = function_of(f"lambda u: u.id % 3 != {part}")
-            keys = [(_value_of(part.parts[0] if part.parts else part), *_MARKS[part.production.name]) for part in tree.parts]
+            keys = [
+                (_value_of(part.parts[0] if part.parts else part), *_MARKS[part.production.name]) for part in tree.parts
+            ]
             expected = [each.id for each in _sorted(filter(rule, self.people), keys)]
             verdict = self._compare(tree, "", expected, lambda uow: _by_order(uow, rule, order, size))
             if not verdict.is_refused:
@@ -103,7 +105,9 @@ class Referee:
             columns = function_of(f"return {tree}")
             values = [_value_of(part) for part in tree.parts]
             spells = [_of_value if _has_sum(part) else spelled for part in tree.parts]
-            expected = [[spell(value(each)) for value, spell in zip(values, spells, strict=True)] for each in self.people]
+            expected = [
+                [spell(value(each)) for value, spell in zip(values, spells, strict=True)] for each in self.people
+            ]
             return self._compare(
                 tree,
                 "",
@@ -208,7 +212,8 @@ def _sorted(people: Iterable[Specimen], keys: Sequence[tuple[Callable[[Specimen]
 
         def compare(one: Specimen, other: Specimen) -> int:
             a, b = known[one.id], known[other.id]  # noqa: B023  # used within this turn
-            return (a > b) - (a < b) if not is_descending else (a < b) - (a > b)  # noqa: B023
+            order: int = (a > b) - (a < b)
+            return -order if is_descending else order  # noqa: B023
 
         present.sort(key=functools.cmp_to_key(compare))
         found = missing + present if are_first else present + missing
