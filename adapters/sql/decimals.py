@@ -25,7 +25,7 @@ from sqlalchemy.types import TypeEngine
 
 from ...rules.numbers import EXACT, plain
 
-__all__ = ["CALCULATIONS", "EXACTLY", "ByValue", "Number", "register_decimals"]
+__all__ = ["CALCULATIONS", "EXACTLY", "Apart", "ByValue", "Number", "register_decimals"]
 
 Column = sa.ColumnElement[Any]
 
@@ -56,7 +56,7 @@ _OF_TWO: dict[str, Callable[[Decimal, Decimal], Decimal]] = {
 
 
 def _literal(value: Decimal, _: object = None) -> str:
-    """A literal that MariaDB takes for a DECIMAL: `1` is a BIGINT, which overflows, and `1E-7` a DOUBLE, which rounds."""
+    """A literal that is a DECIMAL for MariaDB: `1` is a BIGINT, which overflows, and `1E-7` a DOUBLE, which rounds."""
     spelled = format(value, "f")
     return spelled if "." in spelled else f"{spelled}."
 
@@ -126,8 +126,8 @@ class _Calculation(FunctionElement[Decimal]):
     def plain(self) -> Column:
         """The same in the operators of SQL."""
         first, *rest = self.clauses
-        # SQLAlchemy takes `+` and `*` for associative: `a + b` of 32 bits each may have more of them.
-        return type(self).calculate(first, *[Grouping(each) if type(each) is type(self) else each for each in rest])
+        # `a + (b + c)`: where b is a Decimal, and a and c are ints, `a + b + c` is another calculation.
+        return type(self).calculate(first, *[Apart(each) if type(each) is type(self) else each for each in rest])
 
     def self_group(self, against: Any = None) -> Any:
         plain = self.plain()
@@ -186,6 +186,27 @@ class Number(_Calculation):
 
 
 CALCULATIONS: dict[str, type[_Calculation]] = {each.function: each for each in (_Add, _Sub, _Mul, _Neg, _Abs, _Total)}
+
+
+class Apart(FunctionElement[Any]):
+    """An operand in parentheses. SQLAlchemy takes `+` and `*` for associative, and drops its own.
+
+    Floats are not associative, and whole numbers only where there is no end to them.
+    """
+
+    inherit_cache = True
+
+    def __init__(self, value: Column) -> None:
+        super().__init__(value)
+        self.type: TypeEngine[Any] = value.type
+
+    def self_group(self, against: Any = None) -> Any:
+        return self
+
+
+@compiles(Apart)
+def _compile_apart(element: Any, compiler: Any, **kw: Any) -> str:
+    return f"({compiler.process(element.clauses.clauses[0], **kw)})"
 
 
 class ByValue(FunctionElement[Decimal]):

@@ -40,7 +40,6 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.url import make_url
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import aliased
-from sqlalchemy.sql.elements import Grouping
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
 
@@ -50,7 +49,7 @@ from ...rules.formula import TRUE, Expr, strip_guards
 from ...rules.order import OrderKey
 from ...rules.trace import trace
 from ..internals import variants_of
-from .decimals import CALCULATIONS, EXACTLY, ByValue, Number, register_decimals
+from .decimals import CALCULATIONS, EXACTLY, Apart, ByValue, Number, register_decimals
 
 __all__ = ["MANY", "column", "explain", "learn_collations", "order_by", "register_functions", "where"]
 
@@ -218,8 +217,7 @@ class _Compiler:
         elif e.type is int and first.op == "attr" and second.op != "const":
             left = _wide(left)  # beside a constant it is wide enough: that is sent as a BIGINT
         if second.op == e.op and e.op in ("add", "mul"):
-            # SQLAlchemy takes these for associative. Floats are not, and whole numbers only where there is no end.
-            right = Grouping(right)
+            right = Apart(right)
         return cast(Column, _BINARY_OPERATORS[e.op](left, right))
 
     def _unary(self, e: Expr) -> Column:

@@ -13,7 +13,7 @@ from .generator import Generator, Score, Tree
 from .productions import ORDERS, PROJECTIONS, RULES, Grammar
 from .referee import Fault, Referee, Verdict
 
-__all__ = ["Played", "play"]
+__all__ = ["Played", "play", "play_with"]
 
 SIZES = (1, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7)  # of pages: the small ones take long
 
@@ -23,15 +23,11 @@ class Played:
     """What came of the questions of one grammar."""
 
     kind: str
+    score: Score
     count: int = 0
     refused: int = 0
     seconds: float = 0
-    scores: list[Score] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
-
-    @property
-    def score(self) -> Score:
-        return self.scores[0]
 
     def __str__(self) -> str:
         return (
@@ -40,46 +36,45 @@ class Played:
 
 
 def play(
-    stores: Mapping[str, Store],
-    *,
-    rules: int,
-    orders: int,
-    projections: int,
-    seed: int = 0,
-    most_faults: int = 1,
+    stores: Mapping[str, Store], *, rules: int, orders: int, projections: int, seed: int = 0, most_faults: int = 1
 ) -> list[Played]:
-    """Play so many of each; stops a kind at its first faults."""
+    """Play so many of each on these stores."""
     with Referee(stores, seed=seed) as referee:
-        chance = random.Random(seed)
-        return [
-            _play(RULES, referee.judge_rule, rules, seed, most_faults),
-            _play(
-                ORDERS,
-                lambda tree: referee.judge_order(tree, chance.choice(SIZES), chance.randrange(4)),
-                orders,
-                seed,
-                most_faults,
-            ),
-            _play(PROJECTIONS, referee.judge_projection, projections, seed, most_faults),
-        ]
+        return play_with(
+            referee, rules=rules, orders=orders, projections=projections, seed=seed, most_faults=most_faults
+        )
 
 
-def _play(grammar: Grammar, judge: Callable[[Tree], Verdict], count: int, seed: int, most_faults: int) -> Played:
+def play_with(
+    referee: Referee, *, rules: int, orders: int, projections: int, seed: int = 0, most_faults: int = 1
+) -> list[Played]:
+    """Have so many of each judged; a kind ends with its last fault that is allowed."""
+    chance = random.Random(seed)
+
+    def judge_order(tree: Tree) -> Verdict:
+        return referee.judge_order(tree, chance.choice(SIZES), chance.randrange(4))
+
+    return [
+        _played(RULES, referee.judge_rule, rules, seed, most_faults),
+        _played(ORDERS, judge_order, orders, seed, most_faults),
+        _played(PROJECTIONS, referee.judge_projection, projections, seed, most_faults),
+    ]
+
+
+def _played(grammar: Grammar, judge: Callable[[Tree], Verdict], count: int, seed: int, most_faults: int) -> Played:
     generator = Generator(grammar, seed)
-    played = Played(grammar.root, scores=[generator.score])
+    played = Played(grammar.root, generator.score)
     started = time.monotonic()
     while played.count < count and len(played.faults) < most_faults:
         tree, target = generator.next()
         played.count += 1
         try:
-            verdict = judge(tree)
+            is_refused = judge(tree).is_refused
         except Fault as fault:
             played.faults.append(_shrunk(tree, judge, str(fault)))
-            # Where it is known, it need not be met again.
-            generator.score.note(tree, target, is_refused=True)
             continue
-        played.refused += verdict.is_refused
-        generator.score.note(tree, target, is_refused=verdict.is_refused)
+        played.refused += is_refused
+        generator.score.note(tree, target, is_refused=is_refused)
     played.seconds = time.monotonic() - started
     return played
 
@@ -88,11 +83,11 @@ def _shrunk(tree: Tree, judge: Callable[[Tree], Verdict], fault: str) -> str:
     """The fault of the smallest condition in the rule that has one."""
     if tree.production.makes != "rule":
         return fault
-    return_of = next(each for each in RULES.productions if each.name == "a function")
+    whole = next(each for each in RULES.productions if each.name == "a function")
     conditions = [each for each in tree.all() if each.production.makes == "bool" and len(each.seen) == 1]
     for condition in sorted(conditions, key=lambda each: len(str(each))):
         try:
-            judge(Tree(return_of, "", (), "", (condition,), condition.seen))
+            judge(Tree(whole, "", (), "", (condition,), condition.seen))
         except Fault as smaller:
             return str(smaller)
     return fault

@@ -80,10 +80,14 @@ class Referee:
     # --- questions ------------------------------------------------------------------------------------
 
     def judge_rule(self, tree: Tree) -> Verdict:
+        return self.judge_source(str(tree), tree)
+
+    def judge_source(self, source: str, tree: Tree | None = None) -> Verdict:
+        """Judge a rule that may be written by hand."""
         with _forgotten_after():
-            rule = function_of(str(tree))
+            rule = function_of(source)
             expected = self._ids(rule)
-            return self._compare(tree, "", expected, lambda uow: [each.id for each in uow.specimens.find(rule)])
+            return self._compare(source, tree, expected, lambda uow: [each.id for each in uow.specimens.find(rule)])
 
     def judge_order(self, tree: Tree, size: int, part: int) -> Verdict:
         """Walk all the pages of a *size*, there and back again; of all, or without one *part* of three."""
@@ -94,10 +98,10 @@ class Referee:
                 (_value_of(part.parts[0] if part.parts else part), *_MARKS[part.production.name]) for part in tree.parts
             ]
             expected = [each.id for each in _sorted(filter(rule, self.people), keys)]
-            verdict = self._compare(tree, "", expected, lambda uow: _by_order(uow, rule, order, size))
+            verdict = self._compare(str(tree), tree, expected, lambda uow: _by_order(uow, rule, order, size))
             if not verdict.is_refused:
                 back = function_of(f"return {_backwards(tree)}")
-                self._compare(tree, ", backwards", expected[::-1], lambda uow: _by_order(uow, rule, back, size))
+                self._compare(f"{tree}, backwards", tree, expected[::-1], lambda uow: _by_order(uow, rule, back, size))
             return verdict
 
     def judge_projection(self, tree: Tree) -> Verdict:
@@ -109,8 +113,8 @@ class Referee:
                 [spell(value(each)) for value, spell in zip(values, spells, strict=True)] for each in self.people
             ]
             return self._compare(
+                str(tree),
                 tree,
-                "",
                 expected,
                 lambda uow: [
                     [spell(value) for value, spell in zip(_flat(row), spells, strict=True)]
@@ -126,7 +130,7 @@ class Referee:
         except Exception as error:
             return error
 
-    def _compare(self, tree: Tree, how: str, expected: Any, ask: Callable[[Collection], Any]) -> Verdict:
+    def _compare(self, source: str, tree: Tree | None, expected: Any, ask: Callable[[Collection], Any]) -> Verdict:
         refusals: dict[str, str] = {}
         for name in self._stores:
             try:
@@ -136,17 +140,20 @@ class Referee:
                 continue
             except Exception as error:
                 self._leave(name)
-                if is_beyond(tree, self.people):
+                if self._is_beyond(tree):
                     continue
-                raise Fault(f"{name} raises {type(error).__name__}({error})\n{tree}{how}") from error
+                raise Fault(f"{name} raises {type(error).__name__}({error})\n{source}") from error
             if isinstance(expected, Exception):
-                raise Fault(f"{name} answers, and the function raises {expected!r}\n{tree}{how}")
-            if found != expected and not is_beyond(tree, self.people):
-                raise Fault(f"{name} {_difference(found, expected)}\n{tree}{how}")
+                raise Fault(f"{name} answers, and the function raises {expected!r}\n{source}")
+            if found != expected and not self._is_beyond(tree):
+                raise Fault(f"{name} {_difference(found, expected)}\n{source}")
         alike = len(refusals) in (0, len(self._stores)) and len(set(refusals.values())) <= 1
-        if not alike and not is_beyond(tree, self.people):
-            raise Fault(f"refused by {refusals} of {', '.join(self._stores)}\n{tree}{how}")
+        if not alike and not self._is_beyond(tree):
+            raise Fault(f"refused by {refusals} of {', '.join(self._stores)}\n{source}")
         return Verdict(bool(refusals), next(iter(refusals.values()), ""))
+
+    def _is_beyond(self, tree: Tree | None) -> bool:
+        return tree is not None and is_beyond(tree, self.people)
 
     def _unit(self, name: str) -> Collection:
         if name not in self._units:
