@@ -22,11 +22,8 @@ def is_beyond(tree: Tree, people: Sequence[Specimen]) -> bool:
 
     A database may calculate what Python does not come to, behind a condition that is not true.
     """
-    return any(_goes_beyond(part, people) for part in tree.all() if part.production.takes and _is_number(part))
-
-
-def _is_number(tree: Tree) -> bool:
-    return tree.production.makes.strip("=?") in ("int", "float", "decimal")
+    parts = [part for part in tree.all() if part.production.takes and part.production.makes != "rule"]
+    return any(_goes_beyond(part, people) for part in parts)
 
 
 def _goes_beyond(tree: Tree, people: Sequence[Specimen]) -> bool:
