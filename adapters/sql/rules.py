@@ -214,7 +214,7 @@ class _Compiler:
                 ordering = e.op not in ("eq", "ne")
                 right = _for_order(left, right, first.type) if ordering else _for_equality(left, right, first.type)
                 left = _ByCodePoint(left) if ordering and first.type is UUID else left
-        elif e.type is int and first.op == "attr" and second.op != "const":
+        elif e.type is int and first.op in ("attr", "length") and second.op != "const":
             left = _wide(left)  # beside a constant it is wide enough: that is sent as a BIGINT
         if second.op == e.op and e.op in ("add", "mul"):
             right = Apart(right)

@@ -229,6 +229,8 @@ NUMBERS: dict[str, Predicate] = {
     "floats are not associative": lambda b: b.share + (b.share + 0.1) == b.share + b.share + 0.1,
     "in products either": lambda b: b.share * 1.1 * (b.number * 1.3) == b.share * 1.1 * b.number * 1.3,
     "within 64 bits as it is written": lambda b: b.large + (b.number + -b.number) > 0,
+    "a length times an int": lambda b: b.bonus is not None and (len(b.name) + 1) * (len(b.name) * b.bonus) > 2**31,
+    "a length and an int": lambda b: b.bonus is not None and len(b.name) + b.bonus > 2**31 - 1,
     "a large int beside a Decimal": lambda b: b.large == b.tax,
 }
 
