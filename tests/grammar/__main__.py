@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="tests.grammar", description=__doc__)
     parser.add_argument("databases", nargs="+", choices=DATABASES)
     parser.add_argument("--rules", type=int, default=28_000)
-    parser.add_argument("--orders", type=int, default=2_000)
+    parser.add_argument("--orders", type=int, default=3_000)
     parser.add_argument("--projections", type=int, default=4_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--faults", type=int, default=5, help="how many to find of each kind before it is enough")
