@@ -318,9 +318,11 @@ def _arithmetic(op: str, *, swapped: bool = False) -> Callable[[Symbol, Any], Sy
                 number = const(float(number.args[0]))
         kind = next(kind for kind in (Decimal, float, int) if kind in (e.type, number.type))
         made = Expr(op, (number, e) if swapped else (e, number), kind)
-        if kind is Decimal and (known := measure(t.scalars, made)) is not None and sum(known) > _CALCULATED_DIGITS:
+        known = measure(t.scalars, made) if kind is Decimal else None
+        digits = 0 if known is None else known[0] + max(0, known[1])
+        if digits > _CALCULATED_DIGITS:
             raise t.refuse(
-                f"calculates {made}, which may have {sum(known)} digits: Python rounds to {_CALCULATED_DIGITS},"
+                f"calculates {made}, which may have {digits} digits: Python rounds to {_CALCULATED_DIGITS},"
                 " and databases do not; calculate with columns of fewer digits, or outside of the rule"
             )
         return t.calculated(made)

@@ -345,13 +345,16 @@ def test_decimals_are_calculated_exactly(filled: Store) -> None:
 def test_decimals_are_read_with_the_digits_that_python_gives_them(filled: Store) -> None:
     with Baskets(filled) as uow:
         found = uow.baskets.select(
-            lambda b: (b.price + b.tax, b.price * b.tax, -b.price, b.price * -1, sum(i.price for i in b.items)),
+            lambda b: (
+                *(b.price + b.tax, b.price * b.tax, -b.price, b.price * -1, sum(i.price for i in b.items)),
+                *(b.tax * D("1E1"), b.number * D("1E1")),
+            ),
             lambda b: b.id in (1, 2),
         )
 
         assert [[str(each) for each in row] for row in found] == [
-            ["0.3000", "0.020000", "-0.10", "-0.10", "0.00"],
-            ["0.3000", "0.000000", "-0.30", "-0.30", "0.30"],
+            ["0.3000", "0.020000", "-0.10", "-0.10", "0.00", "2.000", "3E+1"],
+            ["0.3000", "0.000000", "-0.30", "-0.30", "0.30", "0.000", "2E+1"],
         ]
 
 
