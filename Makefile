@@ -58,7 +58,9 @@ pyright: $(package) $(dev)  ## pyright --strict, over what users write (installs
 
 truth: $(package) $(dev)  ## the long proof that the fake tells the truth; ARGS= is passed on
 	.venv/bin/python -m tests.truth $(foreach database,mariadb postgresql sqlite,\
-		--also "env RULES=5000 CHECKS=2000 $(PYTEST) -q tests/integration -k 'random and $(database)'") $(ARGS)
+		--also ".venv/bin/python -m tests.grammar $(database)" \
+		--also "env CHECKS=2000 $(PYTEST) -q tests/integration/test_checks.py -k 'random and $(database)'") \
+		--also ".venv/bin/python -m tests.grammar.bugs sqlite" $(ARGS)
 
 chaos: $(package) $(dev)  ## the proof under kills, forks, interrupts and silent servers; ARGS= is passed on
 	.venv/bin/python -m tests.chaos $(ARGS)

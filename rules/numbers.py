@@ -61,8 +61,8 @@ def measure(scalars: Mapping[Expr, Scalar], e: Expr, *, rows: int = 0) -> tuple[
             if e.type is int:
                 return len(str(abs(e.args[0]))), 0
             if e.type is Decimal:
-                behind = max(0, -int(e.args[0].as_tuple().exponent))
-                return max(0, e.args[0].adjusted() + 1), behind
+                # 1E1 has one digit fewer than none behind the point: what is multiplied by it has one fewer, too.
+                return max(0, e.args[0].adjusted() + 1), -int(e.args[0].as_tuple().exponent)
             return None
         case "attr":
             fact = scalars.get(e)

@@ -24,6 +24,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
 from uuid import UUID
 
+from ..domain.errors import RuleRefused
 from .facts import SCALARS, Attribute, Many, Scalar, Value
 from .formula import FALSE, TRUE, Expr, and_, attr, const, isnull, leaves, reduce, scopes, to_formula, with_leaves
 from .numbers import in_the_type_of, measure
@@ -332,9 +333,11 @@ def _arithmetic(op: str, *, swapped: bool = False) -> Callable[[Symbol, Any], Sy
                 number = const(float(number.args[0]))
         kind = next(kind for kind in (Decimal, float, int) if kind in (e.type, number.type))
         made = Expr(op, (number, e) if swapped else (e, number), kind)
-        if kind is Decimal and (known := measure(t.scalars, made)) is not None and sum(known) > _CALCULATED_DIGITS:
+        known = measure(t.scalars, made) if kind is Decimal else None
+        digits = 0 if known is None else known[0] + max(0, known[1])
+        if digits > _CALCULATED_DIGITS:
             raise t.refuse(
-                f"calculates {made}, which may have {sum(known)} digits: Python rounds to {_CALCULATED_DIGITS},"
+                f"calculates {made}, which may have {digits} digits: Python rounds to {_CALCULATED_DIGITS},"
                 " and databases do not; calculate with columns of fewer digits, or outside of the rule"
             )
         return t.calculated(made)
@@ -847,7 +850,7 @@ def total(items: Items, body: Callable[[Thing], Iterable[Any]]) -> Any:
             e: Expr = value.__standin__.e
             for each in e.nullables():
                 if t.known(isnull(each)) is not False:  # read before the loop, in an order or a projection
-                    raise t.refuse(f"adds up {e}, and {each} may be None: there is no sum of that")
+                    raise _adds_none(t, e, each)
             return e
         if value == 0:
             return None  # adds nothing either way
@@ -872,6 +875,10 @@ def total(items: Items, body: Callable[[Thing], Iterable[Any]]) -> Any:
     return result
 
 
+def _adds_none(t: Tracer, e: Expr, attribute: Expr) -> RuleRefused:
+    return t.refuse(f"adds up {e}, and {attribute} may be None: there is no sum of that")
+
+
 def _added_up(items: Items, inner: int, tree: Any, value: Expr) -> Symbol | int:
     """The sum of *value* over the elements for which the *tree* ends in it."""
     t, outer, path, cls = items.__standin__
@@ -881,5 +888,10 @@ def _added_up(items: Items, inner: int, tree: Any, value: Expr) -> Symbol | int:
     if inner in scopes(value):
         return Symbol(t, Expr("sum", (outer, path, inner, cls, where, value), value.type))
     # An aggregate of what the outer rows alone have would be one of the outer query, in SQL.
+    for each in value.nullables():
+        if t.straight:
+            raise _adds_none(t, value, each)
+        if t.decide(isnull(each)):  # then no element comes to it, and 0 * NULL is NULL
+            return 0
     count = Symbol(t, Expr("sum", (outer, path, inner, cls, where, const(1)), int))
     return count if value == const(1) else count * (value.args[0] if value.op == "const" else Symbol(t, value))

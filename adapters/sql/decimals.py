@@ -5,7 +5,8 @@ constants is exact as it is. What is calculated is not. There, functions that ar
 the stored numbers for the Decimals that they stand for, calculate exactly, and give the result as a text. Each
 number has one spelling (see `plain`), so `=` and IN compare texts; `<` and ORDER BY have a collation.
 
-All other databases calculate exactly by themselves, and get the plain operators.
+All other databases calculate exactly by themselves, and get the plain operators. PyMySQL writes constants into the
+statement, so that it has to be told how to write a Decimal.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from sqlalchemy.types import TypeEngine
 
 from ...rules.numbers import EXACT, plain
 
-__all__ = ["CALCULATIONS", "EXACTLY", "ByValue", "Number", "register_decimals"]
+__all__ = ["CALCULATIONS", "EXACTLY", "Apart", "ByValue", "Number", "register_decimals"]
 
 Column = sa.ColumnElement[Any]
 
@@ -33,7 +34,11 @@ Column = sa.ColumnElement[Any]
 
 
 def register_decimals(connection: Any) -> None:
-    """Give a connection to SQLite what calculates with Decimals."""
+    """Give a connection to SQLite what calculates with Decimals, and one of PyMySQL how to write them."""
+    if hasattr(connection, "encoders"):
+        connection.encoders[Decimal] = _literal
+    if not hasattr(connection, "create_function"):
+        return
     for name, function in _OF_ONE.items():
         connection.create_function(f"honestwork_{name}", 1, _of_one(function), deterministic=True)
     for name, of_both in _OF_TWO.items():
@@ -48,6 +53,12 @@ _OF_TWO: dict[str, Callable[[Decimal, Decimal], Decimal]] = {
     "sub": EXACT.subtract,
     "mul": EXACT.multiply,
 }
+
+
+def _literal(value: Decimal, _: object = None) -> str:
+    """A literal that is a DECIMAL for MariaDB: `1` is a BIGINT, which overflows, and `1E-7` a DOUBLE, which rounds."""
+    spelled = format(value, "f")
+    return spelled if "." in spelled else f"{spelled}."
 
 
 def _read(value: float | str) -> Decimal:
@@ -114,7 +125,9 @@ class _Calculation(FunctionElement[Decimal]):
 
     def plain(self) -> Column:
         """The same in the operators of SQL."""
-        return type(self).calculate(*self.clauses)
+        first, *rest = self.clauses
+        # `a + (b + c)`: where b is a Decimal, and a and c are ints, `a + b + c` is another calculation.
+        return type(self).calculate(first, *[Apart(each) if type(each) is type(self) else each for each in rest])
 
     def self_group(self, against: Any = None) -> Any:
         plain = self.plain()
@@ -173,6 +186,27 @@ class Number(_Calculation):
 
 
 CALCULATIONS: dict[str, type[_Calculation]] = {each.function: each for each in (_Add, _Sub, _Mul, _Neg, _Abs, _Total)}
+
+
+class Apart(FunctionElement[Any]):
+    """An operand in parentheses. SQLAlchemy takes `+` and `*` for associative, and drops its own.
+
+    Floats are not associative, and whole numbers only where there is no end to them.
+    """
+
+    inherit_cache = True
+
+    def __init__(self, value: Column) -> None:
+        super().__init__(value)
+        self.type: TypeEngine[Any] = value.type
+
+    def self_group(self, against: Any = None) -> Any:
+        return self
+
+
+@compiles(Apart)
+def _compile_apart(element: Any, compiler: Any, **kw: Any) -> str:
+    return f"({compiler.process(element.clauses.clauses[0], **kw)})"
 
 
 class ByValue(FunctionElement[Decimal]):

@@ -422,6 +422,7 @@ def _configure_mariadb(engine: Engine, settings: Settings) -> None:
             cursor.execute("SET SESSION time_zone = '+00:00'")
             cursor.execute("SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')")
         measure_statements(connection)
+        register_functions(connection)
         if is_pymysql:
             # Until here the limit was that of connecting.
             connection._read_timeout = connection._write_timeout = None if timeout is None else timeout + GRACE

@@ -50,7 +50,7 @@ from ...rules.order import OrderKey
 from ...rules.trace import trace
 from ..internals import variants_of
 from ..mapping.spelling import Length, Wide
-from .decimals import CALCULATIONS, EXACTLY, ByValue, Number, register_decimals
+from .decimals import CALCULATIONS, EXACTLY, Apart, ByValue, Number, register_decimals
 
 __all__ = ["MANY", "column", "explain", "learn_collations", "order_by", "register_functions", "where"]
 
@@ -81,7 +81,7 @@ def order_by(keys: Sequence[OrderKey], entity: Any) -> list[Any]:
 
 
 def register_functions(dbapi_connection: Any) -> None:
-    """Give SQLite the lower() and upper() of Python, for it knows ASCII alone, and exact Decimals.
+    """Give SQLite the lower() and upper() of Python, for it knows ASCII alone, and SQLite and MariaDB exact Decimals.
 
     To be called once for each new connection, by the listener for the engine's "connect" event that also
     sets the pragmas. The connections of other databases are left as they are.
@@ -89,7 +89,7 @@ def register_functions(dbapi_connection: Any) -> None:
     if hasattr(dbapi_connection, "create_function"):
         for name, function in (("lower", str.lower), ("upper", str.upper), (DECODED, _decoded)):
             dbapi_connection.create_function(name, 1, _null_strict(function), deterministic=True)
-        register_decimals(dbapi_connection)
+    register_decimals(dbapi_connection)
 
 
 def learn_collations(dialect: Dialect, cursor: Any) -> None:
@@ -215,8 +215,10 @@ class _Compiler:
                 ordering = e.op not in ("eq", "ne")
                 right = _for_order(left, right, first.type) if ordering else _for_equality(left, right, first.type)
                 left = _ByCodePoint(left) if ordering and first.type is UUID else left
-        elif e.type is int and first.op == "attr" and second.op != "const":
+        elif e.type is int and first.op in ("attr", "length") and second.op != "const":
             left = _wide(left)  # beside a constant it is wide enough: that is sent as a BIGINT
+        if second.op == e.op and e.op in ("add", "mul"):
+            right = Apart(right)
         return cast(Column, _BINARY_OPERATORS[e.op](left, right))
 
     def _unary(self, e: Expr) -> Column:

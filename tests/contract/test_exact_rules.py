@@ -36,6 +36,7 @@ class Basket:
     tax: Decimal = Decimal(0)
     name: str = ""
     items: list[Item] = field(default_factory=list)
+    bonus: int | None = None
 
 
 mapping = Mapping()
@@ -57,6 +58,7 @@ baskets = Table(
     Column("price", Numeric(8, 2), nullable=False),
     Column("tax", Numeric(8, 4), nullable=False),
     Column("name", Text, nullable=False),
+    Column("bonus", Integer),
 )
 mapping.member(Item, items)
 mapping.aggregate(Basket, baskets, properties={"items": children(Item)})
@@ -78,10 +80,10 @@ def filled(make_store: MakeStore) -> Store:
 
 def samples() -> list[Basket]:
     return [
-        Basket(1, 3, 2**53 + 1, 3.0, Decimal("0.10"), Decimal("0.2"), "a", [Item(1), Item(2)]),
+        Basket(1, 3, 2**53 + 1, 3.0, Decimal("0.10"), Decimal("0.2"), "a", [Item(1), Item(2)], 4),
         Basket(2, 2, 2**53, 2.5, Decimal("0.30"), Decimal(0), "ß", [Item(5, Decimal("0.30"))]),
         Basket(3, 9, -(2**53) - 1, -0.5, Decimal("0.15"), Decimal("0.15"), "b", []),
-        Basket(4, 5, 2**63 - 1, 2.0**53, Decimal("1.10"), Decimal("2.2"), "ss", [Item(0, Decimal("0.10"))]),
+        Basket(4, 5, 2**63 - 1, 2.0**53, Decimal("1.10"), Decimal("2.2"), "ss", [Item(0, Decimal("0.10"))], 2**31 - 1),
         Basket(5, -4, 0, 1e300, Decimal("-0.70"), Decimal(1), "SS", [Item(2), Item(2), Item(7, Decimal("3.33"))]),
     ]
 
@@ -159,6 +161,11 @@ OUTER: dict[str, Predicate] = {
     "a Decimal constant": lambda b: sum(Decimal("0.1") for _ in b.items) == Decimal("0.3"),
     "a sum in a sum": lambda b: sum(sum(j.number for j in b.items) for i in b.items) == 33,
     "beside the inner one": lambda b: sum(b.number * i.number for i in b.items) == 9,
+    "what may be None": lambda b: sum((b.bonus or 0) for _ in b.items) == 0,
+    "what may be None, of some": lambda b: sum(b.bonus if b.bonus is not None else 0 for i in b.items if i.number) < 5,
+    "what is not None": lambda b: sum(b.bonus for _ in b.items if b.bonus is not None) * 2 == 16,
+    "what may be None, in a child": lambda b: any(sum((b.bonus or 0) for _ in b.items) < 1 for _ in b.items),
+    "what may be None beside the inner one": lambda b: sum(b.bonus * i.number for i in b.items if b.bonus) == 0,
     "a count of others": lambda b: sum(len(b.items) for i in b.items if i.number > 1) == 9,
 }
 
@@ -176,6 +183,14 @@ def test_orders_projections_and_pages_add_up_what_belongs_to_the_outer_object(fi
         assert total == [(1, 6), (2, 2), (3, 0), (4, 5), (5, -12)]
         assert ordered == [5, 3, 2, 4, 1]
         assert [basket.id for basket in page] == [1, 4]
+
+
+def test_an_order_or_a_projection_adds_up_nothing_that_may_be_none(filled: Store) -> None:
+    with Baskets(filled) as uow:
+        with pytest.raises(RuleRefused, match="adds up bonus, and bonus may be None"):
+            uow.baskets.select(lambda b: sum((b.bonus or 0) for _ in b.items))
+        with pytest.raises(RuleRefused, match="adds up bonus, and bonus may be None"):
+            uow.baskets.all(order_by=lambda b: sum(b.bonus for _ in b.items if b.bonus is not None))
 
 
 NUMBERS: dict[str, Predicate] = {
@@ -211,6 +226,11 @@ NUMBERS: dict[str, Predicate] = {
     "a Decimal among ints": lambda b: b.tax in (1, 0),
     "a Decimal beyond its column": lambda b: b.price < 10**17 + 1,
     "an int beside a Decimal": lambda b: b.number > b.tax,
+    "floats are not associative": lambda b: b.share + (b.share + 0.1) == b.share + b.share + 0.1,
+    "in products either": lambda b: b.share * 1.1 * (b.number * 1.3) == b.share * 1.1 * b.number * 1.3,
+    "within 64 bits as it is written": lambda b: b.large + (b.number + -b.number) > 0,
+    "a length times an int": lambda b: b.bonus is not None and (len(b.name) + 1) * (len(b.name) * b.bonus) > 2**31,
+    "a length and an int": lambda b: b.bonus is not None and len(b.name) + b.bonus > 2**31 - 1,
     "a large int beside a Decimal": lambda b: b.large == b.tax,
 }
 
@@ -295,6 +315,12 @@ DECIMALS: dict[str, Predicate] = {
     "an int beside a calculation": lambda b: b.number * D("0.1") == b.price + b.tax,
     "a calculated int beside a calculation": lambda b: b.number + 1 > b.price * 3,
     "abs": lambda b: abs(b.price) == D("0.7"),
+    "a whole Decimal": lambda b: b.large * D(-1) < 0,
+    "a whole Decimal more": lambda b: b.large + D(7) > b.large,
+    "an int and a Decimal of more than 32 bits": lambda b: (b.bonus or 0) + (b.number + b.price) > 2**31 - 1,
+    "a fine Decimal": lambda b: b.price + D("1E-10") > b.price,
+    "a fine Decimal, to the last digit": lambda b: b.price * D("1E-10") == D("1E-11"),
+    "a huge Decimal": lambda b: b.price + D("1E+20") == D("1E+20"),
     "a long product": lambda b: b.price * b.tax * D("0.0001") == D("0.0000020"),
     "a sum over children": lambda b: sum(i.price for i in b.items) == D("0.30"),
     "among others": lambda b: sum(i.price for i in b.items) in (D("3.33"), 0),
@@ -319,13 +345,16 @@ def test_decimals_are_calculated_exactly(filled: Store) -> None:
 def test_decimals_are_read_with_the_digits_that_python_gives_them(filled: Store) -> None:
     with Baskets(filled) as uow:
         found = uow.baskets.select(
-            lambda b: (b.price + b.tax, b.price * b.tax, -b.price, b.price * -1, sum(i.price for i in b.items)),
+            lambda b: (
+                *(b.price + b.tax, b.price * b.tax, -b.price, b.price * -1, sum(i.price for i in b.items)),
+                *(b.tax * D("1E1"), b.number * D("1E1")),
+            ),
             lambda b: b.id in (1, 2),
         )
 
         assert [[str(each) for each in row] for row in found] == [
-            ["0.3000", "0.020000", "-0.10", "-0.10", "0.00"],
-            ["0.3000", "0.000000", "-0.30", "-0.30", "0.30"],
+            ["0.3000", "0.020000", "-0.10", "-0.10", "0.00", "2.000", "3E+1"],
+            ["0.3000", "0.000000", "-0.30", "-0.30", "0.30", "0.000", "2E+1"],
         ]
 
 

@@ -1,7 +1,8 @@
 """One rule, one answer: the plain function, the in-memory store, and every database there is.
 
 The directed shapes are one for each construct; the random ones are what nobody thought of. How many of
-those is a matter of time: 300 here, and as many as one likes by `RULES=5000 pytest -k random`.
+those is a matter of time: 300 here, and as many as one likes by `RULES=5000 pytest -k random`. They go to the compilers
+themselves; what goes through a repository is drawn from a grammar, see `test_rules_grammar`.
 """
 
 from __future__ import annotations

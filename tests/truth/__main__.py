@@ -3,7 +3,8 @@
 Thousands of random programs are played on the store in memory and on SQLite, PostgreSQL and MariaDB; the lies are
 planted, one at a time, and each has to be found: in lock-step, by the oracle, or by the test of a guarantee. Other
 programs are played on a plain ORM session beside the store in memory and beside that on SQLite. Beside that run the
-commands given by `--also`, which have to succeed, and the anomaly scripts. The last line says
+commands given by `--also`, which have to succeed, and the anomaly scripts: random rules, orders and CHECKs are such
+commands, and the last line of each, which is printed, says how many it has played. The last line of all says
 `truth ok: N programs, 0 differences, K/K mutants killed`, or what is wrong, and then the exit status is 1.
 """
 
