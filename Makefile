@@ -22,7 +22,7 @@ dev = .venv/.dev
 
 install = .venv/bin/uv pip install --quiet --python .venv/bin/python --constraints constraints.txt
 
-.PHONY: help run test lint format types pyright truth chaos bench wheel constraints clean
+.PHONY: help run test lint format types pyright truth chaos mutation bench wheel constraints clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -60,6 +60,11 @@ truth: $(package) $(dev)  ## the long proof that the fake tells the truth; ARGS=
 chaos: $(package) $(dev)  ## the proof under kills, forks, interrupts and silent servers; ARGS= is passed on
 	.venv/bin/python -m tests.chaos $(ARGS)
 
+mutation: export PYTHONHASHSEED = 0
+mutation: $(package) $(dev)  ## the proof that the tests see what is wrong; ARGS= is passed on (installs mutmut first)
+	$(install) --requirements pyproject.toml --group mutation
+	.venv/bin/python -m tests.mutation $(ARGS)
+
 bench: $(package) $(dev)  ## the benchmarks; ARGS= is passed on
 	.venv/bin/python -m benchmarks $(ARGS)
 
@@ -70,7 +75,7 @@ wheel: $(dev)  ## build dist/*.whl and dist/*.tar.gz, and try the wheel
 
 constraints: .venv/.uv  ## pin the newest version of every dependency
 	{ head -n 2 constraints.txt; .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras \
-		--group dev --group pyright --no-emit-index-url --no-annotate --no-header pyproject.toml; } > .venv/constraints.txt
+		--group dev --group mutation --group pyright --no-emit-index-url --no-annotate --no-header pyproject.toml; } > .venv/constraints.txt
 	mv .venv/constraints.txt constraints.txt
 
 clean:  ## back to a fresh checkout
