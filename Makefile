@@ -61,8 +61,7 @@ chaos: $(package) $(dev)  ## the proof under kills, forks, interrupts and silent
 	.venv/bin/python -m tests.chaos $(ARGS)
 
 mutation: export PYTHONHASHSEED = 0
-mutation: $(package) $(dev)  ## the proof that the tests see what is wrong; ARGS= is passed on (installs mutmut first)
-	$(install) --requirements pyproject.toml --group mutation
+mutation: $(package) $(dev)  ## the proof that the tests see what is wrong; ARGS= is passed on
 	.venv/bin/python -m tests.mutation $(ARGS)
 
 bench: $(package) $(dev)  ## the benchmarks; ARGS= is passed on
@@ -75,7 +74,7 @@ wheel: $(dev)  ## build dist/*.whl and dist/*.tar.gz, and try the wheel
 
 constraints: .venv/.uv  ## pin the newest version of every dependency
 	{ head -n 2 constraints.txt; .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras \
-		--group dev --group mutation --group pyright --no-emit-index-url --no-annotate --no-header pyproject.toml; } > .venv/constraints.txt
+		--group dev --group pyright --no-emit-index-url --no-annotate --no-header pyproject.toml; } > .venv/constraints.txt
 	mv .venv/constraints.txt constraints.txt
 
 clean:  ## back to a fresh checkout

@@ -34,7 +34,7 @@ PATIENCE = 30.0  # seconds that tests may take beside three times of what they t
 
 
 @dataclass
-class Test:
+class KnownTest:
     """What is known of one test."""
 
     name: str
@@ -56,7 +56,7 @@ class Trial:
 
     subject: Subject
     mutant: Mutant
-    rounds: list[list[Test]]  # the tests that are still to be run
+    rounds: list[list[KnownTest]]  # the tests that are still to be run
     process: BaseProcess | None = None
     until: float = 0.0
     lived: bool = True
@@ -93,6 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     subjects = [each for each in SUBJECTS if not given.subject or any(part in each.name for part in given.subject)]
     tests = _reach(given.processes, given.reach)
     print(f"{len(tests)} tests, reach known after {time.monotonic() - started:.0f} s", flush=True)
+    _need_life(tests)
     waiting = [
         Trial(subject, mutant, _rounds(mutant, tests))
         for subject in subjects
@@ -106,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _judge(subjects, waiting, survivors, time.monotonic() - started)
 
 
-def _reach(processes: int, kept: Path | None) -> list[Test]:
+def _reach(processes: int, kept: Path | None) -> list[KnownTest]:
     """All tests, with the lines that each of them reaches."""
     if kept is None or not kept.exists():
         found = _measured(processes)
@@ -115,7 +116,7 @@ def _reach(processes: int, kept: Path | None) -> list[Test]:
     else:
         found = json.loads(kept.read_text("utf-8"))
     return [
-        Test(name, each["seconds"], {file: set(lines) for file, lines in each["lines"].items()})
+        KnownTest(name, each["seconds"], {file: set(lines) for file, lines in each["lines"].items()})
         for name, each in sorted(found.items())
     ]
 
@@ -133,7 +134,15 @@ def _measured(processes: int) -> dict[str, Any]:
         }
 
 
-def _rounds(mutant: Mutant, tests: Sequence[Test]) -> list[list[Test]]:
+def _need_life(tests: Sequence[KnownTest]) -> None:
+    """Without any mutant the tests have to pass, in the process that a trial has: else all would count as killed."""
+    process = start(None, [test.name for test in tests if test.seconds < 0.1][:: len(tests) // 50 or 1])
+    process.join()
+    if process.exitcode != LIVED:
+        raise SystemExit("tests fail where nothing is wrong: run them with pytest first")
+
+
+def _rounds(mutant: Mutant, tests: Sequence[KnownTest]) -> list[list[KnownTest]]:
     """The tests that reach the mutant: first some that reach little else, and some that reach much in a short time."""
     reaching = [test for test in tests if test.reaches(mutant)]
     if not reaching:  # it runs while the module is imported, or never

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
@@ -44,8 +43,8 @@ def _try(mutant: Mutant | None, tests: Sequence[str]) -> None:
     if mutant is not None:
         change(module_of(mutant.path), lambda source: mutant.source)
     files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
-    ended = pytest.main([*files, "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"], plugins=[_Chosen(tests)])
-    sys.stdout.flush()
+    quiet = ["-q", "-W", "ignore::pytest.PytestAssertRewriteWarning"]  # hypothesis is imported already
+    ended = pytest.main([*files, "-x", *quiet, "-p", "no:cacheprovider", "-p", "no:xdist"], plugins=[_Chosen(tests)])
     os._exit(LIVED if ended == pytest.ExitCode.OK else DIED)
 
 
