@@ -22,7 +22,7 @@ dev = .venv/.dev
 
 install = .venv/bin/uv pip install --quiet --python .venv/bin/python --constraints constraints.txt
 
-.PHONY: help run test matrix lint format types pyright truth chaos bench wheel constraints clean
+.PHONY: help run test matrix lint format types pyright truth chaos mutation bench wheel constraints clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -64,6 +64,10 @@ truth: $(package) $(dev)  ## the long proof that the fake tells the truth; ARGS=
 
 chaos: $(package) $(dev)  ## the proof under kills, forks, interrupts and silent servers; ARGS= is passed on
 	.venv/bin/python -m tests.chaos $(ARGS)
+
+mutation: export PYTHONHASHSEED = 0
+mutation: $(package) $(dev)  ## the proof that the tests see what is wrong; ARGS= is passed on
+	.venv/bin/python -m tests.mutation $(ARGS)
 
 bench: $(package) $(dev)  ## the benchmarks; ARGS= is passed on
 	.venv/bin/python -m benchmarks $(ARGS)

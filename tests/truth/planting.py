@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
@@ -11,17 +11,21 @@ from types import CodeType, ModuleType
 
 from .lies import Lie
 
-__all__ = ["occurrences", "plant", "planted"]
+__all__ = ["change", "occurrences", "plant", "planted"]
 
 ADAPTERS = Path(__file__).parents[2] / "adapters"
 
 
 def plant(lie: Lie) -> None:
     """From now on the module says what is false. It must not have been imported yet."""
-    module = f"honestwork.adapters.{lie.module}"
+    change(f"honestwork.adapters.{lie.module}", lambda source: source.replace(lie.true, lie.false))
+
+
+def change(module: str, changed: Callable[[str], str]) -> None:
+    """From now on the source of the module is what *changed* makes of it. It must not have been imported yet."""
     if module in sys.modules:
-        raise RuntimeError(f"{module} is imported already: a lie is planted before")
-    sys.meta_path.insert(0, _Finder(module, lie))
+        raise RuntimeError(f"{module} is imported already: it is changed before")
+    sys.meta_path.insert(0, _Finder(module, changed))
 
 
 def occurrences(lie: Lie) -> int:
@@ -39,9 +43,9 @@ def _source(lie: Lie) -> str:
 
 
 class _Finder(MetaPathFinder):
-    def __init__(self, module: str, lie: Lie) -> None:
+    def __init__(self, module: str, changed: Callable[[str], str]) -> None:
         self.module = module
-        self.lie = lie
+        self.changed = changed
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -50,15 +54,15 @@ class _Finder(MetaPathFinder):
             return None
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.origin is not None:
-            spec.loader = _Loader(fullname, spec.origin, self.lie)
+            spec.loader = _Loader(fullname, spec.origin, self.changed)
         return spec
 
 
 class _Loader(SourceFileLoader):
-    def __init__(self, fullname: str, path: str, lie: Lie) -> None:
+    def __init__(self, fullname: str, path: str, changed: Callable[[str], str]) -> None:
         super().__init__(fullname, path)
-        self.lie = lie
+        self.changed = changed
 
     def get_code(self, fullname: str) -> CodeType:
         source = self.get_data(self.path).decode()
-        return compile(source.replace(self.lie.true, self.lie.false), self.path, "exec")
+        return compile(self.changed(source), self.path, "exec")
