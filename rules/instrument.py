@@ -216,7 +216,9 @@ _LOOPS = frozenset(("any", "all", "sum"))
 
 def _seen_from(outer: types.CodeType, compared: Compared) -> Compared:
     """What an inner function compares with. Of a variable of the function around it nothing is known."""
-    return compared._replace(root="") if compared.closed and compared.root in outer.co_cellvars else compared
+    if compared.closed and compared.root in outer.co_cellvars:
+        return Compared(compared.text, compared.line)
+    return compared
 
 
 def _is_variable(instruction: dis.Instruction) -> bool:

@@ -52,9 +52,8 @@ def read(code: types.CodeType) -> Written:
     nodes = syntax_of(code, _tells)
     told = _from_instructions(code) if nodes is None else _from_nodes(nodes, code)
     if code.co_flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
-        return told._replace(
-            refusal=f"is async (line {code.co_firstlineno}): a rule returns a bool, and awaits nothing"
-        )
+        refusal = f"is async (line {code.co_firstlineno}): a rule returns a bool, and awaits nothing"
+        return Written(refusal, told.identities, told.asks_identity, told.containers)
     return told
 
 
@@ -169,7 +168,7 @@ def _constant_containers(code: types.CodeType) -> Iterator[tuple[int, Place | No
 
 # --- the instructions alone ---------------------------------------------------------------------------
 
-_OWN = ("_FAST", "_NAME")  # variables of the function, and of the body of a class
+_OWN = ("FAST", "NAME")  # variables of the function, and of the body of a class
 _NAMES = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF")
 _CHAINING = ("COPY", "SWAP", "COMPARE_OP", "CONTAINS_OP")  # of which `a is b is c` has some at its place
 
@@ -209,7 +208,7 @@ def _refusal_by(instruction: dis.Instruction, code: types.CodeType) -> str | Non
         return _matches(line)
     if name == "IMPORT_NAME":
         return _imports(line)
-    is_own = any(each in name for each in _OWN) or ("_DEREF" in name and what in code.co_cellvars)
+    is_own = any(each in name for each in _OWN) or ("DEREF" in name and what in code.co_cellvars)
     if name.startswith(("STORE_", "DELETE_")) and not is_own:
         return _changes(what if isinstance(what, str) else "an element", line)
     if name in ("YIELD_VALUE", "GET_AWAITABLE", "SEND") and code.co_name != "<genexpr>":
