@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +13,11 @@ from sqlalchemy.orm.attributes import instance_state
 
 from ...domain.errors import UnreadableRow
 from ..objects.instances import fill, has_members, identity, set_children, set_members
-from ..objects.ownership import NOBODY, set_owner
+from ..objects.ownership import NOBODY
 from ..plan.entities import ChildrenPlan, EntityPlan, MembersPlan
 from ..plan.tables import Key, Row
 from .rows import Found, Rows
-from .tracking import Known, commit_state
+from .tracking import Known, commit_state, to_nobody
 
 if TYPE_CHECKING:
     from .session import EngineSession
@@ -36,7 +36,7 @@ def load(unit: EngineSession, found: Sequence[Found]) -> list[Any]:
     new: Loaded = {}
     again: Loaded = {}
     try:
-        loaded = [_loaded(unit, entity, row, new, again) for entity, row in found]
+        loaded = _loaded(unit, found, new, again)
         for entity, owners in (*new.items(), *again.items()):
             _load_members(unit, entity, owners)
     except UnreadableRow:
@@ -50,44 +50,56 @@ def load(unit: EngineSession, found: Sequence[Found]) -> list[Any]:
 
 def load_one(unit: EngineSession, entity: EntityPlan, row: Row) -> Any:
     """Return the object that stands for this row, as `load` does."""
-    if entity.is_loaded_in_steps:
-        return load(unit, ((entity, row),))[0]
-    return _loaded(unit, entity, row, {}, {})
+    found = ((entity, row),)
+    return (load(unit, found) if entity.is_loaded_in_steps else _loaded(unit, found, {}, {}))[0]
 
 
-def _loaded(unit: EngineSession, entity: EntityPlan, row: Row, new: Loaded, again: Loaded) -> Any:
-    key = entity.table.key(row)
-    known = unit.by_key[entity.identity_class].get(key)
-    if known is None:
-        made = unit.offered.pop(identity(entity, key), None) if unit.offered else None
-        instance = entity.hydrate(entity.decoded(row) if entity.documents else row) if made is None else made
-        known = unit.register(entity, key, row, instance)
-        if made is not None:
-            _take(known)
-        if entity.is_loaded_in_steps:
-            new.setdefault(entity, []).append(known)
-            entity.build_values(instance, key)
-        return instance
-    if known.transaction != unit.transaction:
-        if known.entity is not entity:  # another unit has stored an object of another subclass in its place
-            unit.expunge_aggregate(known)
-            return _loaded(unit, entity, row, new, again)
-        known.transaction = unit.transaction
-        if known.row is not row and known.row != row:
-            _refill(unit, known, row)
-        if entity.relations:
-            again.setdefault(entity, []).append(known)
-    return known.instance
+def _loaded(unit: EngineSession, found: Iterable[Found], new: Loaded, again: Loaded) -> list[Any]:
+    loaded = []
+    transaction, reference = unit.transaction, unit.changes.reference
+    for entity, row in found:
+        key = entity.table.key(row)
+        known = unit.by_key[entity.identity_class].get(key)
+        if known is not None and known.transaction != transaction:
+            known = _renewed(unit, known, entity, row, again)
+        if known is None:
+            made = unit.offered.pop(identity(entity, key), None) if unit.offered else None
+            if made is None:
+                values = entity.decoded(row) if entity.documents else row
+                made = entity.hydrate(values, key, unit, reference)
+                known = unit.remember(Known(entity, key, row, made, instance_state(made), transaction))
+            else:
+                known = _taken(unit, entity, key, row, made)
+            if entity.is_loaded_in_steps:
+                new.setdefault(entity, []).append(known)
+                entity.build_values(made, key)
+        loaded.append(known.instance)
+    return loaded
 
 
-def _take(known: Known) -> None:
-    """Fill an object that SQLAlchemy's session has made, and let that session know nothing of it."""
+def _renewed(unit: EngineSession, known: Known, entity: EntityPlan, row: Row, again: Loaded) -> Known | None:
+    """What is known from an earlier transaction, brought up to date; None if its row is another object's now."""
+    if known.entity is not entity:  # another unit has stored an object of another subclass in its place
+        unit.expunge_aggregate(known)
+        return None
+    known.transaction = unit.transaction
+    if known.row is not row and known.row != row:
+        _refill(unit, known, row)
+    if entity.relations:
+        again.setdefault(entity, []).append(known)
+    return known
+
+
+def _taken(unit: EngineSession, entity: EntityPlan, key: Key, row: Row, made: Any) -> Known:
+    """Take an object that SQLAlchemy's session has made: fill it, and let that session know nothing of it."""
+    known = unit.register(entity, key, row, made)
     state = known.state
     state.session_id = None
     for note in ("load_options", "load_path", "callables"):  # of the statement; they would be kept, and pickled
         state.__dict__.pop(note, None)
-    fill(known.entity, known.instance, known.entity.decoded(known.row))
+    fill(entity, made, entity.decoded(row))
     commit_state(state)
+    return known
 
 
 def _refill(unit: EngineSession, known: Known, row: Row) -> None:
@@ -128,13 +140,15 @@ def load_apart(rows: Rows, found: Sequence[Found], known: dict[Any, Any] | None 
     new: dict[EntityPlan, list[tuple[Key, Any]]] = {}
     for entity, row in found:
         key = entity.table.key(row)
-        name = identity(entity, key)
+        if entity.is_flat:  # its row comes once
+            loaded.append(entity.hydrate(row, key, NOBODY, to_nobody))
+            continue
+        name = entity.identity_class, key
         instance = known.get(name)
         if instance is None:
-            instance = known[name] = entity.hydrate(entity.decoded(row))
-            instance_state(instance).key = name
+            values = entity.decoded(row) if entity.documents else row
+            instance = known[name] = entity.hydrate(values, key, NOBODY, to_nobody)
             entity.build_values(instance, key)
-            set_owner(instance, NOBODY)
             if entity.relations:
                 new.setdefault(entity, []).append((key, instance))
         loaded.append(instance)

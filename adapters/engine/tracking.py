@@ -24,6 +24,7 @@ __all__ = [
     "commit_state",
     "make_transient",
     "mark_changed_documents",
+    "to_nobody",
 ]
 
 
@@ -40,6 +41,10 @@ class Changes:
     def _fast_discard(self, state: InstanceState[Any]) -> None:
         """Called when an object is garbage."""
         self.modified.discard(state)
+
+
+def to_nobody() -> None:
+    """What objects without a unit report to: it answers as a weak reference whose object is gone."""
 
 
 Written = Literal["inserted", "changed", "deleted"]

@@ -22,15 +22,18 @@ with one line a column is put together once, when the plan is made; for a class 
     def new_row(d):
         return (None, d.get('name'), default_2() if (v := d.get('age')) is None else v,)
 
-    def hydrate(row):
+    def hydrate(row, key, unit, reference):
         o = new(cls)
         d = o.__dict__
-        d['_sa_instance_state'] = State(o, manager)
+        s = d['_sa_instance_state'] = State(o, manager)
         d['id'], d['name'], d['age'], = row
+        s.key = (identity, (key,), None)
+        s.honestwork_owner = unit
+        s._instance_dict = reference
         return o
 
     def claim(s, key, unit, reference):
-        s.key = (cls, (key,), None)
+        s.key = (identity, (key,), None)
         s.honestwork_owner = unit
         s._instance_dict = reference
 
@@ -51,7 +54,7 @@ if TYPE_CHECKING:
 
     from .entities import FieldPlan
     from .guards import Guard
-    from .tables import Row
+    from .tables import Key, Row
 
 # A column of another database's making may hold whole numbers where the class has floats.
 ALSO_READ: dict[type[Any], tuple[type[Any], ...]] = {float: (int,)}
@@ -124,28 +127,43 @@ def teller(fields: Sequence[FieldPlan], values: Iterable[str]) -> Callable[[dict
     return _function("def tell(d, row):", [*lines, f"{', '.join(targets)}, = row", *documents], names)
 
 
-def hydrator(cls: type[Any], manager: ClassManager[Any], fields: Sequence[FieldPlan]) -> Callable[[Row], Any]:
-    """An object made of the values of its row, as the ORM makes them when it loads: without running `__init__`."""
-    names = {"cls": cls, "new": cls.__new__, "manager": manager, "State": constructor_of_states(manager)}
+def hydrator(
+    cls: type[Any], manager: ClassManager[Any], fields: Sequence[FieldPlan], identity: type[Any], *, compound: bool
+) -> Callable[[Row, Key, Any, Any], Any]:
+    """An object made of the values of its row, as the ORM makes them when it loads: without running `__init__`.
+
+    It is claimed as `claimer` does it.
+    """
+    names = {
+        "cls": cls,
+        "new": cls.__new__,
+        "manager": manager,
+        "State": constructor_of_states(manager),
+        "identity": identity,
+    }
     targets = [f"d[{each.attribute!r}]" if each.attribute is not None else "_" for each in fields]
     lines = [
         "o = new(cls)",
         "d = o.__dict__",
-        f"d[{manager.STATE_ATTR!r}] = State(o, manager)",
+        f"s = d[{manager.STATE_ATTR!r}] = State(o, manager)",
         f"{', '.join(targets)}, = row",
+        *_claimed(compound),
         "return o",
     ]
-    return _function("def hydrate(row):", lines, names)
+    return _function("def hydrate(row, key, unit, reference):", lines, names)
 
 
-def claimer(cls: type[Any], *, compound: bool) -> Callable[[InstanceState[Any], Any, Any, Any], None]:
+def claimer(identity: type[Any], *, compound: bool) -> Callable[[InstanceState[Any], Key, Any, Any], None]:
     """Note on the state of an object which row it stands for, whose it is, and who hears of its changes."""
-    lines = [
-        f"s.key = (cls, {'key' if compound else '(key,)'}, None)",
+    return _function("def claim(s, key, unit, reference):", _claimed(compound), {"identity": identity})
+
+
+def _claimed(compound: bool) -> list[str]:
+    return [
+        f"s.key = (identity, {'key' if compound else '(key,)'}, None)",
         "s.honestwork_owner = unit",
         f"s.{REPORTS_TO} = reference",
     ]
-    return _function("def claim(s, key, unit, reference):", lines, {"cls": cls})
 
 
 def key_guarder(guard: Guard) -> Callable[[Any], Any]:
