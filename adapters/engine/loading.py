@@ -17,7 +17,7 @@ from ..objects.ownership import NOBODY
 from ..plan.entities import ChildrenPlan, EntityPlan, MembersPlan
 from ..plan.tables import Key, Row
 from .rows import Found, Rows
-from .tracking import Known, commit_state, to_nobody
+from .tracking import Known, commit_state
 
 if TYPE_CHECKING:
     from .session import EngineSession
@@ -141,13 +141,13 @@ def load_apart(rows: Rows, found: Sequence[Found], known: dict[Any, Any] | None 
     for entity, row in found:
         key = entity.table.key(row)
         if entity.is_flat:  # its row comes once
-            loaded.append(entity.hydrate(row, key, NOBODY, to_nobody))
+            loaded.append(entity.hydrate_apart(row, key, NOBODY))
             continue
         name = entity.identity_class, key
         instance = known.get(name)
         if instance is None:
             values = entity.decoded(row) if entity.documents else row
-            instance = known[name] = entity.hydrate(values, key, NOBODY, to_nobody)
+            instance = known[name] = entity.hydrate_apart(values, key, NOBODY)
             entity.build_values(instance, key)
             if entity.relations:
                 new.setdefault(entity, []).append((key, instance))

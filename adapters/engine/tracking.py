@@ -24,7 +24,6 @@ __all__ = [
     "commit_state",
     "make_transient",
     "mark_changed_documents",
-    "to_nobody",
 ]
 
 
@@ -41,10 +40,6 @@ class Changes:
     def _fast_discard(self, state: InstanceState[Any]) -> None:
         """Called when an object is garbage."""
         self.modified.discard(state)
-
-
-def to_nobody() -> None:
-    """What objects without a unit report to: it answers as a weak reference whose object is gone."""
 
 
 Written = Literal["inserted", "changed", "deleted"]

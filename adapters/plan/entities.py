@@ -190,8 +190,11 @@ class EntityPlan:
         self.fill = filler(self.fields)
         self.fits = fitter(self.fields)
         compound = len(self.key_attributes) > 1
-        self.hydrate = hydrator(
-            self.cls, self.mapper.class_manager, self.fields, self.identity_class, compound=compound
+        self.hydrate, self.hydrate_apart = (
+            hydrator(
+                self.cls, self.mapper.class_manager, self.fields, self.identity_class, compound=compound, apart=apart
+            )
+            for apart in (False, True)
         )
         self.claim = claimer(self.identity_class, compound=compound)
         self.documents = [(attribute, each) for attribute, each in mapped if each.column.guard.encode is not None]
