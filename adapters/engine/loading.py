@@ -56,21 +56,28 @@ def load_one(unit: EngineSession, entity: EntityPlan, row: Row) -> Any:
 
 def _loaded(unit: EngineSession, found: Iterable[Found], new: Loaded, again: Loaded) -> list[Any]:
     loaded = []
-    transaction, reference = unit.transaction, unit.changes.reference
+    transaction, reference, by_id = unit.transaction, unit.changes.reference, unit.by_id
+    last = None
     for entity, row in found:
-        key = entity.table.key(row)
-        known = unit.by_key[entity.identity_class].get(key)
+        if entity is not last:  # seldom: the rows of a class stand together
+            last, key_of, by_key = entity, entity.table.key, unit.by_key[entity.identity_class]
+            hydrate, has_documents, is_loaded_in_steps = entity.hydrate, entity.documents, entity.is_loaded_in_steps
+        key = key_of(row)
+        known = by_key.get(key)
         if known is not None and known.transaction != transaction:
             known = _renewed(unit, known, entity, row, again)
         if known is None:
             made = unit.offered.pop(identity(entity, key), None) if unit.offered else None
             if made is None:
-                values = entity.decoded(row) if entity.documents else row
-                made = entity.hydrate(values, key, unit, reference)
-                known = unit.remember(Known(entity, key, row, made, instance_state(made), transaction))
+                values = entity.decoded(row) if has_documents else row
+                made = hydrate(values, key, unit, reference)
+                known = Known(entity, key, row, made, instance_state(made), transaction)
+                by_key[key] = by_id[id(made)] = known  # what `remember` does, in place: each object comes here
+                if has_documents:
+                    unit.documents[id(made)] = known
             else:
                 known = _taken(unit, entity, key, row, made)
-            if entity.is_loaded_in_steps:
+            if is_loaded_in_steps:
                 new.setdefault(entity, []).append(known)
                 entity.build_values(made, key)
         loaded.append(known.instance)
