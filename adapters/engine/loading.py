@@ -56,7 +56,7 @@ def load_one(unit: EngineSession, entity: EntityPlan, row: Row) -> Any:
 
 def _loaded(unit: EngineSession, found: Iterable[Found], new: Loaded, again: Loaded) -> list[Any]:
     loaded = []
-    transaction, reference, by_id = unit.transaction, unit.changes.reference, unit.by_id
+    transaction, reference, by_id, offered = unit.transaction, unit.changes.reference, unit.by_id, unit.offered
     last = None
     for entity, row in found:
         if entity is not last:  # seldom: the rows of a class stand together
@@ -67,7 +67,7 @@ def _loaded(unit: EngineSession, found: Iterable[Found], new: Loaded, again: Loa
         if known is not None and known.transaction != transaction:
             known = _renewed(unit, known, entity, row, again)
         if known is None:
-            made = unit.offered.pop(identity(entity, key), None) if unit.offered else None
+            made = offered.pop(identity(entity, key), None) if offered else None
             if made is None:
                 values = entity.decoded(row) if has_documents else row
                 made = hydrate(values, key, unit, reference)
