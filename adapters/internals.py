@@ -27,6 +27,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from sqlalchemy.util import immutabledict
 
 __all__ = [
+    "CLEANS_UP",
     "OUTSIDE",
     "OVERRIDDEN",
     "PENDING_MUTATIONS",
@@ -81,6 +82,10 @@ REPORTS_TO = "_instance_dict"
 """Where a state has a weak reference to what it reports its changes to. The public way is to add it to a session."""
 
 
+CLEANS_UP = "_cleanup"
+"""What a state does when its object is garbage. `ClassManager.new_instance()` would be three calls more an object."""
+
+
 def report_to_nobody(state: InstanceState[Any]) -> None:
     """Let an object report its changes to nobody. The public way is to expunge it from its session."""
     state.__dict__.pop(REPORTS_TO, None)
@@ -119,8 +124,8 @@ def managers_of(mapping: registry) -> Iterable[ClassManager[Any]]:
     return mapping._managers
 
 
-def constructor_of_states(manager: ClassManager[Any]) -> Callable[[Any, ClassManager[Any]], Any]:
-    """What makes the state of an object. `ClassManager.new_instance()` would be two calls more for each object."""
+def constructor_of_states(manager: ClassManager[Any]) -> type[Any]:
+    """The class of an object's state. `ClassManager.new_instance()` would be three calls more for each object."""
     return manager._state_constructor
 
 

@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import psycopg
@@ -29,6 +30,7 @@ from sqlalchemy.pool import Pool, QueuePool, base as pools
 from sqlalchemy.types import TypeDecorator
 
 from honestwork.adapters.internals import OUTSIDE, OVERRIDDEN
+from honestwork.adapters.plan.codegen import hydrator
 
 ROOT = Path(__file__).parents[1]
 LAYERS = ("domain", "rules", "service_layer", "adapters", "testing")
@@ -185,6 +187,7 @@ SQLALCHEMY: dict[str, object] = {
     "_ConnectionFairy": pools,
     "_ConnectionRecord": pools,
     "_checkin": Pool._invalidate,
+    "_cleanup": state,
     "_commit_all": state,
     "_connection_record": fairy,
     "_creation_order": nodes.primary_key,
@@ -278,6 +281,22 @@ def test_every_private_name_that_a_class_overrides_is_listed() -> None:
         found += unlisted_overrides(getattr(importlib.import_module(module), cls), definition, listed)
 
     assert found == []
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_state_that_is_made_without_its_constructor_has_what_the_constructor_gives(apart: bool) -> None:
+    id_alone: Any = [SimpleNamespace(attribute="id")]
+    hydrate = hydrator(Node, manager, id_alone, Node, compound=False, apart=apart)
+
+    node = hydrate((7,), 7, None) if apart else hydrate((7,), 7, None, lambda: None)
+
+    expected, made = manager.new_instance(), instance_state(node)
+    theirs = instance_state(expected)
+    slots = [name for name in type(theirs).__slots__ if name not in ("__dict__", "__weakref__")]
+    assert [name for name in slots if type(getattr(made, name)) is not type(getattr(theirs, name))] == []
+    assert vars(theirs).keys() - vars(made).keys() == set()
+    assert (made.obj(), made.class_, made.manager) == (node, theirs.class_, theirs.manager)
+    assert (made.committed_state, made.expired_attributes) == (theirs.committed_state, theirs.expired_attributes)
 
 
 # The checks are shown to fail

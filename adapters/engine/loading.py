@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from sqlalchemy.orm.attributes import instance_state
 
 from ...domain.errors import UnreadableRow
 from ..objects.instances import fill, has_members, identity, set_children, set_members
-from ..objects.ownership import NOBODY, set_owner
+from ..objects.ownership import NOBODY
 from ..plan.entities import ChildrenPlan, EntityPlan, MembersPlan
 from ..plan.tables import Key, Row
 from .rows import Found, Rows
@@ -36,7 +36,7 @@ def load(unit: EngineSession, found: Sequence[Found]) -> list[Any]:
     new: Loaded = {}
     again: Loaded = {}
     try:
-        loaded = [_loaded(unit, entity, row, new, again) for entity, row in found]
+        loaded = _loaded(unit, found, new, again)
         for entity, owners in (*new.items(), *again.items()):
             _load_members(unit, entity, owners)
     except UnreadableRow:
@@ -50,44 +50,63 @@ def load(unit: EngineSession, found: Sequence[Found]) -> list[Any]:
 
 def load_one(unit: EngineSession, entity: EntityPlan, row: Row) -> Any:
     """Return the object that stands for this row, as `load` does."""
-    if entity.is_loaded_in_steps:
-        return load(unit, ((entity, row),))[0]
-    return _loaded(unit, entity, row, {}, {})
+    found = ((entity, row),)
+    return (load(unit, found) if entity.is_loaded_in_steps else _loaded(unit, found, {}, {}))[0]
 
 
-def _loaded(unit: EngineSession, entity: EntityPlan, row: Row, new: Loaded, again: Loaded) -> Any:
-    key = entity.table.key(row)
-    known = unit.by_key[entity.identity_class].get(key)
-    if known is None:
-        made = unit.offered.pop(identity(entity, key), None) if unit.offered else None
-        instance = entity.hydrate(entity.decoded(row) if entity.documents else row) if made is None else made
-        known = unit.register(entity, key, row, instance)
-        if made is not None:
-            _take(known)
-        if entity.is_loaded_in_steps:
-            new.setdefault(entity, []).append(known)
-            entity.build_values(instance, key)
-        return instance
-    if known.transaction != unit.transaction:
-        if known.entity is not entity:  # another unit has stored an object of another subclass in its place
-            unit.expunge_aggregate(known)
-            return _loaded(unit, entity, row, new, again)
-        known.transaction = unit.transaction
-        if known.row is not row and known.row != row:
-            _refill(unit, known, row)
-        if entity.relations:
-            again.setdefault(entity, []).append(known)
-    return known.instance
+def _loaded(unit: EngineSession, found: Iterable[Found], new: Loaded, again: Loaded) -> list[Any]:
+    loaded = []
+    transaction, reference, by_id, offered = unit.transaction, unit.changes.reference, unit.by_id, unit.offered
+    last = None
+    for entity, row in found:
+        if entity is not last:  # seldom: the rows of a class stand together
+            last, key_of, by_key = entity, entity.table.key, unit.by_key[entity.identity_class]
+            hydrate, has_documents, is_loaded_in_steps = entity.hydrate, entity.documents, entity.is_loaded_in_steps
+        key = key_of(row)
+        known = by_key.get(key)
+        if known is not None and known.transaction != transaction:
+            known = _renewed(unit, known, entity, row, again)
+        if known is None:
+            made = offered.pop(identity(entity, key), None) if offered else None
+            if made is None:
+                values = entity.decoded(row) if has_documents else row
+                made = hydrate(values, key, unit, reference)
+                known = Known(entity, key, row, made, instance_state(made), transaction)
+                by_key[key] = by_id[id(made)] = known  # what `remember` does, in place: each object comes here
+                if has_documents:
+                    unit.documents[id(made)] = known
+            else:
+                known = _taken(unit, entity, key, row, made)
+            if is_loaded_in_steps:
+                new.setdefault(entity, []).append(known)
+                entity.build_values(made, key)
+        loaded.append(known.instance)
+    return loaded
 
 
-def _take(known: Known) -> None:
-    """Fill an object that SQLAlchemy's session has made, and let that session know nothing of it."""
+def _renewed(unit: EngineSession, known: Known, entity: EntityPlan, row: Row, again: Loaded) -> Known | None:
+    """What is known from an earlier transaction, brought up to date; None if its row is another object's now."""
+    if known.entity is not entity:  # another unit has stored an object of another subclass in its place
+        unit.expunge_aggregate(known)
+        return None
+    known.transaction = unit.transaction
+    if known.row is not row and known.row != row:
+        _refill(unit, known, row)
+    if entity.relations:
+        again.setdefault(entity, []).append(known)
+    return known
+
+
+def _taken(unit: EngineSession, entity: EntityPlan, key: Key, row: Row, made: Any) -> Known:
+    """Take an object that SQLAlchemy's session has made: fill it, and let that session know nothing of it."""
+    known = unit.register(entity, key, row, made)
     state = known.state
     state.session_id = None
     for note in ("load_options", "load_path", "callables"):  # of the statement; they would be kept, and pickled
         state.__dict__.pop(note, None)
-    fill(known.entity, known.instance, known.entity.decoded(known.row))
+    fill(entity, made, entity.decoded(row))
     commit_state(state)
+    return known
 
 
 def _refill(unit: EngineSession, known: Known, row: Row) -> None:
@@ -128,13 +147,15 @@ def load_apart(rows: Rows, found: Sequence[Found], known: dict[Any, Any] | None 
     new: dict[EntityPlan, list[tuple[Key, Any]]] = {}
     for entity, row in found:
         key = entity.table.key(row)
-        name = identity(entity, key)
+        if entity.is_flat:  # its row comes once
+            loaded.append(entity.hydrate_apart(row, key, NOBODY))
+            continue
+        name = entity.identity_class, key
         instance = known.get(name)
         if instance is None:
-            instance = known[name] = entity.hydrate(entity.decoded(row))
-            instance_state(instance).key = name
+            values = entity.decoded(row) if entity.documents else row
+            instance = known[name] = entity.hydrate_apart(values, key, NOBODY)
             entity.build_values(instance, key)
-            set_owner(instance, NOBODY)
             if entity.relations:
                 new.setdefault(entity, []).append((key, instance))
         loaded.append(instance)

@@ -210,18 +210,16 @@ class EngineSession(Usable, Streaming, Session):
     def register(self, entity: EntityPlan, key: Key, row: Row, instance: Any) -> Known:
         """From now on this object stands for this row."""
         state = instance_state(instance)
-        known = Known(entity, key, row, instance, state, self.transaction)
-        self.by_key[entity.identity_class][key] = self.by_id[id(instance)] = known
-        if entity.documents:
-            self.documents[id(instance)] = known
         entity.claim(state, key, self, self.changes.reference)
-        return known
+        return self.remember(Known(entity, key, row, instance, state, self.transaction))
 
-    def _remember(self, known: Known) -> None:
-        self.by_key[known.entity.identity_class][known.key] = known
-        self.by_id[id(known.instance)] = known
-        if known.entity.documents:
-            self.documents[id(known.instance)] = known
+    def remember(self, known: Known) -> Known:
+        """What is known of an object is found by its key and by the object."""
+        entity, ident = known.entity, id(known.instance)
+        self.by_key[entity.identity_class][known.key] = self.by_id[ident] = known
+        if entity.documents:
+            self.documents[ident] = known
+        return known
 
     def expunge(self, known: Known) -> None:
         """This object stands for no row any more."""
@@ -308,7 +306,7 @@ class EngineSession(Usable, Streaming, Session):
                 continue
             if (heir := self.by_key[known.entity.identity_class].get(known.key)) is not None:
                 self.expunge(heir)  # of a row that a statement of the user's own has inserted
-            self._remember(known)
+            self.remember(known)
             mark_changed_documents(known)
             if known.state.modified:  # also what was done to it while it was removed is undone
                 self.changes.modified.add(known.state)

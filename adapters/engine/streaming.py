@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from ...domain.errors import UnitClosed
+from ...service_layer import process
 from .rows import Place
 
 __all__ = ["Chunk", "Streaming"]
@@ -23,6 +24,7 @@ Chunk = tuple[list[A], Place | None]  # what was found, and behind what the rest
 class Streaming:
     """A session that streams: a stream ends with the transaction whose snapshot it reads."""
 
+    _usable_in: process.Process | None  # see `Usable`
     transaction = 0  # the number of the present one: what was loaded in an earlier one may have changed since
 
     def end_streams(self) -> None:
@@ -42,7 +44,8 @@ class Streaming:
         transaction = self.transaction
         while True:
             for each in found:
-                self.require_reader()
+                if self._usable_in is not process.this:  # else anybody may go on here
+                    self.require_reader()
                 if self.transaction != transaction:
                     raise UnitClosed(
                         "the transaction that this stream reads from has ended, by a commit, a rollback or the end of"

@@ -189,8 +189,14 @@ class EntityPlan:
         self.guard_new = guarder([each for _, each in mapped if each is not self.version and not each.column.generated])
         self.fill = filler(self.fields)
         self.fits = fitter(self.fields)
-        self.hydrate = hydrator(self.cls, self.mapper.class_manager, self.fields)
-        self.claim = claimer(self.identity_class, compound=len(self.key_attributes) > 1)
+        compound = len(self.key_attributes) > 1
+        self.hydrate, self.hydrate_apart = (
+            hydrator(
+                self.cls, self.mapper.class_manager, self.fields, self.identity_class, compound=compound, apart=apart
+            )
+            for apart in (False, True)
+        )
+        self.claim = claimer(self.identity_class, compound=compound)
         self.documents = [(attribute, each) for attribute, each in mapped if each.column.guard.encode is not None]
         self.given_keys = self._given_keys()
         self.generated_key = None if self.table.generated is None else self.key_attributes[0]
@@ -255,6 +261,11 @@ class EntityPlan:
     def stands_alone(self) -> bool:
         """Has it no members, and is it the member of nothing?"""
         return self.is_root and not self.relations
+
+    @cached_property
+    def is_flat(self) -> bool:
+        """Does it stand alone, and is an object of it made of the values of its row as they are?"""
+        return self.stands_alone and not (self.documents or self.refusing_values)
 
     @cached_property
     def is_loaded_in_steps(self) -> bool:

@@ -56,6 +56,7 @@ class Reading:
         self.keys = [self.column(entity.table.name, name) for name in entity.table.key_columns]
         self.of_this_class = self._of_this_class()
         self.select: Select[Any] = select(*self.columns).select_from(self.joined).where(*self.of_this_class)
+        self.in_order = self.select.order_by(*self.keys)  # of their keys
         self.count: Select[Any] = select(func.count()).select_from(self.joined).where(*self.of_this_class)
         self._pieces: dict[type[Any], Callable[[Row], Row]] = {}
         self._members: dict[MembersPlan, MembersReading] = {}

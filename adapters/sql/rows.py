@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from sqlalchemy import Connection, Executable, NestedTransaction, literal, select
+from sqlalchemy import Connection, Executable, NestedTransaction, Select, literal, select
 from sqlalchemy.exc import DBAPIError, InvalidRequestError, StatementError
 
 from ...domain.errors import Misuse, Unavailable, UnitFailed
@@ -97,14 +97,14 @@ class SqlRows(Rows):
 
     def matching(self, asked: Query) -> Sequence[Found]:
         reading = self.store.reading(asked.entity)
-        statement = reading.select.where(*_where(asked)).order_by(*_order(reading, asked)).limit(asked.limit)
+        statement = _select(reading, asked)
         return reading.found(self.rows(statement.offset(asked.offset) if asked.offset else statement))
 
     def placed(self, asked: Query, last: int) -> tuple[Sequence[Found], Place | None]:
         reading, entity = self.store.reading(asked.entity), asked.entity
         places = [_place(entity, key.expression) for key in asked.keys]
         computed = [key.expression for key, place in zip(asked.keys, places, strict=True) if place is None]
-        statement = reading.select.where(*_where(asked)).order_by(*_order(reading, asked)).limit(asked.limit)
+        statement = _select(reading, asked)
         if not computed:
             rows = self.rows(statement)
         else:
@@ -484,6 +484,16 @@ class SqlSavepoint(Savepoint):
     def _forget(self) -> None:
         with suppress(ValueError):
             self._rows._savepoints.remove(self)
+
+
+def _select(reading: Reading, asked: Query) -> Select[Any]:
+    """The rows that a query asks for. Each clause is a copy of the statement, so none is added that says nothing."""
+    entity = asked.entity
+    in_order = asked.keys is entity.key_order
+    statement = reading.in_order if in_order else reading.select.order_by(*order_by(asked.keys, entity.cls))
+    if asked.formula is not TRUE:
+        statement = statement.where(where(asked.formula, entity.cls))
+    return statement if asked.limit is None else statement.limit(asked.limit)
 
 
 def _where(asked: Query) -> list[Any]:

@@ -69,6 +69,24 @@ def test_what_others_have_changed_since_an_earlier_transaction_is_a_conflict(
     assert [row["quantity"] for row in rows(store, products)] == [11]
 
 
+@pytest.mark.parametrize("act", [change, remove])
+def test_what_others_have_removed_since_an_earlier_transaction_is_a_conflict(
+    act: Callable[[Shop, Product], None], store: Store
+) -> None:
+    stored(store, Product("A"))
+    with two_units(store) as (one, two):
+        theirs = two.products["A"]
+        two.commit()
+        one.products.remove(one.products["A"])
+        one.commit()
+        act(two, theirs)
+
+        with pytest.raises(Conflict):
+            two.commit()
+
+    assert rows(store, products) == []
+
+
 def test_what_takes_over_a_row_in_one_flush_raises_its_version(store: Store, uow: Shop) -> None:
     stored(store, Product("LAMP"))
 

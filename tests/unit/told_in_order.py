@@ -155,7 +155,13 @@ def plan(mapping: Mapping) -> None:
         print([(each.table, each.columns, each.name) for each in table.referrers])
     for entity in schema.entities.values():
         print(entity.name, entity.table.name, entity.searchable, [each.attribute for each in entity.relations])
-        functions: list[Any] = [*entity.changers.values(), entity.guard_new, entity.fill, entity.hydrate]
+        functions: list[Any] = [
+            *entity.changers.values(),
+            entity.guard_new,
+            entity.fill,
+            entity.hydrate,
+            entity.hydrate_apart,
+        ]
         for function in functions:
             print(function.__source__)
 
