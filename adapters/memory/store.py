@@ -65,7 +65,7 @@ class MemoryStore(Serving, Store):
         self.tables = _Tables(self)
         self.time = 0
         self.snapshots: dict[MemoryRows, int] = {}  # of the open transactions
-        self._superseded: dict[MemoryTable, None] = {}  # those that keep rows for an older snapshot
+        self.superseded: dict[MemoryTable, None] = {}  # those that keep rows for an older snapshot
         _stores.add(self)
 
     repository_base = MemoryRepository
@@ -136,7 +136,7 @@ class MemoryStore(Serving, Store):
     def _publish(self, overlays: dict[MemoryTable, Overlay], time: int, *, keep: bool) -> None:
         for table, overlay in overlays.items():
             if keep:
-                self._superseded[table] = None
+                self.superseded[table] = None
             table.publish(overlay, time, keep=keep)
         self.time = time
 
@@ -148,14 +148,14 @@ class MemoryStore(Serving, Store):
     def end(self, rows: MemoryRows) -> None:
         """A transaction needs its snapshot no more; what only it could see is forgotten."""
         snapshot = self.snapshots.pop(rows, None)
-        if self._superseded:
+        if self.superseded:
             oldest = min(self.snapshots.values(), default=self.time)
             if snapshot is not None and snapshot >= oldest and self.snapshots:
                 return  # an older snapshot still needs all that this one needed
-            for table in self._superseded:
+            for table in self.superseded:
                 for key in list(table.history):
                     table.forget(key, oldest)
-            self._superseded = {table: None for table in self._superseded if table.history}
+            self.superseded = {table: None for table in self.superseded if table.history}
 
     def end_dropped(self) -> None:
         """End the transactions of units that were never left."""

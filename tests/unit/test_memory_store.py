@@ -208,3 +208,64 @@ def test_its_fidelity_reads_as_a_table(store: MemoryStore) -> None:
 
     assert lines[0].split() == ["table", "what", "kept", "how"]
     assert any("unique (name)" in line and "enforced" in line for line in lines)
+
+
+def superseded(store: MemoryStore) -> list[str | None]:
+    """The names of authors that the store keeps although they are no longer the newest; None for a row that was not."""
+    history = store.tables["authors"].history
+    return [None if row is None else row[1] for key in sorted(history) for _, row in history[key]]
+
+
+def rename(store: MemoryStore, name: str) -> None:
+    with Library(store) as uow:
+        author = uow.authors.first()
+        if author is None:
+            uow.authors.add(Author(name))
+        else:
+            author.name = name
+        uow.commit()
+
+
+def test_it_keeps_only_the_versions_that_somebody_can_still_see(store: MemoryStore) -> None:
+    rename(store, "a")
+    rename(store, "b")
+    assert superseded(store) == []
+
+    with Library(store).reading() as oldest:
+        assert oldest.authors.count() == 1
+        rename(store, "c")
+        with Library(store).reading() as middle, Library(store).reading() as twin:
+            assert middle.authors.count() == twin.authors.count() == 1
+            rename(store, "d")
+            assert superseded(store) == ["b", "c"]
+            twin.rollback()
+            assert superseded(store) == ["b", "c"]
+            oldest.rollback()
+
+            assert superseded(store) == ["c"]
+            assert middle.authors.one().name == "c"
+        assert superseded(store) == []
+
+
+def test_a_younger_reader_that_ends_takes_nothing_from_an_older_one(store: MemoryStore) -> None:
+    rename(store, "a")
+    with Library(store).reading() as older:
+        assert older.authors.count() == 1
+        rename(store, "b")
+        with Library(store).reading() as younger:
+            assert younger.authors.count() == 1
+            rename(store, "c")
+
+        assert "a" in superseded(store)
+        assert older.authors.one().name == "a"
+    assert superseded(store) == []
+
+
+def test_it_looks_only_at_tables_that_keep_something_when_a_unit_ends(store: MemoryStore) -> None:
+    rename(store, "a")
+    with Library(store).reading() as reader:
+        assert reader.authors.count() == 1
+        rename(store, "b")
+        assert [*store.superseded] == [store.tables["authors"]]
+
+    assert [*store.superseded] == []
