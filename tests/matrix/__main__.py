@@ -36,7 +36,7 @@ NODE_SLICE = (
     *(f"tests/contract/test_{each}.py" for each in ("aggregates", "constraints", "exact_rules", "keys", "queries")),
 )
 PYODIDE = {"3.14": "314.0.8", "3.15": "315.0.0-alpha.2"}
-PURE = ("sqlalchemy", "pytest", "hypothesis<6.156", "tzdata")  # newer ones of hypothesis are compiled
+PURE = ("sqlalchemy", "sqlglot", "pytest", "hypothesis<6.156", "tzdata")  # newer ones of hypothesis are compiled
 
 
 class Unavailable(Exception):

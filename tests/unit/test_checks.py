@@ -421,6 +421,7 @@ def test_without_sqlglot_a_text_is_refused_with_what_to_install(monkeypatch: pyt
     assert "mapping.check_twin('ck'" in told
 
 
+@pytest.mark.skipif(sys.platform == "emscripten", reason="starts no process")
 def test_sqlglot_is_imported_where_a_text_is_met_and_not_before() -> None:
     program = """
 import sys
