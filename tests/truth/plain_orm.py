@@ -172,7 +172,7 @@ class PlainUnit:
         self.session.commit()
 
     def rollback(self) -> None:
-        self.session.rollback()
+        undo(self.session)
         self.session.close()  # after a FlushError the ORM keeps objects in its identity map that it has not stored
 
 
@@ -276,11 +276,16 @@ def leave(unit: PlainUnit, error: Exception | None = None) -> None:
     session, unit.session = unit.session, None
     unit.blocks.clear()
     if session is not None:
-        session.rollback()  # close() alone would leave new objects detached, and not new again
-        for instance in [*session]:  # what a rollback has expired could not be read any more
-            with suppress(InvalidRequestError):  # its row is gone
-                session.refresh(instance)
+        undo(session)  # close() alone would leave new objects detached, and not new again
         session.close()
+
+
+def undo(session: Session) -> None:
+    """Roll back, and load again what that has expired: after the session it could not be read any more."""
+    session.rollback()
+    for instance in [*session]:
+        with suppress(InvalidRequestError):  # its row is gone
+            session.refresh(instance)
 
 
 def nest(unit: PlainUnit) -> None:
