@@ -39,7 +39,7 @@ from ...rules.patterns import as_glob, quoted
 from ...rules.ternary import UNKNOWN
 from ..plan.checks import read_check
 
-__all__ = ["Length", "Wide", "spell_alike", "spelled"]
+__all__ = ["OPERATORS", "Length", "Wide", "spell_alike", "spelled"]
 
 Column = sa.ColumnElement[Any]
 MARIADB = ("mariadb", "mysql")

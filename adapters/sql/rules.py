@@ -28,7 +28,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import operator
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import lru_cache
@@ -49,7 +48,7 @@ from ...rules.formula import TRUE, Expr, strip_guards
 from ...rules.order import OrderKey
 from ...rules.trace import trace
 from ..internals import variants_of
-from ..mapping.spelling import Length, Wide
+from ..mapping.spelling import OPERATORS, Length, Wide
 from .decimals import CALCULATIONS, EXACTLY, Apart, ByValue, Number, register_decimals
 
 __all__ = ["MANY", "column", "explain", "learn_collations", "order_by", "register_functions", "where"]
@@ -124,17 +123,6 @@ def explain(rule: Callable[[Any], bool], cls: type, dialect: str | None = None, 
 
 # --- formulas -----------------------------------------------------------------------------------------
 
-_BINARY_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
-    "eq": operator.eq,
-    "ne": operator.ne,
-    "lt": operator.lt,
-    "le": operator.le,
-    "gt": operator.gt,
-    "ge": operator.ge,
-    "add": operator.add,
-    "sub": operator.sub,
-    "mul": operator.mul,
-}
 _COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 
 
@@ -175,7 +163,7 @@ class _Compiler:
                 return self._children(outer, path, inner, cls, formula, sa.literal_column("1")).exists()
             case "sum":
                 return self._sum(e)
-        if e.op in _BINARY_OPERATORS:
+        if e.op in OPERATORS:
             return self._binary(e)
         return self._unary(e)
 
@@ -203,7 +191,7 @@ class _Compiler:
         if _is_calculated(first) or _is_calculated(second):
             right = self._number(second)
             right = right if e.op in ("eq", "ne") else ByValue(right)
-            return cast(Column, _BINARY_OPERATORS[e.op](self._number(first), right))
+            return cast(Column, OPERATORS[e.op](self._number(first), right))
         calculated = e.type if e.op not in _COMPARISONS and e.type is int else None
         left = None if first.op == "const" else self.value(first)
         right = self.value(second, like=_LARGE if calculated else left.type if left is not None else None)
@@ -219,7 +207,7 @@ class _Compiler:
             left = _wide(left)  # beside a constant it is wide enough: that is sent as a BIGINT
         if second.op == e.op and e.op in ("add", "mul"):
             right = Apart(right)
-        return cast(Column, _BINARY_OPERATORS[e.op](left, right))
+        return cast(Column, OPERATORS[e.op](left, right))
 
     def _unary(self, e: Expr) -> Column:
         if e.op == "concat":
