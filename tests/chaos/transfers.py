@@ -171,7 +171,8 @@ def compare(report: Report, name: str, journal: Iterable[list[str]], state: Stat
     missing = [each for each in said["acknowledged"] if each not in stored]
     report.fault("unstored", f"{name}: {missing[:3]}", len(missing))
     never = {each for word in ("conflict", "unavailable", "refused", "undone") for each in said[word]}
-    wrong = [each for each in stored if each in never or each not in set(said["attempted"])]
+    attempted = set(said["attempted"])
+    wrong = [each for each in stored if each in never or each not in attempted]
     report.fault("uncommitted", f"{name}: {wrong[:3]}", len(wrong))
     balances = dict.fromkeys((row[0] for row in state["accounts"]), BALANCE)
     for _, source, target, amount in stored.values():
