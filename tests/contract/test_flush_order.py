@@ -310,25 +310,30 @@ def test_a_parent_whose_title_is_handed_on_may_give_its_children_to_the_heir(wor
     assert world.slots() == [(1, "a"), (2, "b"), (3, "c")]
 
 
-def test_an_interim_value_satisfies_the_checks(make_store: MakeStore) -> None:
-    world = board_of(make_store, mapping_of(range(1, 5)))
+@pytest.mark.parametrize("free", [4, 5, 6])
+def test_an_interim_value_satisfies_the_checks_and_no_other_row_has_it(make_store: MakeStore, free: int) -> None:
+    world = board_of(make_store, mapping_of(range(1, 7)))
+    others = [(position, f"at {position}") for position in (4, 5, 6) if position != free]
+    world.done(lambda uow: uow.boards[1].slots.extend([world.Slot(*other) for other in others]))
 
     world.done(moved({"a": 2, "b": 1}))
 
-    assert world.slots() == [(1, "b"), (2, "a"), (3, "c")]
+    assert world.slots() == [(1, "b"), (2, "a"), (3, "c"), *others]
 
 
-def test_an_interim_value_is_none_that_a_new_row_takes(make_store: MakeStore) -> None:
-    world = board_of(make_store, mapping_of(range(1, 6)))
+@pytest.mark.parametrize("free", [4, 5, 6])
+def test_an_interim_value_is_none_that_a_new_row_takes(make_store: MakeStore, free: int) -> None:
+    world = board_of(make_store, mapping_of(range(1, 7)))
+    others = [(position, f"at {position}") for position in (4, 5, 6) if position != free]
 
     def change(uow: Any) -> None:
         board = uow.boards[1]
         board.slots[0].position, board.slots[1].position = 2, 1
-        board.slots.append(world.Slot(4, "new"))
+        board.slots.extend([world.Slot(*other) for other in others])
 
     world.done(change)
 
-    assert world.slots() == [(1, "b"), (2, "a"), (3, "c"), (4, "new")]
+    assert world.slots() == [(1, "b"), (2, "a"), (3, "c"), *others]
 
 
 def test_an_interim_value_may_be_one_that_is_given_up(make_store: MakeStore) -> None:
