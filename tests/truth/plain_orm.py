@@ -7,7 +7,7 @@ is what a user of SQLAlchemy would write by hand, and nothing of the flush: that
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from types import CodeType
 from typing import Any, get_args, get_type_hints
@@ -162,6 +162,7 @@ class PlainUnit:
         self.engine = database.engine
         self.session: Any = None
         self.blocks: list[SessionTransaction] = []
+        self.known: list[object] = []  # what this transaction has added or read
         for name, cls in database.served.items():
             setattr(self, name, PlainRepository(self, cls))
 
@@ -170,9 +171,18 @@ class PlainUnit:
 
     def commit(self) -> None:
         self.session.commit()
+        self.known.clear()
+
+    def know(self, found: Iterable[object]) -> None:
+        """What a transaction reads for the first time is as it is stored, and its collections are in their order."""
+        for instance in found:
+            if not any(each is instance for each in self.known):
+                self.known.append(instance)
+                self.session.refresh(instance)
 
     def rollback(self) -> None:
         undo(self.session)
+        self.known.clear()
         self.session.close()  # after a FlushError the ORM keeps objects in its identity map that it has not stored
 
 
@@ -186,6 +196,7 @@ class PlainRepository:
 
     def add(self, instance: Any) -> None:
         session, mapper = self.unit.session, object_mapper(instance)
+        self.unit.known.append(instance)
         if instance in session.deleted:
             session.add_all([instance, *_members(instance)])  # else the ORM would delete the members all the same
             return
@@ -196,6 +207,7 @@ class PlainRepository:
         session.add(instance)
 
     def add_many(self, instances: list[object]) -> None:
+        self.unit.known += instances
         self.unit.session.add_all(instances)
 
     def remove(self, instance: object) -> None:
@@ -209,15 +221,21 @@ class PlainRepository:
             session.delete(instance)
 
     def all(self) -> list[Any]:
-        self.unit.session.flush()
-        return list(self.unit.session.scalars(select(self.cls).order_by(*class_mapper(self.cls).primary_key)))
+        return self._found(lambda instance: True)
 
     def get(self, key: Any) -> Any:
         parts = key if isinstance(key, tuple) else (key,)
-        return next((each for each in self.all() if tuple(getattr(each, name) for name in self.key) == parts), None)
+        return next(iter(self._found(lambda each: tuple(getattr(each, name) for name in self.key) == parts)), None)
 
     def find_by(self, **equal: Any) -> list[Any]:
-        return [each for each in self.all() if all(getattr(each, name) == value for name, value in equal.items())]
+        return self._found(lambda each: all(getattr(each, name) == value for name, value in equal.items()))
+
+    def _found(self, is_wanted: Callable[[Any], bool]) -> list[Any]:
+        self.unit.session.flush()
+        stored = self.unit.session.scalars(select(self.cls).order_by(*class_mapper(self.cls).primary_key))
+        found = [each for each in stored if is_wanted(each)]
+        self.unit.know(found)
+        return found
 
     def first(self, **equal: Any) -> Any:
         return next(iter(self.find_by(**equal)), None)
@@ -275,6 +293,7 @@ def enter(unit: PlainUnit) -> None:
 def leave(unit: PlainUnit, error: Exception | None = None) -> None:
     session, unit.session = unit.session, None
     unit.blocks.clear()
+    unit.known.clear()
     if session is not None:
         undo(session)  # close() alone would leave new objects detached, and not new again
         session.close()

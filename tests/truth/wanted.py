@@ -44,6 +44,7 @@ HELPED = {
     "what a savepoint has expired is loaded at once": "an equal value is no change, but to the ORM once it is expired",
     "reads flush": "every read of ours flushes first; the ORM's `get` does not, where it knows the object",
     "objects stay readable after a commit": "`expire_on_commit=False`; ours keep what they have, and their order",
+    "what a transaction reads is up to date": "its collections are in their order; the ORM keeps what it had",
     "objects stay readable after their unit": "they are loaded again before it ends; a rollback has expired the ORM's",
     "a rollback begins a fresh session": "after a FlushError the ORM keeps objects that it has not stored",
     "foreign keys are relationships": "the ORM orders tables by relationships alone; ours by foreign keys",
