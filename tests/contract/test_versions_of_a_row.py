@@ -87,3 +87,11 @@ def test_an_older_reader_still_sees_its_version_when_a_younger_one_has_ended(sto
 
         assert [berth.code for berth in older.berths.find(lambda berth: berth.sign == "first")] == ["A"]
         assert older.berths["A"].sign == "first"
+
+
+def test_when_the_oldest_reader_has_ended_the_others_still_see_their_versions(store: Store) -> None:
+    with a_reader_of_each_version(store) as (oldest, middle, youngest):
+        oldest.rollback()
+
+        assert [berth.sign for berth in middle.berths.find(lambda berth: berth.code == "A")] == ["second"]
+        assert [berth.sign for berth in youngest.berths.find(lambda berth: berth.code == "A")] == ["third"]

@@ -509,7 +509,9 @@ LIES = [
         "            self._publish(overlays, time, keep=others)\n        except",
         "            self._publish(overlays, time, keep=False)\n"
         "        except"),
-    Lie("old versions of rows are forgotten too early", TOGETHER, TABLES,
+    Lie("old versions of rows are forgotten too early",
+        contract("versions_of_a_row", "when_the_oldest_reader_has_ended_the_others_still_see_their_versions[memory]"),
+        TABLES,
         "while len(versions) > 1 and versions[1][0] <= oldest:", "while len(versions) > 1:"),
     Lie("what is not committed is seen by others", TOGETHER, ROWS,
         "            overlay.rows[key] = row\n\n",
@@ -520,7 +522,10 @@ LIES = [
         "        where[which] = self\n        if False:\n"),
     Lie("locks are never released", TOGETHER, ROWS,
         "        if self._held:\n            self._release()\n", ""),
-    Lie("a savepoint keeps its locks", TOGETHER, ROWS,
+    Lie("a savepoint keeps its locks",
+        contract("references_and_races", "a_row_that_an_undone_block_has_changed_can_be_changed_by_others_but_on_mariadb"
+                                         "[memory]"),
+        ROWS,
         "            rows._release(self._locks)\n", ""),
     Lie("unique looks into the snapshot only", TOGETHER, ROWS,
         "                if other == key or (overlay is not None and other in overlay.rows):\n",
