@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm.attributes import get_history, instance_dict, instance_state
 
-from ...domain.errors import Duplicate
+from ...domain.errors import Duplicate, ReferenceViolated
 from ..internals import is_orphan, is_orphaned, set_deleted
 from ..objects.instances import Given, complete_members, stored_order
 from ..objects.membership import settle_members
@@ -363,7 +363,9 @@ class Flush:
         for links, instance, history in changes:
             for member in history.added or ():
                 if id(member) not in self.new and self.session.known(member) is None:
-                    continue  # nobody stores it
+                    raise violation(  # nobody stores it: it was new, and its owner has it no more
+                        ReferenceViolated, links.table.name, links.to_member.columns, links.to_member.name
+                    )
                 pair = _pair(links, instance, member)
                 if pair not in joined:  # it may be noted on both sides
                     joined.add(pair)

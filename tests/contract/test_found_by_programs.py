@@ -17,6 +17,7 @@ from honestwork.domain import (
     Conflict,
     Duplicate,
     KeyChanged,
+    ReferenceViolated,
     Repository,
     UnitReadOnly,
 )
@@ -412,6 +413,19 @@ def test_a_member_is_linked_once_however_often_it_comes(box: Gadgets) -> None:
 
     with box:
         assert len(box.albums["Hejira"].singles) == 2
+
+
+@pytest.mark.parametrize("is_stored", [False, True], ids=["new", "stored"])
+def test_a_member_that_no_owner_has_any_more_cannot_be_linked(box: Gadgets, is_stored: bool) -> None:
+    with box:
+        album = Album("Hejira", [Track("Amelia")])
+        box.albums.add(album)
+        if is_stored:
+            box.commit()
+
+        album.singles.append(album.tracks.pop())
+        with pytest.raises(ReferenceViolated):
+            box.flush()
 
 
 @pytest.mark.parametrize("first", ["append", "remove"])

@@ -34,7 +34,7 @@ from honestwork.testing.lockstep.steps import Step
 from honestwork.testing.lockstep.truthful import search, staged
 
 from .plain_orm import PlainDatabase, PlainSide, Rows, kind_of
-from .wanted import BETTER, COMPARED, OF_READS, OURS_ALONE, kept
+from .wanted import BETTER, COMPARED, EITHER, OF_READS, OURS_ALONE, kept
 from .worlds import World, world
 
 __all__ = ["Court", "Disagreement", "consult", "court", "judged", "replay"]
@@ -164,6 +164,8 @@ class Judge(Referee):
             return None
         if is_true and theirs is not None:
             return None  # several things are wrong, a value among them that the ORM sends, and each names one
+        if ours is not None and theirs is not None and (kind_of(ours), kind_of(theirs)) in EITHER:
+            return None
         if ours is not None or theirs is None or kind_of(theirs) not in BETTER:
             self._disagree(_told(ours), _told(theirs))
         return theirs

@@ -94,6 +94,6 @@ def test_what_the_orm_is_not_asked_to_play_is_left_out_inside_of_other_steps() -
 
 
 def test_each_wanted_difference_has_a_reason() -> None:
-    lists = (wanted.HELPED, wanted.LEFT_OUT, wanted.OF_READS, wanted.OURS_ALONE, wanted.BETTER)
+    lists = (wanted.HELPED, wanted.LEFT_OUT, wanted.OF_READS, wanted.OURS_ALONE, wanted.BETTER, wanted.EITHER)
 
     assert all(reason for reasons in lists for reason in reasons.values())

@@ -9,7 +9,7 @@ from typing import Any
 from honestwork.domain import errors
 from honestwork.testing.lockstep import asking, canned, steps
 
-__all__ = ["BETTER", "COMPARED", "HELPED", "LEFT_OUT", "OF_READS", "OURS_ALONE", "kept"]
+__all__ = ["BETTER", "COMPARED", "EITHER", "HELPED", "LEFT_OUT", "OF_READS", "OURS_ALONE", "kept"]
 
 # The errors that the ORM and its database know as well: they come at the same line, and are of the same kind.
 COMPARED = (
@@ -63,6 +63,12 @@ HELPED = {
 BETTER: dict[str, str] = {
     "Duplicate": "a unique value is handed on within one flush: whoever gives it up is written first",
     "ReferenceViolated": "rows of one table that refer to each other are inserted parents first, and deleted last",
+}
+
+# Kinds of errors, ours and the ORM's, of which both are right.
+EITHER: dict[tuple[str, str], str] = {
+    ("ReferenceViolated", "MissingValue"): "a member that no owner has any more, and that is linked, is not written, so"
+    " that the link is broken; the ORM writes it without its owner",
 }
 
 # What the ORM is not asked to play.
