@@ -233,6 +233,16 @@ class OrmSessionOnDemand(OrmSession):
         return iter([*(known.instance for known in unit.all_known()), *self.new])
 
     @property
+    def autoflush(self) -> bool:
+        """Whether SQLAlchemy is to flush. It never is: the unit does, before each statement."""
+        return False
+
+    @autoflush.setter
+    def autoflush(self, wanted: bool) -> None:
+        if wanted:
+            raise Misuse("autoflush of the session is not for a unit of work: each statement flushes what has changed")
+
+    @property
     def no_autoflush(self) -> Any:
         raise Misuse("no_autoflush of the session is not for a unit of work: each statement flushes what has changed")
 

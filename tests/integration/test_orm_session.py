@@ -309,6 +309,16 @@ def test_a_query_without_autoflush_flushes_as_well(uow: Trade) -> None:
     assert session.scalars(asked).all() == [1]
 
 
+def test_autoflush_cannot_be_switched_on_and_the_session_goes_on(uow: Trade) -> None:
+    ann, session = uow.customers[1], session_of(uow)
+
+    with pytest.raises(Misuse, match="each statement flushes what has changed"):
+        session.autoflush = True
+
+    assert session.get(Customer, 1) is ann
+    assert session.autoflush is False
+
+
 # Whole aggregates
 
 PARTIAL: dict[str, Callable[[], Any]] = {
