@@ -394,11 +394,6 @@ def one_writer(request: pytest.FixtureRequest) -> Iterator[Store]:
     store.dispose()
 
 
-def has_its_readers_wait(store: Store) -> bool:
-    """A database in SQLite's memory has one connection for all units."""
-    return isinstance(store, SqlStore) and not store.engine.url.database
-
-
 def written(uow: Shop, code: str) -> None:
     uow.products.add(Product(code))
     uow.flush()
@@ -487,9 +482,9 @@ def test_an_event_loop_is_not_made_to_wait_for_a_turn(one_writer: Store) -> None
     assert codes(one_writer) == ["LAMP", "RUG"]
 
 
+# A database in SQLite's memory has one connection for all units.
+@pytest.mark.parametrize("one_writer", ["one writer in memory", "sqlite"], indirect=True)
 def test_a_reading_unit_inside_of_a_writing_one_is_free_of_the_turn(one_writer: Store) -> None:
-    if has_its_readers_wait(one_writer):
-        pytest.skip("a database in SQLite's memory has one connection for all units")
     with Shop(one_writer) as outer:
         written(outer, "LAMP")
 

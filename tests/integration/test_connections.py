@@ -206,9 +206,8 @@ def test_a_connection_goes_back_outside_of_a_transaction_and_nothing_of_it_is_st
     assert works(store)
 
 
+@pytest.mark.parametrize("url", SERVERS, indirect=True)  # sqlite3 runs statements in the calling thread
 def test_a_connection_with_a_statement_in_flight_is_closed(store: SqlStore) -> None:
-    if store.engine.dialect.name == "sqlite":
-        pytest.skip("sqlite3 runs statements in the calling thread")
     with Bank(store) as uow:
         uow.accounts.all()
         raw = uow.accounts._session.rows._link.dbapi_connection  # type: ignore[attr-defined]
@@ -290,9 +289,8 @@ def test_after_an_error_through_the_hatch_a_unit_goes_on_with_a_rollback(store: 
     assert works(store)
 
 
+@pytest.mark.parametrize("url", ["postgres"], indirect=True)  # it alone answers COMMIT with ROLLBACK
 def test_a_transaction_that_the_server_has_failed_is_never_acknowledged(store: SqlStore) -> None:
-    if store.engine.dialect.name != "postgresql":
-        pytest.skip("PostgreSQL alone fails a transaction by an error, and answers COMMIT with ROLLBACK")
     with Bank(store) as uow:
         uow.accounts["John"].balance = 777
         uow.flush()
@@ -309,9 +307,8 @@ def test_a_transaction_that_the_server_has_failed_is_never_acknowledged(store: S
 # Connections that have died in the pool
 
 
+@pytest.mark.parametrize("url", SERVERS, indirect=True)
 def test_the_first_unit_after_the_server_has_closed_all_connections_works(either: SqlStore) -> None:
-    if either.engine.dialect.name == "sqlite":
-        pytest.skip("a file has no server")
     terminate(either, several(either, 3))
     began = time.monotonic()
 
@@ -321,9 +318,8 @@ def test_the_first_unit_after_the_server_has_closed_all_connections_works(either
     assert in_use(either) == 0
 
 
+@pytest.mark.parametrize("url", ["mariadb"], indirect=True)  # it alone closes what was idle for long
 def test_the_first_unit_after_an_idle_timeout_of_the_server_works(either: SqlStore) -> None:
-    if either.engine.dialect.name != "mariadb":
-        pytest.skip("MariaDB closes connections that were idle for long")
     with either.engine.begin() as connection:
         connection.exec_driver_sql("SET SESSION wait_timeout = 1")
     time.sleep(1.6)
@@ -331,11 +327,10 @@ def test_the_first_unit_after_an_idle_timeout_of_the_server_works(either: SqlSto
     assert works(either)
 
 
+@pytest.mark.parametrize("url", SERVERS, indirect=True)
 def test_a_server_that_is_gone_for_good_is_asked_once_more_and_no_oftener(make: Callable[..., SqlStore]) -> None:
     attempts: list[int] = []
     store = make("engine")
-    if store.engine.dialect.name == "sqlite":
-        pytest.skip("a file has no server")
     store.engine.dispose()
 
     @event.listens_for(store.engine, "do_connect")
@@ -441,11 +436,10 @@ def test_an_engine_of_ones_own_keeps_its_pool_and_its_reset(url: str, make: Call
     assert resets
 
 
+@pytest.mark.parametrize("url", SERVERS, indirect=True)  # SQLite has one isolation level
 def test_an_engine_of_ones_own_with_connections_that_were_made_before_gets_snapshots_and_its_isolation_back(
     url: str, make: Callable[..., SqlStore]
 ) -> None:
-    if url.startswith("sqlite"):
-        pytest.skip("SQLite has one isolation level")
     engine = create_engine(url)
     with engine.connect() as connection:
         before = connection.get_isolation_level()

@@ -86,9 +86,8 @@ def test_a_block_of_the_sessions_connection_leaves_it_to_the_unit(store: SqlStor
     assert balance(store) == 1
 
 
+@pytest.mark.parametrize("store", ["postgres", "mariadb"], indirect=True)  # SQLite has no statement that sleeps
 def test_a_statement_of_the_session_is_a_call_of_the_unit(store: SqlStore) -> None:
-    if store.engine.dialect.name == "sqlite":
-        pytest.skip("SQLite has no statement that sleeps")
     with Bank(store) as uow:
         session = uow.accounts.session  # type: ignore[attr-defined]
         slow = Thread(target=lambda: session.execute(text(SLEEP[store.engine.dialect.name])))

@@ -209,9 +209,8 @@ def test_rows_that_a_statement_returns_are_the_units_objects(uow: Trade, store: 
     assert inspect(eve).was_deleted
 
 
+@pytest.mark.parametrize("store", ["postgres"], indirect=True)  # it alone has such a WITH
 def test_a_select_over_a_statement_that_changes_rows_is_one(uow: Trade, store: SqlStore) -> None:
-    if store.engine.dialect.name != "postgresql":
-        pytest.skip("only PostgreSQL has such a WITH")
     ann = uow.customers[1]
     changed = update(customers).values(age=customers.c.age + 100).returning(customers.c.age).cte()
 
